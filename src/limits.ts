@@ -1,0 +1,65 @@
+import { assert } from './assert.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Plaintext of one object, at most. */
+export const OBJECT_BYTES_MAX = 256 * MIB
+/** First part of a fragment: header, key share, zeros. One leaf of the BLAKE3 tree. */
+export const FRAGMENT_HEAD_BYTES = KIB
+/** Leaf of a fragment's hash tree: BLAKE3's own chunk. */
+export const LEAF_BYTES = KIB
+/** Shard size, at most; objects use the largest shard that wastes little. */
+export const SHARD_BYTES_MAX = 64 * KIB
+/** Shards are whole multiples of this, so that both fields and SIMD lanes fit. */
+export const SHARD_STEP_BYTES = 64
+/** Bytes of a whole fragment, at most. */
+export const FRAGMENT_BYTES_MAX = FRAGMENT_HEAD_BYTES + SHARD_BYTES_MAX
+/** Cobblestone chunk: plaintext bytes and tag bytes. */
+export const CHUNK_BYTES = 16 * KIB
+export const CHUNK_TAG_BYTES = 16
+/** Padded plaintext of an object, at least. */
+export const PADDED_BYTES_MIN = 4 * KIB
+/** Positions of one stripe with byte symbols and with 16-bit symbols. */
+export const POSITIONS_MAX_GF8 = 256
+export const POSITIONS_MAX_GF16 = 65536
+/** Stripes of one object, at most. */
+export const STRIPES_MAX = 65536
+/** Public manifest, encoded, at most. */
+export const MANIFEST_BYTES_MAX = 256 * KIB
+/** Records in one bundle and bytes of one record name, at most. */
+export const BUNDLE_RECORDS_MAX = 65536
+export const RECORD_NAME_MAX = 255
+/** Un-acked bytes on one fragment stream, at most. */
+export const CREDIT_BYTES_MAX = 2 * MIB
+/** One frame of the fragment protocol, at most. */
+export const FRAME_BYTES_MAX = 3 * MIB
+/** A stream without a frame for this long is given up. */
+export const FRAME_IDLE_MS = 20_000
+/** One request to a guardian and its answer, at most. */
+export const CUSTODY_MESSAGE_BYTES_MAX = 64 * KIB
+/** Gossip payload, at most. */
+export const GOSSIP_BYTES_MAX = 64 * KIB
+/** Slots of one cell's table. */
+export const SLOTS = 16384
+/** A signed request is accepted this far from the receiver's clock. */
+export const REQUEST_SKEW_MS_MAX = 60_000
+/** A guardian refuses to release on a header older than this. */
+export const HEADER_AGE_MS_MAX = 30_000
+/** Light blocks: a header may be this far ahead of the local clock. */
+export const HEADER_DRIFT_MS = 10_000
+/** How long a trusted header may be used to verify new ones. */
+export const TRUSTING_PERIOD_MS = 14 * 24 * 3600 * 1000
+/** Transaction, encoded, and messages in it, at most. */
+export const TX_BYTES_MAX = 64 * KIB
+export const TX_MESSAGES_MAX = 16
+/** Blocks a transaction may stay valid, at most. */
+export const TX_VALID_BLOCKS_MAX = 17_280
+
+assert(FRAGMENT_HEAD_BYTES === LEAF_BYTES, 'the fragment head is exactly leaf 0')
+assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')
+assert(LEAF_BYTES % SHARD_STEP_BYTES === 0, 'a leaf is whole shard steps')
+assert(FRAGMENT_BYTES_MAX < CREDIT_BYTES_MAX, 'a fragment fits the credit window')
+assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
+assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
+assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
