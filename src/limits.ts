@@ -55,6 +55,31 @@ export const TX_BYTES_MAX = 64 * KIB
 export const TX_MESSAGES_MAX = 16
 /** Blocks a transaction may stay valid, at most. */
 export const TX_VALID_BLOCKS_MAX = 17_280
+/** Keys that sign one transaction, at most. */
+export const TX_AUTHS_MAX = 16
+/** Multiaddrs of one node or guardian, and characters of one, at most. */
+export const ADDRESSES_MAX = 8
+export const ADDRESS_TEXT_MAX = 256
+/** Characters of a peer id, an institution id, a decentralised identifier, a short label (network, region), at most. */
+export const PEER_ID_TEXT_MAX = 64
+export const INST_ID_MAX = 64
+export const DID_TEXT_MAX = 200
+export const LABEL_TEXT_MAX = 64
+/** Guardians of one object, at most. */
+export const CUSTODY_GUARDIANS_MAX = 64
+/** A value in the chain's state, encoded, at most. */
+export const STATE_VALUE_BYTES_MAX = 64 * KIB
+/** State versions that stay readable behind the newest. */
+export const STATE_VERSIONS_KEPT = 128
+/** Transactions and their bytes in one block, at most. */
+export const BLOCK_TXS_MAX = 4096
+export const BLOCK_DATA_BYTES_MAX = 4 * MIB
+/** Transactions waiting for a block, and their bytes, at most. */
+export const MEMPOOL_TXS_MAX = 20_000
+export const MEMPOOL_BYTES_MAX = 32 * MIB
+/** Body of one JSON-RPC request, at most, and how long one may take. */
+export const RPC_BODY_BYTES_MAX = MIB
+export const RPC_DEADLINE_MS = 10_000
 
 assert(FRAGMENT_HEAD_BYTES === LEAF_BYTES, 'the fragment head is exactly leaf 0')
 assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')
@@ -62,4 +87,6 @@ assert(LEAF_BYTES % SHARD_STEP_BYTES === 0, 'a leaf is whole shard steps')
 assert(FRAGMENT_BYTES_MAX < CREDIT_BYTES_MAX, 'a fragment fits the credit window')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
+assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
+assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
