@@ -33,6 +33,24 @@ export function objectIdToBytes(id: string): Uint8Array {
   return id32
 }
 
+/** Grammar of a network's name (its chain id), which is the middle of every DID. */
+export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/
+
+/** @param inceptionHash 32 bytes: SHA-256 of the signed inception event. @returns the DID on `network`. @throws XcareError MALFORMED */
+export function didOf(network: string, inceptionHash: Uint8Array): Did {
+  if (!NETWORK_NAME.test(network)) throw new XcareError('MALFORMED', 'not the name of a network')
+  return `did:xcare:${network}:${objectIdFromBytes(inceptionHash)}` as Did
+}
+
+/** @returns the parts of a DID. @throws XcareError MALFORMED when the text is not one. */
+export function parseDid(text: string): { did: Did; network: string; inceptionHash: Uint8Array } {
+  const [scheme, method, network, id, ...rest] = text.split(':')
+  if (scheme !== 'did' || method !== 'xcare' || !network || !id || rest.length > 0)
+    throw new XcareError('MALFORMED', `"${text.slice(0, 60)}" is not a DID of this system`)
+  const inceptionHash = objectIdToBytes(id)
+  return { did: didOf(network, inceptionHash), network, inceptionHash }
+}
+
 /** @param hash 32-byte BLAKE3 hash of a fragment. @returns its CIDv1 text (raw codec). */
 export function fragmentCid(hash: Uint8Array): string {
   return CID.createV1(RAW_CODEC, Digest.create(BLAKE3_CODE, hash)).toString()
