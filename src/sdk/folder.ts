@@ -1,0 +1,94 @@
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { XcareError } from '../errors.ts'
+import type { Folder } from '../ports.ts'
+
+const NAME = /^[a-z0-9][a-z0-9._-]*$/
+
+/** Opens the folder at `path` (made with mode 0700 when absent) as a `Folder`; files get mode 0600. */
+export async function openFolder(path: string): Promise<Folder> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  const at = (name: string) => {
+    if (!NAME.test(name)) throw new XcareError('INTERNAL', `"${name}" is not a file name of a folder`)
+    return join(path, name)
+  }
+  return {
+    read: (name) => readOrNull(at(name)),
+    replace: (name, content) => replaceFile(at(name), content),
+    append: (name, content) => appendFile(at(name), content),
+    remove: (name) => rm(at(name), { force: true }),
+    list: async () => (await readdir(path)).filter((name) => NAME.test(name)).sort(),
+  }
+}
+
+/** @returns the whole file, or null when there is none. */
+export async function readOrNull(path: string): Promise<Uint8Array | null> {
+  try {
+    const content = await readFile(path)
+    return new Uint8Array(content.buffer, content.byteOffset, content.length)
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT')) return null
+    throw asDiskError(cause, path)
+  }
+}
+
+/** Replaces a file so that a crash leaves the whole old or the whole new content. Durable when it resolves. */
+export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  // Rename is atomic only within one filesystem, so the new content lies beside its target.
+  const fresh = `${path}.new-${process.pid}`
+  try {
+    const file = await open(fresh, 'w', 0o600)
+    await writeAndSync(file, content)
+    await rename(fresh, path)
+    await syncFolder(dirname(path))
+  } catch (cause) {
+    await rm(fresh, { force: true })
+    throw asDiskError(cause, path)
+  }
+}
+
+async function appendFile(path: string, content: Uint8Array): Promise<void> {
+  try {
+    const file = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY, 0o600)
+    await writeAndSync(file, content)
+  } catch (cause) {
+    throw asDiskError(cause, path)
+  }
+}
+
+async function writeAndSync(file: FileHandle, content: Uint8Array | string): Promise<void> {
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** @returns whether `error` is the operating system's error `code`. */
+export function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** @returns the error a person should see when the disk refused `path`. */
+export function asDiskError(cause: unknown, path: string): XcareError {
+  if (cause instanceof XcareError) return cause
+  if (isSystemError(cause, 'ENOSPC') || isSystemError(cause, 'EDQUOT'))
+    return new XcareError('NO_SPACE', `the disk is full: ${path} could not be written`, {
+      cause,
+      next: 'free some space on that disk and run the command again; nothing stored earlier is lost',
+    })
+  if (isSystemError(cause, 'EACCES') || isSystemError(cause, 'EPERM') || isSystemError(cause, 'EROFS'))
+    return new XcareError('FILE_UNREADABLE', `no permission for ${path}`, { cause })
+  return new XcareError('INTERNAL', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+}

@@ -1,0 +1,58 @@
+import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser'
+
+/** Rooms of each layer, lowest first. A room imports from lower layers only. */
+export const LAYERS = [
+  ['crypto'],
+  ['identity', 'fragment', 'custody'],
+  ['wire'],
+  ['net', 'dht', 'chain-anchor'],
+  ['storage-node', 'guardian-node', 'anchor-node', 'light-node'],
+  ['sdk'],
+  ['cli'],
+] as const
+
+const LOBBY = '^src/[^/]+\\.ts$'
+const within = (rooms: readonly string[]) => `^src/(${rooms.join('|')})/`
+const npm = (...names: string[]) => `node_modules/(${names.join('|')})/`
+const NODE_BUILTIN = { dependencyTypes: ['core' as const] }
+
+const forbid = (
+  name: string,
+  from: IForbiddenRuleType['from'],
+  to: IForbiddenRuleType['to'],
+): IForbiddenRuleType => ({ name, severity: 'error', from, to }) as IForbiddenRuleType
+
+const door = (library: string, packages: string, rooms: string) =>
+  forbid(`door-${library}`, { path: '^src/', pathNot: `^src/(${rooms})` }, { path: packages })
+
+const above = (index: number) => LAYERS.slice(index + 1).flat()
+
+/** Everything a phone runs: nothing here reaches Node, except behind the `#native` import map. */
+const BROWSER_SAFE =
+  '^src/([^/]+\\.ts$|crypto/|fragment/|identity/|custody/|wire/|light-node/|chain-anchor/(codec|comet|light|app)/|chain-anchor/state/(smt|proof|ics23)\\.ts)'
+
+/** The rules of the house; checked by layers.test.ts. */
+export const rules: IConfiguration = {
+  forbidden: [
+    forbid('no-cycle', {}, { circular: true }),
+    forbid('no-unresolvable', {}, { couldNotResolve: true }),
+    forbid('lobby-looks-up', { path: LOBBY }, { path: '^src/[^/]+/' }),
+    ...LAYERS.slice(0, -1).map((rooms, index) =>
+      forbid(`${rooms[0]}-layer-looks-up`, { path: within(rooms) }, { path: within(above(index)) }),
+    ),
+    ...LAYERS.filter((rooms) => rooms.length > 1).map((rooms) =>
+      forbid(`${rooms[0]}-layer-looks-sideways`, { path: within(rooms) }, { path: within(rooms), pathNot: '^src/$1/' }),
+    ),
+    forbid('underscore-is-private', { path: '^src/([^/]+)/' }, { path: '^src/.*/_[^/]+$', pathNot: '^src/$1/' }),
+    forbid('browser-safe-without-node', { path: BROWSER_SAFE, pathNot: 'crypto/native\\.node\\.ts$' }, NODE_BUILTIN),
+    door('noble', npm('@noble', 'hpke', '@panva', 'shamir-secret-sharing', '@napi-rs'), 'crypto/'),
+    door('libp2p', npm('libp2p', '@libp2p', '@multiformats', 'datastore-core', 'interface-datastore', 'uint8arraylist'), '(net|dht)/'),
+    door('multiformats', npm('multiformats'), '(ids\\.ts|net/|dht/)'),
+    door('cborg', npm('cborg'), 'cbor\\.ts'),
+    door('zod', npm('zod'), 'schema\\.ts'),
+    door('sqlite', npm('better-sqlite3'), '(storage-node/disk/|chain-anchor/(state|engine)/|guardian-node/)'),
+    door('commander', npm('commander'), 'cli/'),
+    door('node-crypto', '^(node:)?crypto$', 'crypto/native\\.node\\.ts'),
+    door('disk', '^(node:)?fs(/promises)?$', '(storage-node/|chain-anchor/(state|engine)/|guardian-node/|anchor-node/|sdk/|cli/)'),
+  ],
+}
