@@ -27,9 +27,14 @@ export const POSITIONS_MAX_GF16 = 65536
 export const STRIPES_MAX = 65536
 /** Public manifest, encoded, at most. */
 export const MANIFEST_BYTES_MAX = 256 * KIB
+/** Sealed part of a manifest, and objects one large record may be cut into, at most. */
+export const SEALED_BYTES_MAX = 128 * KIB
+export const PARTS_MAX = 3072
 /** Records in one bundle and bytes of one record name, at most. */
 export const BUNDLE_RECORDS_MAX = 65536
 export const RECORD_NAME_MAX = 255
+/** Index of a bundle, encoded, at most. */
+export const BUNDLE_INDEX_BYTES_MAX = 16 * MIB
 /** Un-acked bytes on one fragment stream, at most. */
 export const CREDIT_BYTES_MAX = 2 * MIB
 /** One frame of the fragment protocol, at most. */
@@ -86,6 +91,8 @@ assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')
 assert(LEAF_BYTES % SHARD_STEP_BYTES === 0, 'a leaf is whole shard steps')
 assert(FRAGMENT_BYTES_MAX < CREDIT_BYTES_MAX, 'a fragment fits the credit window')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
+assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
+assert(SEALED_BYTES_MAX < MANIFEST_BYTES_MAX, 'the sealed part fits the manifest')
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
 assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
