@@ -43,6 +43,33 @@ export const FRAME_BYTES_MAX = 3 * MIB
 export const FRAME_IDLE_MS = 20_000
 /** One request to a guardian and its answer, at most. */
 export const CUSTODY_MESSAGE_BYTES_MAX = 64 * KIB
+/** Objects of one grant, at most. */
+export const GRANT_OBJECTS_MAX = 256
+/** Releases to one grantee in an hour and in a minute, and by one guardian in a minute, before it asks to wait. */
+export const RELEASES_GRANTEE_HOUR_MAX = 4000
+export const RELEASES_GRANTEE_MINUTE_MAX = 400
+export const RELEASES_GUARDIAN_MINUTE_MAX = 3000
+/** A nonce stays used for this long. */
+export const NONCE_KEPT_MS = 10 * 60_000
+/** One letter in a guardian's mailbox; letters and bytes of one recipient; letters of one sender for one recipient; days kept. */
+export const LETTER_BYTES_MAX = 48 * KIB
+export const MAILBOX_LETTERS_MAX = 1024
+export const MAILBOX_BYTES_MAX = 8 * MIB
+export const MAILBOX_SENDER_LETTERS_MAX = 256
+export const LETTER_KEPT_MS = 30 * 24 * 3600 * 1000
+/** Letters of all recipients together, in bytes. */
+export const MAIL_BYTES_MAX = 512 * MIB
+/** Receipt hashes, and whole receipts, in one answer to an owner; objects in one question. */
+export const RECEIPT_HASHES_MAX = 768
+export const RECEIPTS_IN_ANSWER_MAX = 32
+export const RECEIPT_OBJECTS_MAX = 256
+/** A receipt head is anchored this soon after a release, and at the latest after this long when the chain could not be reached. */
+export const RECEIPT_ANCHOR_DELAY_MS = 2_000
+export const RECEIPT_ANCHOR_MAX_MS = 10 * 60_000
+/** A guardian has this long to answer one request. */
+export const GUARDIAN_ANSWER_MS = 10_000
+/** Streams and requests a guardian serves at the same time. */
+export const GUARDIAN_STREAMS_MAX = 256
 /** Gossip payload, at most. */
 export const GOSSIP_BYTES_MAX = 64 * KIB
 /** Slots of one cell's table. */
@@ -96,4 +123,6 @@ assert(SEALED_BYTES_MAX < MANIFEST_BYTES_MAX, 'the sealed part fits the manifest
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
 assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
+assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
+assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
