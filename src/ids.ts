@@ -1,4 +1,5 @@
 import { base32 } from 'multiformats/bases/base32'
+import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { XcareError } from './errors.ts'
@@ -68,4 +69,13 @@ export function fragmentHashOf(cid: string): Uint8Array {
   if (version !== 1 || code !== RAW_CODEC || multihash.code !== BLAKE3_CODE || multihash.size !== 32 || parsed.toString() !== cid)
     throw new XcareError('MALFORMED', 'not the CID of a fragment')
   return multihash.digest
+}
+
+// Identity multihash of the protobuf message {1: Ed25519, 2: key}. Source: libp2p peer id specification.
+const ED25519_PEER_ID = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]
+
+/** @param publicKey Ed25519, 32 bytes. @returns the libp2p peer id text that follows from it. */
+export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
+  if (publicKey.length !== 32) throw new XcareError('MALFORMED', `an Ed25519 key has 32 bytes, got ${publicKey.length}`)
+  return base58btc.baseEncode(Uint8Array.from([...ED25519_PEER_ID, ...publicKey])) as NodeId
 }
