@@ -41,8 +41,19 @@ export const CREDIT_BYTES_MAX = 2 * MIB
 export const FRAME_BYTES_MAX = 3 * MIB
 /** A stream without a frame for this long is given up. */
 export const FRAME_IDLE_MS = 20_000
+/** A frame may take longer than its idle limit only while at least this much of it arrives per limit. */
+export const FRAME_PROGRESS_BYTES = 16 * KIB
+/** Received bytes of one stream that nobody has read yet, at most, before the remote is slowed down. */
+export const STREAM_BUFFER_BYTES = 2 * MIB
+/** A remote that takes nothing from us for this long is given up. */
+export const WRITE_STALL_MS = 60_000
+/** Opening a connection or a stream, and stopping a peer, at most. */
+export const DIAL_MS = 10_000
+export const PEER_STOP_MS = 8_000
+/** A connection from which no byte came for this long is given up. */
+export const CONNECTION_SILENT_MS = 90_000
 /** One request to a guardian and its answer, at most. */
-export const CUSTODY_MESSAGE_BYTES_MAX = 64 * KIB
+export const CUSTODY_MESSAGE_BYTES_MAX = 128 * KIB
 /** Objects of one grant, at most. */
 export const GRANT_OBJECTS_MAX = 256
 /** Releases to one grantee in an hour and in a minute, and by one guardian in a minute, before it asks to wait. */
@@ -52,7 +63,7 @@ export const RELEASES_GUARDIAN_MINUTE_MAX = 3000
 /** A nonce stays used for this long. */
 export const NONCE_KEPT_MS = 10 * 60_000
 /** One letter in a guardian's mailbox; letters and bytes of one recipient; letters of one sender for one recipient; days kept. */
-export const LETTER_BYTES_MAX = 48 * KIB
+export const LETTER_BYTES_MAX = 112 * KIB
 export const MAILBOX_LETTERS_MAX = 1024
 export const MAILBOX_BYTES_MAX = 8 * MIB
 export const MAILBOX_SENDER_LETTERS_MAX = 256
@@ -112,6 +123,21 @@ export const MEMPOOL_BYTES_MAX = 32 * MIB
 /** Body of one JSON-RPC request, at most, and how long one may take. */
 export const RPC_BODY_BYTES_MAX = MIB
 export const RPC_DEADLINE_MS = 10_000
+/** Validators of one height, and with them lines of a commit, at most. */
+export const VALIDATORS_MAX = 10_000
+/** Answer of a chain endpoint, at most. */
+export const RPC_ANSWER_BYTES_MAX = 8 * MIB
+/** Waiting for a transaction to enter a block, at most. */
+export const TX_DEADLINE_MS = 60_000
+/** Our clock may differ this much from the chain's, which makes a block at least every few seconds. */
+export const CLOCK_SKEW_MS_MAX = 5 * 60_000
+/** An idle chain makes a block at least this often. */
+export const BLOCK_INTERVAL_MS_MAX = 5000
+/** Headers fetched between two trusted ones while bisecting, at most. */
+export const BISECTION_STEPS_MAX = 100
+/** A key of the state tree, and an encoded proof, at most. */
+export const STATE_KEY_BYTES_MAX = 1024
+export const STATE_PROOF_BYTES_MAX = 16 * KIB
 
 assert(FRAGMENT_HEAD_BYTES === LEAF_BYTES, 'the fragment head is exactly leaf 0')
 assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')
@@ -120,9 +146,11 @@ assert(FRAGMENT_BYTES_MAX < CREDIT_BYTES_MAX, 'a fragment fits the credit window
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
 assert(SEALED_BYTES_MAX < MANIFEST_BYTES_MAX, 'the sealed part fits the manifest')
+assert(CREDIT_BYTES_MAX <= STREAM_BUFFER_BYTES, 'a well-behaved sender is never slowed down by the transport')
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
 assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
 assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
 assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
+assert(BLOCK_INTERVAL_MS_MAX + HEADER_DRIFT_MS < CLOCK_SKEW_MS_MAX, 'a healthy chain never looks like a wrong clock')
