@@ -1,0 +1,239 @@
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { identify } from '@libp2p/identify'
+import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import { XcareError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
+import { DIAL_MS, PEER_STOP_MS } from '../limits.ts'
+import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts'
+import { gossipService, openBroadcast } from './broadcast.ts'
+import { frameStream } from './frame-stream.ts'
+import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
+
+const MIB = 1024 * 1024
+const ADDRESS_AGE_MS = 48 * 3600 * 1000
+/** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
+const STREAM_WINDOW_BYTES = 2 * MIB
+const STREAM_READ_BUFFER_BYTES = 4 * MIB
+const INBOUND_STREAMS_MAX = 1024
+const OUTBOUND_STREAMS_MAX = 256
+
+/** Builds a libp2p service from the components of the peer; `kadService` of the dht room makes one. */
+export type ServiceFactory = ServiceFactoryMap[string]
+
+/** How many of each a peer accepts. */
+export interface PeerLimits {
+  /** Connections in all; the least used are closed above it. */
+  connections: number
+  /** Connections whose handshake is not finished. */
+  pendingConnections: number
+  /** New connections a second from one IP address. */
+  connectionsPerSecond: number
+}
+
+/** What a peer is made of. */
+export interface PeerOptions {
+  /** Ed25519 identity seed, 32 bytes: the same seed gives the same node id. */
+  seed: Uint8Array
+  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/4001`; empty for a peer that only dials. */
+  listen: readonly string[]
+  /** Multiaddrs to tell others instead of the ones listened on. */
+  announce?: readonly string[]
+  /** Gossip topics to take part in; none by default. */
+  topics?: readonly string[]
+  /** Further libp2p services by name. */
+  services?: Readonly<Record<string, ServiceFactory>>
+  limits?: Partial<PeerLimits>
+}
+
+/** A running libp2p peer: transport, broadcast and services under one identity. */
+export interface Peer extends Transport {
+  readonly nodeId: NodeId
+  readonly broadcast: Broadcast
+  /** Where others can reach this peer, as multiaddrs without the peer id. */
+  addresses(): string[]
+  /** Peers connected now. */
+  connected(): NodeId[]
+  /** Connects without opening a stream. @throws XcareError as `open`. */
+  connect(peer: PeerAddress, signal: AbortSignal): Promise<void>
+  /**
+   * Serves `protocol`. The stream is closed when `handler` resolves and torn down when it rejects.
+   * `maxInboundStreams` holds per connection.
+   */
+  handle(protocol: string, handler: FrameHandler, options: { maxInboundStreams: number }): Promise<void>
+  /** The running service called `name` in the options. */
+  service(name: string): unknown
+  /** Closes everything; resolves within PEER_STOP_MS and a little. */
+  stop(): Promise<void>
+}
+
+/** Serves one stream. */
+export type FrameHandler = (stream: FrameStream) => Promise<void>
+
+const DEFAULT_LIMITS: PeerLimits = { connections: 600, pendingConnections: 256, connectionsPerSecond: 256 }
+
+/**
+ * Starts a peer on libp2p 3: TCP, TLS 1.3 before noise, yamux. Spec: docs/spec/transport.md.
+ * @throws XcareError PORT_IN_USE when an address to listen on is taken, USAGE when it cannot be used.
+ */
+export async function startPeer(options: PeerOptions): Promise<Peer> {
+  const privateKey = await generateKeyPairFromSeed('Ed25519', options.seed)
+  const node = await createNode(options, privateKey)
+  try {
+    await node.start()
+  } catch (cause) {
+    throw listenError(cause, options.listen)
+  }
+  return new Libp2pPeer(node, nodeIdFromPublicKey(privateKey.publicKey.raw), options.topics ?? [])
+}
+
+async function createNode(options: PeerOptions, privateKey: PrivateKey): Promise<Libp2p<ServiceMap>> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const topics = options.topics ?? []
+  const services: ServiceFactoryMap = { identify: identify(), ping: ping(), ...options.services }
+  if (topics.length > 0) services.gossip = gossipService(topics)
+  return createLibp2p({
+    start: false,
+    privateKey,
+    addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
+    transports: [tcp()],
+    connectionEncrypters: [tls(), noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: INBOUND_STREAMS_MAX,
+        maxOutboundStreams: INBOUND_STREAMS_MAX,
+        streamOptions: {
+          initialStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxReadBufferLength: STREAM_READ_BUFFER_BYTES,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: limits.connections,
+      maxIncomingPendingConnections: limits.pendingConnections,
+      inboundConnectionThreshold: limits.connectionsPerSecond,
+      dialTimeout: DIAL_MS,
+    },
+    // A busy remote may miss a ping; silence is judged per connection instead.
+    connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
+    peerStore: { maxAddressAge: ADDRESS_AGE_MS, maxPeerAge: ADDRESS_AGE_MS },
+    services,
+  })
+}
+
+class Libp2pPeer implements Peer {
+  readonly nodeId: NodeId
+  readonly broadcast: Broadcast
+  readonly #node: Libp2p<ServiceMap>
+
+  constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, topics: readonly string[]) {
+    this.#node = node
+    this.nodeId = nodeId
+    this.broadcast = openBroadcast((node.services.gossip as GossipSub | undefined) ?? null, topics)
+  }
+
+  addresses(): string[] {
+    const suffix = `/p2p/${this.nodeId}`
+    return this.#node.getMultiaddrs().map((address) => address.toString().replace(suffix, ''))
+  }
+
+  connected(): NodeId[] {
+    return this.#node.getPeers().map((peer) => peer.toString() as NodeId)
+  }
+
+  async connect(peer: PeerAddress, signal: AbortSignal): Promise<void> {
+    await this.#connection(peer, signal)
+  }
+
+  async open(peer: PeerAddress, protocol: string, signal: AbortSignal): Promise<FrameStream> {
+    const connection = await this.#connection(peer, signal)
+    let stream: Stream
+    try {
+      stream = await connection.newStream(protocol, { signal, maxOutboundStreams: OUTBOUND_STREAMS_MAX })
+    } catch (cause) {
+      throw unreachable(peer, cause, signal)
+    }
+    return frameStream(stream, peer.nodeId)
+  }
+
+  async handle(
+    protocol: string,
+    handler: FrameHandler,
+    options: { maxInboundStreams: number },
+  ): Promise<void> {
+    await this.#node.handle(
+      protocol,
+      (stream, connection) => {
+        void serve(frameStream(stream, connection.remotePeer.toString() as NodeId), handler)
+      },
+      { maxInboundStreams: options.maxInboundStreams },
+    )
+  }
+
+  service(name: string): unknown {
+    return this.#node.services[name]
+  }
+
+  async stop(): Promise<void> {
+    const { promise: deadline, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, PEER_STOP_MS)
+    try {
+      // What the library cannot close in time is left to the process, which ends anyway.
+      await Promise.race([this.#node.stop(), deadline])
+    } catch {
+      // A connection that fails while it is being closed is closed.
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #connection(peer: PeerAddress, signal: AbortSignal): Promise<Connection> {
+    const id = parseNodeId(peer.nodeId)
+    const open = this.#node.getConnections(id).find((connection) => connection.status === 'open')
+    if (open) return open
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)])
+    try {
+      const addresses = peer.addresses.map((address) => multiaddr(`${address}/p2p/${peer.nodeId}`))
+      return await this.#node.dial(addresses.length > 0 ? addresses : id, { signal: limited })
+    } catch (cause) {
+      throw unreachable(peer, cause, signal)
+    }
+  }
+}
+
+async function serve(stream: FrameStream, handler: FrameHandler): Promise<void> {
+  try {
+    await handler(stream)
+    await stream.close()
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+function unreachable(peer: PeerAddress, cause: unknown, signal: AbortSignal): XcareError {
+  if (signal.aborted)
+    return new XcareError('TIMEOUT', `node ${peer.nodeId} did not answer in time`, { cause })
+  return new XcareError('OFFLINE', `node ${peer.nodeId} cannot be reached`, { cause })
+}
+
+function listenError(cause: unknown, listen: readonly string[]): XcareError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const port = listen.join(', ')
+  if (text.includes('EADDRINUSE'))
+    return new XcareError('PORT_IN_USE', `another program is using the port of ${port}`, {
+      cause,
+      next: 'stop the other program or choose another port',
+    })
+  return new XcareError('USAGE', `cannot listen on ${port}`, {
+    cause,
+    next: 'check the address and the port',
+  })
+}
