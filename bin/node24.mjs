@@ -8,7 +8,9 @@ const root = new URL('../', import.meta.url)
 
 /** @returns {string} path of a Node of at least version 24. Exits with code 10 and a next step when there is none. */
 export function findNode() {
-  const pinned = fileURLToPath(new URL(`node_modules/node-${process.platform}-${process.arch}/bin/node`, root))
+  const pinned = fileURLToPath(
+    new URL(`node_modules/node-${process.platform}-${process.arch}/bin/node`, root),
+  )
   if (existsSync(pinned)) return pinned
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath
   process.stderr.write(

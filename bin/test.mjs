@@ -10,11 +10,15 @@ import { findNode } from './node24.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const scratch = mkdtempSync(join(tmpdir(), 'xcare-test-'))
 const counts = join(scratch, 'counts.json')
-const run = spawnSync(findNode(), [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, XCARE_TEST_COUNTS: counts },
-})
+const run = spawnSync(
+  findNode(),
+  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, XCARE_TEST_COUNTS: counts },
+  },
+)
 const { passed, failed, skipped } = existsSync(counts)
   ? JSON.parse(readFileSync(counts, 'utf8'))
   : { passed: 0, failed: 1, skipped: 0 }

@@ -90,5 +90,7 @@ export function asDiskError(cause: unknown, path: string): XcareError {
     })
   if (isSystemError(cause, 'EACCES') || isSystemError(cause, 'EPERM') || isSystemError(cause, 'EROFS'))
     return new XcareError('FILE_UNREADABLE', `no permission for ${path}`, { cause })
-  return new XcareError('INTERNAL', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  return new XcareError('INTERNAL', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  })
 }

@@ -59,6 +59,9 @@ export function parseJsonFile<T>(content: Uint8Array, shape: z.ZodType<T>, path:
   try {
     return shape.parse(JSON.parse(fromUtf8(content)))
   } catch (cause) {
-    throw new XcareError('MALFORMED', `${path} is damaged`, { cause, next: 'restore it from a copy, or start over in a new folder' })
+    throw new XcareError('MALFORMED', `${path} is damaged`, {
+      cause,
+      next: 'restore it from a copy, or start over in a new folder',
+    })
   }
 }

@@ -47,10 +47,18 @@ async function untilReady(role: Role, child: ChildProcess): Promise<RunFile['rea
       if (message.type === 'ready') resolve(message)
       else fail(reportedError(role, message))
     })
-    child.once('error', (cause) => fail(new XcareError('INTERNAL', `the ${role.kind} process could not be started`, { cause })))
+    child.once('error', (cause) =>
+      fail(new XcareError('INTERNAL', `the ${role.kind} process could not be started`, { cause })),
+    )
     child.once('exit', (code) => fail(endedEarly(role, code)))
     timer.addEventListener('abort', () =>
-      fail(new XcareError('TIMEOUT', `the ${role.kind} in ${role.folder} did not get ready within a minute`, logHint(role))),
+      fail(
+        new XcareError(
+          'TIMEOUT',
+          `the ${role.kind} in ${role.folder} did not get ready within a minute`,
+          logHint(role),
+        ),
+      ),
     )
   })
 }
@@ -64,7 +72,11 @@ function reportedError(role: Role, message: Record<string, unknown>): XcareError
 }
 
 function endedEarly(role: Role, code: number | null): XcareError {
-  return new XcareError('INTERNAL', `the ${role.kind} in ${role.folder} ended before it was ready (exit ${code})`, logHint(role))
+  return new XcareError(
+    'INTERNAL',
+    `the ${role.kind} in ${role.folder} ended before it was ready (exit ${code})`,
+    logHint(role),
+  )
 }
 
 /** Asks the process of `role` to end, then makes it. @returns whether one was running. */

@@ -35,7 +35,12 @@ export async function runRole(folder: string, start: () => Promise<StartedRole>)
     await tellParent({ type: 'failed', code, message, next })
     throw error
   })
-  const run: RunFile = { pid: process.pid, born: bornOf(process.pid), startedMs: Date.now(), ready: role.ready }
+  const run: RunFile = {
+    pid: process.pid,
+    born: bornOf(process.pid),
+    startedMs: Date.now(),
+    ready: role.ready,
+  }
   await replaceFile(join(folder, 'run.json'), JSON.stringify(run))
   await tellParent({ type: 'ready', ...role.ready })
   await stopped

@@ -41,18 +41,38 @@ export const rules: IConfiguration = {
       forbid(`${rooms[0]}-layer-looks-up`, { path: within(rooms) }, { path: within(above(index)) }),
     ),
     ...LAYERS.filter((rooms) => rooms.length > 1).map((rooms) =>
-      forbid(`${rooms[0]}-layer-looks-sideways`, { path: within(rooms) }, { path: within(rooms), pathNot: '^src/$1/' }),
+      forbid(
+        `${rooms[0]}-layer-looks-sideways`,
+        { path: within(rooms) },
+        { path: within(rooms), pathNot: '^src/$1/' },
+      ),
     ),
-    forbid('underscore-is-private', { path: '^src/([^/]+)/' }, { path: '^src/.*/_[^/]+$', pathNot: '^src/$1/' }),
-    forbid('browser-safe-without-node', { path: BROWSER_SAFE, pathNot: 'crypto/native\\.node\\.ts$' }, NODE_BUILTIN),
+    forbid(
+      'underscore-is-private',
+      { path: '^src/([^/]+)/' },
+      { path: '^src/.*/_[^/]+$', pathNot: '^src/$1/' },
+    ),
+    forbid(
+      'browser-safe-without-node',
+      { path: BROWSER_SAFE, pathNot: 'crypto/native\\.node\\.ts$' },
+      NODE_BUILTIN,
+    ),
     door('noble', npm('@noble', 'hpke', '@panva', 'shamir-secret-sharing', '@napi-rs'), 'crypto/'),
-    door('libp2p', npm('libp2p', '@libp2p', '@multiformats', 'datastore-core', 'interface-datastore', 'uint8arraylist'), '(net|dht)/'),
+    door(
+      'libp2p',
+      npm('libp2p', '@libp2p', '@multiformats', 'datastore-core', 'interface-datastore', 'uint8arraylist'),
+      '(net|dht)/',
+    ),
     door('multiformats', npm('multiformats'), '(ids\\.ts|net/|dht/)'),
     door('cborg', npm('cborg'), 'cbor\\.ts'),
     door('zod', npm('zod'), 'schema\\.ts'),
     door('sqlite', npm('better-sqlite3'), '(storage-node/disk/|chain-anchor/(state|engine)/|guardian-node/)'),
     door('commander', npm('commander'), 'cli/'),
     door('node-crypto', '^(node:)?crypto$', 'crypto/native\\.node\\.ts'),
-    door('disk', '^(node:)?fs(/promises)?$', '(storage-node/|chain-anchor/(state|engine)/|guardian-node/|anchor-node/|sdk/|cli/)'),
+    door(
+      'disk',
+      '^(node:)?fs(/promises)?$',
+      '(storage-node/|chain-anchor/(state|engine)/|guardian-node/|anchor-node/|sdk/|cli/)',
+    ),
   ],
 }

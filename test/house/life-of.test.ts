@@ -6,7 +6,11 @@ function storyRows(path: string): { file: string; names: string[] }[] {
   const rows: { file: string; names: string[] }[] = []
   for (const line of readFileSync(path, 'utf8').split('\n')) {
     const match = /^\|[^|]*\| `(src\/[^`]+)` \| ([^|]*)\|/.exec(line)
-    if (match) rows.push({ file: match[1]!, names: [...match[2]!.matchAll(/`([A-Za-z0-9_]+)`/g)].map((name) => name[1]!) })
+    if (match)
+      rows.push({
+        file: match[1]!,
+        names: [...match[2]!.matchAll(/`([A-Za-z0-9_]+)`/g)].map((name) => name[1]!),
+      })
   }
   return rows
 }
@@ -28,6 +32,8 @@ describe.each([
     const source = readFileSync(file, 'utf8')
     expect(names.length).toBeGreaterThan(0)
     for (const name of names)
-      expect(source).toMatch(new RegExp(`export (async )?(function\\*?|const|class|interface|type) ${name}\\b`))
+      expect(source).toMatch(
+        new RegExp(`export (async )?(function\\*?|const|class|interface|type) ${name}\\b`),
+      )
   })
 })

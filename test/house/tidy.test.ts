@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 
@@ -9,7 +8,10 @@ const LINES_PER_FUNCTION_MEDIAN = 12
 
 const sources = globSync('src/**/*.ts').sort()
 const parsed = new Map(
-  sources.map((path) => [path, ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ESNext, true)]),
+  sources.map((path) => [
+    path,
+    ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ESNext, true),
+  ]),
 )
 
 function visit(node: ts.Node, see: (node: ts.Node) => void): void {
@@ -18,7 +20,9 @@ function visit(node: ts.Node, see: (node: ts.Node) => void): void {
 }
 
 const linesOf = (file: ts.SourceFile, node: ts.Node) =>
-  file.getLineAndCharacterOfPosition(node.end).line - file.getLineAndCharacterOfPosition(node.getStart()).line + 1
+  file.getLineAndCharacterOfPosition(node.end).line -
+  file.getLineAndCharacterOfPosition(node.getStart()).line +
+  1
 
 function functions(): { where: string; lines: number }[] {
   const found: { where: string; lines: number }[] = []
@@ -36,7 +40,9 @@ const hasDoc = (node: ts.Node) => ts.getJSDocCommentsAndTags(node).length > 0
 function undocumentedExports(path: string, file: ts.SourceFile): string[] {
   const missing: string[] = []
   for (const statement of file.statements) {
-    const exported = ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword)
+    const exported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword)
     if (!exported || hasDoc(statement)) continue
     missing.push(`${path}:${file.getLineAndCharacterOfPosition(statement.getStart()).line + 1}`)
   }
@@ -46,7 +52,9 @@ function undocumentedExports(path: string, file: ts.SourceFile): string[] {
 describe('the house stays tidy', () => {
   test(`no file is longer than ${LINES_PER_FILE_MAX} lines`, () => {
     const all = [...sources, ...globSync('{test,bench}/**/*.ts')]
-    expect(all.filter((path) => readFileSync(path, 'utf8').split('\n').length > LINES_PER_FILE_MAX)).toEqual([])
+    expect(all.filter((path) => readFileSync(path, 'utf8').split('\n').length > LINES_PER_FILE_MAX)).toEqual(
+      [],
+    )
   })
 
   test(`no function is longer than ${LINES_PER_FUNCTION_MAX} lines, and the median is under ${LINES_PER_FUNCTION_MEDIAN}`, () => {
@@ -67,10 +75,13 @@ describe('the house stays tidy', () => {
   })
 
   test('time and chance are arguments below the actors', () => {
-    const pure = /^src\/([^/]+\.ts|(crypto|fragment|identity|custody|wire|light-node|chain-anchor\/(codec|comet|light|app|state))\/.*)$/
+    const pure =
+      /^src\/([^/]+\.ts|(crypto|fragment|identity|custody|wire|light-node|chain-anchor\/(codec|comet|light|app|state))\/.*)$/
     const offenders = sources.filter(
       (path) =>
-        pure.test(path) && !path.includes('native.') && /\b(Date\.now|new Date\(\)|Math\.random)\b/.test(readFileSync(path, 'utf8')),
+        pure.test(path) &&
+        !path.includes('native.') &&
+        /\b(Date\.now|new Date\(\)|Math\.random)\b/.test(readFileSync(path, 'utf8')),
     )
     expect(offenders).toEqual([])
   })

@@ -1,0 +1,44 @@
+import type { Layout } from '../fragment/layout.ts'
+import type { SealedManifest, WrittenObject } from '../fragment/manifest.ts'
+import type { StripeFragments } from '../fragment/writer.ts'
+
+/** What is to be sealed: one object. */
+export interface SealJob {
+  network: string
+  objectId: Uint8Array
+  version: number
+  /** 32 bytes. */
+  custodyKey: Uint8Array
+  ownerKey: Uint8Array
+  layout: Layout
+}
+
+/** Plaintext in, fragments out. */
+export interface SealStream {
+  /** @returns the stripes that became complete, in order. */
+  write(plain: Uint8Array): Promise<StripeFragments[]>
+  /** @returns the last stripes, the public facts and the sealed part of the manifest. @throws XcareError USAGE when another length was promised. */
+  finish(
+    sealed: SealedManifest,
+  ): Promise<{ stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array }>
+  /** Lets go of everything, finished or not. */
+  close(): void
+}
+
+/** Fragments in, plaintext out. */
+export interface OpenStream {
+  /** Names, types and true length. */
+  readonly sealed: SealedManifest
+  /** @param fragments n entries, whole fragments or null. Stripes come in order. @returns the plaintext that became final. */
+  openStripe(stripe: number, fragments: (Uint8Array | null)[]): Promise<Uint8Array>
+  close(): void
+}
+
+/** Does the CPU work of sealing, coding and hashing; on Node in worker threads, so that the network is never kept waiting. */
+export interface Coder {
+  seal(job: SealJob): Promise<SealStream>
+  /** @param manifest encoded and verified. @param shares per stripe the key shares of at least k columns. @throws XcareError INTEGRITY when the keys do not fit the manifest. */
+  open(manifest: Uint8Array, custodyKey: Uint8Array, shares: Uint8Array[][]): Promise<OpenStream>
+  /** Ends the threads. */
+  close(): Promise<void>
+}

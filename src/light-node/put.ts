@@ -1,0 +1,250 @@
+import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import type { GuardianValue, NodeValue } from '../chain-anchor/app/values.ts'
+import type { SigningKey } from '../crypto/sign.ts'
+import { deal } from '../custody/deal.ts'
+import { asXcareError, XcareError } from '../errors.ts'
+import { layoutOf } from '../fragment/layout.ts'
+import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/manifest.ts'
+import { type Durability, durability, type Profile } from '../fragment/profile.ts'
+import { type NodeId, type ObjectId, objectIdFromBytes } from '../ids.ts'
+import { HEADER_AGE_MS_MAX } from '../limits.ts'
+import type { Ledger, Random } from '../ports.ts'
+import { PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
+import type { Coder, SealStream } from './coder.ts'
+import { type ColumnTarget, ColumnUploads, type UploadPorts } from './column-uploads.ts'
+import { type DepositPorts, depositShares } from './deposit.ts'
+import { planColumns } from './locate.ts'
+import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
+import { checkReceipts } from './storage-receipts.ts'
+
+/** What a put needs of the world. */
+export interface PutPorts extends UploadPorts, DepositPorts {
+  network: string
+  ledger: Ledger
+  coder: Coder
+  random: Random
+  /** The one-time owner key of an object. */
+  ownerKeyOf(objectId: Uint8Array): SigningKey
+  /** The owner's public X-Wing key, to which guardians seal their notices. */
+  noticeKemKey: Uint8Array
+}
+
+/** What is to be put: `length` bytes that `read` yields in order, and the private part of the manifest. */
+export interface PutSource {
+  sealed: SealedManifest
+  read(): AsyncIterable<Uint8Array>
+}
+
+/** An object that is stored: durable on its nodes, anchored, its key in custody. */
+export interface PutObject {
+  objectId: ObjectId
+  version: number
+  custodyKey: Uint8Array
+  /** Columns on disk, of all columns, and what that is worth. */
+  columns: number
+  columnsOf: number
+  durability: Durability
+  /** Guardians that hold a share, of all guardians of the object. */
+  custodians: number
+  custodiansOf: number
+}
+
+interface Plan {
+  view: NetworkView
+  profile: Profile
+  objectId: Uint8Array
+  ownerKey: SigningKey
+  custodyKey: Uint8Array
+  guardians: GuardianValue[]
+  keepers: NodeValue[]
+}
+
+const FIRST_VERSION = 1
+const FIRST_CUSTODY_EPOCH = 1
+
+/**
+ * Stores one object. The steps, in order: plan, seal and send stripe by stripe, manifest, anchor, deposit of the
+ * custody shares. When it resolves, nothing of it depends on this machine any more. Source: docs/life-of-a-put.md.
+ * @throws XcareError TOO_FEW_NODES, TOO_FEW_GUARDIANS, NO_SPACE, OFFLINE, REFUSED
+ */
+export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
+  const plan = await planPut(ports, profile)
+  const layout = layoutOf(source.sealed.length, profile.k, profile.n)
+  const uploads = await ColumnUploads.open(ports, profile, targetsOf(ports, plan, layout))
+  const { objectId, ownerKey, custodyKey } = plan
+  const job = {
+    network: ports.network,
+    objectId,
+    version: FIRST_VERSION,
+    custodyKey,
+    ownerKey: ownerKey.publicKey,
+    layout,
+  }
+  const sealing = await ports.coder.seal(job)
+  try {
+    const manifest = await sendAll(ports, plan, source, sealing, uploads)
+    const receipts = await uploads.finish(manifest)
+    const columns = checkReceipts(receipts, verifyManifest(manifest, ports.network).manifest, plan.keepers)
+    return await anchor(ports, plan, manifest, columns)
+  } catch (error) {
+    uploads.abort(asXcareError(error))
+    throw error
+  } finally {
+    sealing.close()
+  }
+}
+
+async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {
+  const view = await readNetworkView(ports.ledger, null)
+  const objectId = ports.random.bytes(32)
+  const guardians = chooseGuardians(view.guardians, profile, ports.random)
+  const guardianIds = guardians.map(({ guardianId }) => guardianId)
+  const keeperIds = planColumns(view, objectId, profile.k, profile.n, guardianIds)
+  const byId = new Map(view.nodes.map((node) => [node.nodeId, node]))
+  return {
+    view,
+    profile,
+    objectId,
+    ownerKey: ports.ownerKeyOf(objectId),
+    custodyKey: ports.random.bytes(32),
+    guardians,
+    keepers: keeperIds.map((nodeId) => byId.get(nodeId)!),
+  }
+}
+
+/** One seat per institution; which of many is left to chance, so that no guardian sees every object. */
+function chooseGuardians(all: GuardianValue[], profile: Profile, random: Random): GuardianValue[] {
+  const order = all
+    .filter(({ status }) => status === 'active')
+    .map((guardian) => ({ guardian, draw: new DataView(random.bytes(4).buffer).getUint32(0) }))
+    .sort((a, b) => a.draw - b.draw)
+  const chosen = new Map<string, GuardianValue>()
+  for (const { guardian } of order)
+    if (chosen.size < profile.m && !chosen.has(guardian.instId)) chosen.set(guardian.instId, guardian)
+  if (chosen.size < profile.m)
+    throw new XcareError(
+      'TOO_FEW_GUARDIANS',
+      `this profile needs ${profile.m} guardians, the network has ${chosen.size}`,
+      {
+        next: 'choose another profile with --profile, or add guardians',
+      },
+    )
+  return [...chosen.values()]
+}
+
+function targetsOf(
+  ports: PutPorts,
+  plan: Plan,
+  layout: { shardBytes: number; stripes: number },
+): ColumnTarget[] {
+  const { objectId, ownerKey, profile } = plan
+  const { shardBytes, stripes } = layout
+  return plan.keepers.map((keeper, column) => {
+    const fields = {
+      objectId,
+      version: FIRST_VERSION,
+      column,
+      k: profile.k,
+      n: profile.n,
+      shardBytes,
+      stripes,
+    }
+    const order = { ...fields, ownerKey: ownerKey.publicKey }
+    const signed = putOrderBytes({ network: ports.network, nodeId: keeper.nodeId as NodeId, ...order })
+    return {
+      column,
+      peer: addressOf(keeper),
+      order: { ...order, signature: ownerKey.sign(PUT_DOMAIN, signed) },
+    }
+  })
+}
+
+async function sendAll(
+  ports: PutPorts,
+  plan: Plan,
+  source: PutSource,
+  sealing: SealStream,
+  uploads: ColumnUploads,
+): Promise<Uint8Array> {
+  let bytes = 0
+  for await (const plain of source.read()) {
+    for (const stripe of await sealing.write(plain)) await uploads.send(stripe)
+    bytes += plain.length
+    ports.progress({ type: 'put-progress', bytes, of: source.sealed.length })
+  }
+  const { stripes, written, sealed } = await sealing.finish(source.sealed)
+  for (const stripe of stripes) await uploads.send(stripe)
+  return buildManifest(
+    written,
+    { network: ports.network, custodyEpoch: FIRST_CUSTODY_EPOCH, sealed },
+    plan.ownerKey,
+  )
+}
+
+async function anchor(
+  ports: PutPorts,
+  plan: Plan,
+  manifest: Uint8Array,
+  columns: number[],
+): Promise<PutObject> {
+  const { objectId, profile, ownerKey, custodyKey, view, guardians } = plan
+  const worth = durability(
+    profile.k,
+    columns.map((column) => plan.keepers[column]!.availabilityPpm / 1e6),
+  )
+  requireDurability(profile, worth, columns.length)
+  const place = { objectId, version: FIRST_VERSION, epoch: FIRST_CUSTODY_EPOCH }
+  const dealt = await deal(
+    {
+      ...place,
+      custodyKey,
+      t: profile.t,
+      guardians: guardians.map(({ guardianId }) => guardianId),
+      ownerKey: ownerKey.publicKey,
+    },
+    ports.random,
+  )
+  const { height, chainId } = await ports.ledger.head(HEADER_AGE_MS_MAX)
+  const record = {
+    type: 'record.anchor' as const,
+    ...{ objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey, k: profile.k, n: profile.n },
+    ...{ manifestHash: verifyManifest(manifest, ports.network).hash, epoch: view.epoch.epoch },
+    ...{ columns: bitmapOf(columns, profile.n), moved: [] },
+  }
+  await ports.ledger.submit(
+    buildTx({
+      chainId,
+      uniqueId: ports.random.bytes(16),
+      validUntilHeight: validUntil(height),
+      messages: [record, { type: 'custody.record', ...dealt.terms }],
+      signers: [ownerKey],
+    }),
+  )
+  ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
+  const { custodians } = await depositShares(ports, dealt, guardians, ownerKey)
+  return {
+    objectId: objectIdFromBytes(objectId),
+    version: FIRST_VERSION,
+    custodyKey,
+    columns: columns.length,
+    columnsOf: profile.n,
+    durability: worth,
+    custodians,
+    custodiansOf: profile.m,
+  }
+}
+
+function requireDurability(profile: Profile, worth: Durability, columns: number): void {
+  if (worth.nines >= profile.nines) return
+  throw new XcareError(
+    'TOO_FEW_NODES',
+    `${columns} columns on these nodes reach ${worth.nines.toFixed(1)} nines, and profile ${profile.name} promises ${profile.nines}`,
+    { next: 'wait until more nodes are up, or choose another profile with --profile' },
+  )
+}
+
+function bitmapOf(columns: number[], n: number): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(n / 8))
+  for (const column of columns) bitmap[column >> 3]! |= 1 << (column & 7)
+  return bitmap
+}
