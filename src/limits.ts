@@ -52,6 +52,16 @@ export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
 /** A connection from which no byte came for this long is given up. */
 export const CONNECTION_SILENT_MS = 90_000
+/** One question to the DHT, and the wait of a new client for its first DHT neighbour, at most. */
+export const DHT_QUERY_MS = 10_000
+export const DHT_FIRST_NEIGHBOUR_MS = 2_000
+/** Nodes that keep the record of one announced object. */
+export const DHT_HOLDERS = 8
+/** Provider records and peers one node keeps in memory, and records of one object, at most. */
+export const DHT_RECORDS_MAX = 200_000
+export const DHT_PROVIDERS_MAX = 64
+/** Addresses taken over for one peer, at most. */
+export const PEER_ADDRESSES_MAX = 8
 /** One request to a guardian and its answer, at most. */
 export const CUSTODY_MESSAGE_BYTES_MAX = 128 * KIB
 /** Objects of one grant, at most. */
@@ -93,11 +103,15 @@ export const HEADER_AGE_MS_MAX = 30_000
 export const HEADER_DRIFT_MS = 10_000
 /** How long a trusted header may be used to verify new ones. */
 export const TRUSTING_PERIOD_MS = 14 * 24 * 3600 * 1000
+/** Nesting of arrays and maps in CBOR, at most. */
+export const CBOR_DEPTH_MAX = 32
 /** Transaction, encoded, and messages in it, at most. */
 export const TX_BYTES_MAX = 64 * KIB
 export const TX_MESSAGES_MAX = 16
 /** Blocks a transaction may stay valid, at most. */
 export const TX_VALID_BLOCKS_MAX = 17_280
+/** Unique ids kept together for one height, at most; one of 16 shards. */
+export const UNIQUE_IDS_PER_SHARD_MAX = 4096
 /** Keys that sign one transaction, at most. */
 export const TX_AUTHS_MAX = 16
 /** Multiaddrs of one node or guardian, and characters of one, at most. */
