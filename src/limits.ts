@@ -47,6 +47,26 @@ export const FRAME_PROGRESS_BYTES = 16 * KIB
 export const STREAM_BUFFER_BYTES = 2 * MIB
 /** A remote that takes nothing from us for this long is given up. */
 export const WRITE_STALL_MS = 60_000
+/** Append-only file of a storage node, at most; every commit in it starts at a whole block. */
+export const VOLUME_BYTES = 256 * MIB
+export const VOLUME_BLOCK_BYTES = 4 * KIB
+/** Records and their bytes in one commit of a storage node, at most. */
+export const COMMIT_RECORDS_MAX = 1024
+export const COMMIT_BYTES_MAX = 4 * MIB
+/** A storage node reads this much at a time where fragments lie side by side. */
+export const READ_RUN_BYTES = MIB
+/** A put that was not finished is forgotten after this long. */
+export const PUT_ABANDONED_MS = 3600 * 1000
+/** Puts under way on one storage node, and streams of one peer and of all peers it serves, at most. */
+export const OPEN_PUTS_MAX = 1024
+export const NODE_STREAMS_PER_PEER_MAX = 64
+export const NODE_STREAMS_MAX = 512
+/** Bytes handed to a storage node's disk thread and not yet durable, at most; above it streams wait. */
+export const DISK_QUEUE_BYTES_MAX = 32 * MIB
+/** A full disk is looked at again after this long. */
+export const DISK_RETRY_MS = 2_000
+/** After a restart, objects younger than this are announced again. */
+export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000
 /** Opening a connection or a stream, and stopping a peer, at most. */
 export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
@@ -168,3 +188,6 @@ assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock t
 assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
 assert(BLOCK_INTERVAL_MS_MAX + HEADER_DRIFT_MS < CLOCK_SKEW_MS_MAX, 'a healthy chain never looks like a wrong clock')
+assert(COMMIT_BYTES_MAX > FRAGMENT_BYTES_MAX + MANIFEST_BYTES_MAX, 'every record fits one commit')
+assert(VOLUME_BYTES > 2 * COMMIT_BYTES_MAX, 'a volume holds many commits')
+assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')
