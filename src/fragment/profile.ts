@@ -78,11 +78,10 @@ export interface Durability {
 
 /**
  * Exact distribution (Poisson-binomial) of the number of reachable columns when each is up on its own.
- * @param profile its `k` counts. @param availabilities one probability per column stored.
+ * @param k columns that rebuild the object. @param availabilities one probability per column stored.
  * @throws XcareError USAGE on a value outside 0 to 1.
  */
-export function durability(profile: Pick<Profile, 'k'>, availabilities: readonly number[]): Durability {
-  const { k } = profile
+export function durability(k: number, availabilities: readonly number[]): Durability {
   // at[c]: probability that exactly c of the columns so far are up; counts of k and more are not needed
   const at = new Float64Array(k)
   at[0] = 1

@@ -23,7 +23,7 @@ describe('durability', () => {
     const ups = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), ups, (k, list) => {
-        expect(durability({ k }, list).unavailable).toBeCloseTo(byEnumeration(k, list), 12)
+        expect(durability(k, list).unavailable).toBeCloseTo(byEnumeration(k, list), 12)
       }),
       { numRuns: 60 },
     )
@@ -31,17 +31,17 @@ describe('durability', () => {
 
   it('keeps tiny probabilities exact', () => {
     // 7 or more of 12 down at 1 %: dominated by C(12,7) 0.01^7 0.99^5
-    const { unavailable, nines } = durability(PROFILES.grid, Array(12).fill(0.99))
+    const { unavailable, nines } = durability(PROFILES.grid.k, Array(12).fill(0.99))
     expect(unavailable).toBeGreaterThan(7.5e-12)
     expect(unavailable).toBeLessThan(7.7e-12)
     expect(nines).toBeCloseTo(11.1, 1)
   })
 
   it('says certain, hopeless and absurd plainly', () => {
-    expect(durability({ k: 3 }, [1, 1, 1])).toEqual({ unavailable: 0, nines: 99 })
-    expect(durability({ k: 3 }, [1, 1])).toEqual({ unavailable: 1, nines: 0 })
-    expect(() => durability({ k: 1 }, [1.01])).toThrow(expect.objectContaining({ code: 'USAGE' }))
-    expect(() => durability({ k: 1 }, [Number.NaN])).toThrow(expect.objectContaining({ code: 'USAGE' }))
+    expect(durability(3, [1, 1, 1])).toEqual({ unavailable: 0, nines: 99 })
+    expect(durability(3, [1, 1])).toEqual({ unavailable: 1, nines: 0 })
+    expect(() => durability(1, [1.01])).toThrow(expect.objectContaining({ code: 'USAGE' }))
+    expect(() => durability(1, [Number.NaN])).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })
 })
 
@@ -49,8 +49,8 @@ describe('profiles', () => {
   it.each(Object.values(PROFILES))('$name keeps its own promise at its assumed availability', (profile) => {
     const { k, n, target, repairAt, t, m, availability, nines } = profile
     expect(k < repairAt && repairAt < target && target <= n && t <= m && 2 * t > m).toBe(true)
-    expect(durability(profile, Array(target).fill(availability)).nines).toBeGreaterThanOrEqual(nines)
-    expect(durability(profile, Array(repairAt).fill(availability)).nines).toBeGreaterThan(2.5)
+    expect(durability(k, Array(target).fill(availability)).nines).toBeGreaterThanOrEqual(nines)
+    expect(durability(k, Array(repairAt).fill(availability)).nines).toBeGreaterThan(2.5)
   })
 
   it('finds named shapes and makes others', () => {
