@@ -90,7 +90,8 @@ class Reader {
     const argument = this.#argument(first & 0x1f)
     if (major === UNSIGNED) return argument
     if (major === NEGATIVE) return negative(argument)
-    if (major === BYTES) return this.#take(argument).slice()
+    // Not slice: on a Buffer that would be a window into the message.
+    if (major === BYTES) return new Uint8Array(this.#take(argument))
     if (major === TEXT) return textOf(this.#take(argument))
     return major === ARRAY ? this.#array(argument, depth) : this.#map(argument, depth)
   }

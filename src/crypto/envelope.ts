@@ -51,7 +51,7 @@ export function envelopesOver(xwing: XWing): Envelopes {
     async kemKeyFromSeed(seed) {
       if (seed.length !== XWING_SEED_BYTES)
         throw new XcareError('MALFORMED', `an envelope key has a 32-byte seed, got ${seed.length}`)
-      const privateKey = rawKey('private', seed.slice())
+      const privateKey = rawKey('private', new Uint8Array(seed))
       return {
         publicKey: xwing.fromSeed(seed).publicKey,
         async open(envelope, info, aad) {

@@ -55,7 +55,7 @@ function hashParts(
 
 function keyedAead(key: Uint8Array): KeyedAead {
   if (key.length !== 32) throw new Error('AES-256 needs a 32-byte key')
-  const own = key.slice()
+  const own = new Uint8Array(key)
   return {
     seal: (nonce, plain) => gcm(own, nonce).encrypt(plain),
     sealInto(nonce, plain, out, at) {
@@ -75,7 +75,7 @@ function keyedAead(key: Uint8Array): KeyedAead {
 }
 
 function signer(seed: Uint8Array): Ed25519Signer {
-  const own = seed.slice()
+  const own = new Uint8Array(seed)
   return { publicKey: ed25519.getPublicKey(own), sign: (message) => ed25519.sign(message, own) }
 }
 

@@ -80,7 +80,7 @@ function isCanonical(point: Uint8Array): boolean {
 
 /** @returns whether `point` encodes one of the eight points of small order, sign bit ignored. */
 function isSmallOrder(point: Uint8Array): boolean {
-  const y = point.slice()
+  const y = new Uint8Array(point)
   y[31]! &= 0x7f
   return SMALL_ORDER_Y.has(toHex(y))
 }

@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import * as bytes from '../../src/bytes.ts'
+
+const { compareBytes, concat, equalBytes, equalSecret, fromHex, fromUtf8, toHex, u32be, u64be, utf8 } = bytes
+const someBytes = fc.uint8Array({ maxLength: 80 })
+
+describe('text', () => {
+  it('comes back from UTF-8 unchanged, with a byte order mark too', () => {
+    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => fromUtf8(utf8(text)) === text))
+    expect(fromUtf8(utf8('\ufeffa'))).toBe('\ufeffa')
+  })
+
+  it.each(['ff', 'c080', 'eda080', 'e282'])('refuses %s, which is not UTF-8', (hex) => {
+    expect(() => fromUtf8(fromHex(hex))).toThrow(expect.objectContaining({ code: 'MALFORMED' }))
+  })
+})
+
+describe('hex', () => {
+  it('comes back unchanged and is lower case', () => {
+    fc.assert(fc.property(someBytes, (part) => equalBytes(fromHex(toHex(part)), part)))
+    expect(toHex(Uint8Array.of(0, 0xab, 255))).toBe('00abff')
+    expect(fromHex('00ABff')).toEqual(Uint8Array.of(0, 0xab, 255))
+  })
+
+  it.each(['0', '0g', ' 00', '0x00', '00\n', '-1'])('refuses %j', (text) => {
+    expect(() => fromHex(text)).toThrow(expect.objectContaining({ code: 'MALFORMED' }))
+  })
+})
+
+describe('joining and comparing', () => {
+  it('agree with the same work done by Buffer', () => {
+    fc.assert(
+      fc.property(someBytes, someBytes, (a, b) => {
+        expect(toHex(concat(a, b))).toBe(Buffer.concat([a, b]).toString('hex'))
+        expect(equalBytes(a, b)).toBe(Buffer.compare(a, b) === 0)
+        expect(equalSecret(a, b)).toBe(equalBytes(a, b))
+        expect(Math.sign(compareBytes(a, b))).toBe(Buffer.compare(a, b))
+      }),
+    )
+  })
+
+  it('see a difference in any single bit', () => {
+    const a = new Uint8Array(40)
+    for (let bit = 0; bit < 320; bit++) {
+      const b = a.slice()
+      b[bit >> 3]! ^= 1 << (bit & 7)
+      expect([equalBytes(a, b), equalSecret(a, b), compareBytes(a, b) < 0]).toEqual([false, false, true])
+    }
+  })
+
+  it('write numbers most significant byte first', () => {
+    expect(toHex(u32be(0x01020304))).toBe('01020304')
+    expect(toHex(u64be(Number.MAX_SAFE_INTEGER))).toBe('001fffffffffffff')
+  })
+})
