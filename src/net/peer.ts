@@ -26,7 +26,7 @@ const INBOUND_STREAMS_MAX = 1024
 const OUTBOUND_STREAMS_MAX = 256
 
 /** Builds a libp2p service from the components of the peer; `kadService` of the dht room makes one. */
-export type ServiceFactory = ServiceFactoryMap[string]
+export type ServiceFactory = (components: never) => unknown
 
 /** How many of each a peer accepts. */
 export interface PeerLimits {
@@ -97,7 +97,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
 async function createNode(options: PeerOptions, privateKey: PrivateKey): Promise<Libp2p<ServiceMap>> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const topics = options.topics ?? []
-  const services: ServiceFactoryMap = { identify: identify(), ping: ping(), ...options.services }
+  const services = { identify: identify(), ping: ping(), ...options.services } as ServiceFactoryMap
   if (topics.length > 0) services.gossip = gossipService(topics)
   return createLibp2p({
     start: false,

@@ -1,0 +1,59 @@
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
+import type { CID } from 'multiformats/cid'
+import { assert } from '../assert.ts'
+
+/** DHT protocol of this network. Spec: docs/spec/directory.md. */
+export const KAD_PROTOCOL = '/xcare/kad/1.0.0'
+
+/** The parts of the library's DHT that are public on the object but not in its interface. */
+export interface Kad extends KadDHT {
+  readonly k: number
+  readonly routingTable: EventTarget & {
+    readonly size: number
+    closestPeers(kadId: Uint8Array, options: { count: number }): PeerId[]
+  }
+  readonly providers: {
+    addProvider(cid: CID, provider: PeerId): Promise<void>
+    getProviders(cid: CID, options?: { signal?: AbortSignal }): Promise<PeerId[]>
+  }
+}
+
+/** What a DHT service was built from. */
+export interface KadParts {
+  readonly kad: Kad
+  readonly peerId: PeerId
+  readonly peerStore: KadDHTComponents['peerStore']
+  readonly addressManager: KadDHTComponents['addressManager']
+  readonly connectionManager: {
+    getConnections(peer: PeerId): Connection[]
+    openStream(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Stream>
+  }
+}
+
+const known = new WeakMap<object, KadParts>()
+
+/** Remembers the parts of a running service and checks that this version of the library has what we rely on. */
+export function rememberKad(service: KadDHT, components: KadDHTComponents): KadParts {
+  const kad = service as unknown as Kad
+  assert(
+    typeof kad.routingTable?.closestPeers === 'function',
+    'this version of the DHT has another routing table',
+  )
+  assert(
+    typeof kad.providers?.getProviders === 'function',
+    'this version of the DHT keeps providers elsewhere',
+  )
+  const { peerId, peerStore, addressManager } = components
+  const connectionManager = components.connectionManager as unknown as KadParts['connectionManager']
+  const parts = { kad, peerId, peerStore, addressManager, connectionManager }
+  known.set(service, parts)
+  return parts
+}
+
+/** @returns the parts of a service made by `kadService`. */
+export function partsOf(service: unknown): KadParts {
+  const parts = typeof service === 'object' && service !== null ? known.get(service) : undefined
+  assert(parts !== undefined, 'this peer runs no DHT service')
+  return parts
+}
