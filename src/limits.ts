@@ -70,6 +70,8 @@ export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000
 /** Opening a connection or a stream, and stopping a peer, at most. */
 export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
+/** Certificate of a peer, at most. */
+export const CERTIFICATE_BYTES_MAX = 4 * KIB
 /** A connection from which no byte came for this long is given up. */
 export const CONNECTION_SILENT_MS = 90_000
 /** One question to the DHT, and the wait of a new client for its first DHT neighbour, at most. */
@@ -109,8 +111,9 @@ export const RECEIPT_ANCHOR_DELAY_MS = 2_000
 export const RECEIPT_ANCHOR_MAX_MS = 10 * 60_000
 /** A guardian has this long to answer one request. */
 export const GUARDIAN_ANSWER_MS = 10_000
-/** Streams and requests a guardian serves at the same time. */
-export const GUARDIAN_STREAMS_MAX = 256
+/** Streams of one connection, and requests of all, that a guardian serves at the same time. */
+export const GUARDIAN_STREAMS_MAX = 64
+export const GUARDIAN_REQUESTS_MAX = 256
 /** Gossip payload, at most. */
 export const GOSSIP_BYTES_MAX = 64 * KIB
 /** Slots of one cell's table. */
