@@ -4,13 +4,16 @@ import type { StripeFragments } from '../fragment/writer.ts'
 
 /** What is to be sealed: one object. */
 export interface SealJob {
-  network: string
+  /** 32 bytes. */
   objectId: Uint8Array
   version: number
   /** 32 bytes. */
   custodyKey: Uint8Array
+  /** Ed25519, 32 bytes. */
   ownerKey: Uint8Array
   layout: Layout
+  /** Plaintext bytes that will be written. */
+  length: number
 }
 
 /** Plaintext in, fragments out. */

@@ -31,7 +31,10 @@ export interface PutPorts extends UploadPorts, DepositPorts {
 
 /** What is to be put: `length` bytes that `read` yields in order, and the private part of the manifest. */
 export interface PutSource {
-  sealed: SealedManifest
+  /** Plaintext bytes of this object. */
+  length: number
+  /** @param objectId 32 bytes, the object's own. */
+  sealed(objectId: Uint8Array): SealedManifest
   read(): AsyncIterable<Uint8Array>
 }
 
@@ -69,18 +72,11 @@ const FIRST_CUSTODY_EPOCH = 1
  */
 export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
   const plan = await planPut(ports, profile)
-  const layout = layoutOf(source.sealed.length, profile.k, profile.n)
+  const layout = layoutOf(source.length, profile.k, profile.n)
   const uploads = await ColumnUploads.open(ports, profile, targetsOf(ports, plan, layout))
   const { objectId, ownerKey, custodyKey } = plan
-  const job = {
-    network: ports.network,
-    objectId,
-    version: FIRST_VERSION,
-    custodyKey,
-    ownerKey: ownerKey.publicKey,
-    layout,
-  }
-  const sealing = await ports.coder.seal(job)
+  const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
+  const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
   try {
     const manifest = await sendAll(ports, plan, source, sealing, uploads)
     const receipts = await uploads.finish(manifest)
@@ -170,9 +166,9 @@ async function sendAll(
   for await (const plain of source.read()) {
     for (const stripe of await sealing.write(plain)) await uploads.send(stripe)
     bytes += plain.length
-    ports.progress({ type: 'put-progress', bytes, of: source.sealed.length })
+    ports.progress({ type: 'put-progress', bytes, of: source.length })
   }
-  const { stripes, written, sealed } = await sealing.finish(source.sealed)
+  const { stripes, written, sealed } = await sealing.finish(source.sealed(plan.objectId))
   for (const stripe of stripes) await uploads.send(stripe)
   return buildManifest(
     written,

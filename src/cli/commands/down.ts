@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { networkFolder, readNetworkFile } from '../../sdk/network-folder.ts'
+import { stopNetwork } from '../../sdk/start-network.ts'
+import { action, type Invocation } from '../invocation.ts'
+
+/** Adds `down`: stops every process of a local network; what it stores stays. */
+export function addDownCommand(program: Command): void {
+  program.command('down').description('stop the local network; everything stored stays').action(action(down))
+}
+
+async function down({ dir, out }: Invocation): Promise<Record<string, unknown>> {
+  const folder = networkFolder(dir)
+  await readNetworkFile(folder.root)
+  let stopped = 0
+  await stopNetwork(folder, (kind, processes) => {
+    stopped += processes
+    out.event({ type: 'stopped', kind, processes })
+  })
+  return { stopped }
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import { objectIdFromBytes } from '../../ids.ts'
+import { action, type Invocation } from '../invocation.ts'
+import { withWallet } from '../light-node.ts'
+
+/** Adds `ls`: the wallet's own records; needs no network. */
+export function addLsCommand(program: Command): void {
+  program.command('ls').description('list your records').action(action(ls))
+}
+
+async function ls(invocation: Invocation): Promise<Record<string, unknown>> {
+  const { vault } = await withWallet(invocation)
+  const records = vault
+    .list()
+    .filter(({ kind }) => kind !== 'part')
+    .map(({ objectId, name, mediaType, bytes, kind, createdMs }) => ({
+      objectId: objectIdFromBytes(objectId),
+      ...{ name, mediaType, bytes, kind, created: new Date(createdMs).toISOString() },
+    }))
+  for (const record of records) invocation.out.event({ type: 'record', ...record })
+  return { records }
+}

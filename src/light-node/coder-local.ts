@@ -1,0 +1,50 @@
+import {
+  decodeManifest,
+  type Manifest,
+  type SealedManifest,
+  type WrittenObject,
+} from '../fragment/manifest.ts'
+import { ObjectReader } from '../fragment/reader.ts'
+import { combineStripeSecrets } from '../fragment/stripe-secret.ts'
+import { ObjectWriter, type StripeFragments } from '../fragment/writer.ts'
+import type { Random } from '../ports.ts'
+import type { Coder, OpenStream, SealStream } from './coder.ts'
+
+/** Does the CPU work of sealing and opening right here: inside a worker thread, and in tests. */
+export function localCoder(random: Random): Coder {
+  return {
+    seal: async (job) => sealStream(await ObjectWriter.create({ ...job, random })),
+    open: async (manifest, custodyKey, shares) => openStream(decodeManifest(manifest), custodyKey, shares),
+    close: async () => {},
+  }
+}
+
+function sealStream(writer: ObjectWriter): SealStream {
+  return {
+    write: async (plain) => writer.write(plain),
+    finish: async (sealed) => finish(writer, sealed),
+    close: () => {},
+  }
+}
+
+function finish(
+  writer: ObjectWriter,
+  sealed: SealedManifest,
+): { stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array } {
+  const stripes = writer.finish()
+  return { stripes, written: writer.written(), sealed: writer.sealManifest(sealed) }
+}
+
+async function openStream(
+  manifest: Manifest,
+  custodyKey: Uint8Array,
+  shares: Uint8Array[][],
+): Promise<OpenStream> {
+  const secret = await combineStripeSecrets(shares, manifest)
+  const reader = new ObjectReader({ manifest, custodyKey, secret })
+  return {
+    sealed: reader.openSealedManifest(),
+    openStripe: async (stripe, fragments) => reader.openStripe(stripe, fragments),
+    close: () => {},
+  }
+}

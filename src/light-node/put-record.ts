@@ -1,0 +1,157 @@
+import { XcareError } from '../errors.ts'
+import { packBundle } from '../fragment/bundle.ts'
+import type { SealedManifest } from '../fragment/manifest.ts'
+import type { Profile } from '../fragment/profile.ts'
+import type { Vault } from '../identity/vault.ts'
+import type { VaultObject } from '../identity/vault-entry.ts'
+import { type ObjectId, objectIdToBytes } from '../ids.ts'
+import { OBJECT_BYTES_MAX } from '../limits.ts'
+import { type PutObject, type PutPorts, putObject } from './put.ts'
+
+/** A record to be put. */
+export interface RecordSource {
+  name: string
+  mediaType: string
+  /** Bytes in all. */
+  length: number
+  /** Yields the bytes from `offset` on, `length` of them. */
+  read(offset: number, length: number): AsyncIterable<Uint8Array>
+}
+
+/** What putting records needs beside the ports of one put. */
+export interface PutRecordPorts extends PutPorts {
+  vault: Vault
+}
+
+/** A stored record. `objectId` names the whole; `parts` are the further objects of a record too large for one. */
+export interface StoredRecord {
+  objectId: ObjectId
+  name: string
+  bytes: number
+  parts: ObjectId[]
+  /** The object with the fewest columns and guardians: what the whole record can count on. */
+  weakest: PutObject
+}
+
+/**
+ * Stores one record of any size: one object, or parts of 256 MiB that the first object lists.
+ * The first object is put last, so that whoever finds it finds everything. Resolves when all is durable and the keys are in the vault.
+ * @throws XcareError as putObject
+ */
+export async function putRecord(
+  ports: PutRecordPorts,
+  source: RecordSource,
+  profile: Profile,
+): Promise<StoredRecord> {
+  const parts: { object: PutObject; length: number }[] = []
+  for (let offset = OBJECT_BYTES_MAX; offset < source.length; offset += OBJECT_BYTES_MAX) {
+    const length = Math.min(OBJECT_BYTES_MAX, source.length - offset)
+    const part: Part = { offset, length, kind: 'part', parts: [] }
+    parts.push({ object: await putPart(ports, source, part, profile), length })
+  }
+  const length = Math.min(OBJECT_BYTES_MAX, source.length)
+  const partIds = parts.map(({ object }) => object.objectId)
+  const head = await putPart(ports, source, { offset: 0, length, kind: 'record', parts: partIds }, profile)
+  const { name, mediaType } = source
+  for (const { object, length: bytes } of parts)
+    await keep(ports, object, {
+      name,
+      mediaType,
+      bytes,
+      kind: 'part',
+      partOf: objectIdToBytes(head.objectId),
+    })
+  await keep(ports, head, { name, mediaType, bytes: source.length, kind: 'record' })
+  return {
+    objectId: head.objectId,
+    name,
+    bytes: source.length,
+    parts: partIds,
+    weakest: weakestOf([head, ...parts.map(({ object }) => object)]),
+  }
+}
+
+/**
+ * Stores several small records in one object, each readable by itself.
+ * @param records at most 256 MiB in all, read into memory. @throws XcareError USAGE on names that cannot stand together; as putObject
+ */
+export async function putBundle(
+  ports: PutRecordPorts,
+  name: string,
+  records: RecordSource[],
+  profile: Profile,
+): Promise<StoredRecord> {
+  const total = records.reduce((sum, { length }) => sum + length, 0)
+  if (total > OBJECT_BYTES_MAX)
+    throw new XcareError(
+      'USAGE',
+      `a bundle holds at most ${OBJECT_BYTES_MAX} bytes, these records have ${total}`,
+      {
+        next: 'put large records singly, without --bundle',
+      },
+    )
+  const packed = packBundle(await Promise.all(records.map(loaded)))
+  const source = { name, mediaType: 'application/vnd.xcare.bundle', length: packed.length }
+  const bundle = await putObject(
+    ports,
+    {
+      length: packed.length,
+      sealed: () => ({ ...source, kind: 'bundle', createdMs: ports.clock.nowMs() }),
+      read: async function* () {
+        yield packed
+      },
+    },
+    profile,
+  )
+  await keep(ports, bundle, { name, mediaType: source.mediaType, bytes: total, kind: 'bundle' })
+  return { objectId: bundle.objectId, name, bytes: total, parts: [], weakest: bundle }
+}
+
+async function loaded(record: RecordSource): Promise<{ name: string; mediaType: string; bytes: Uint8Array }> {
+  const bytes = new Uint8Array(record.length)
+  let at = 0
+  for await (const piece of record.read(0, record.length)) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return { name: record.name, mediaType: record.mediaType, bytes }
+}
+
+interface Part {
+  offset: number
+  length: number
+  kind: SealedManifest['kind']
+  /** Object ids of the further parts, in the first object of a record. */
+  parts: ObjectId[]
+}
+
+function putPart(
+  ports: PutRecordPorts,
+  source: RecordSource,
+  part: Part,
+  profile: Profile,
+): Promise<PutObject> {
+  const { offset, length, kind, parts } = part
+  const { name, mediaType } = source
+  const sealed = (objectId: Uint8Array): SealedManifest => ({
+    ...{ name, mediaType, length, kind, createdMs: ports.clock.nowMs() },
+    ...(parts.length > 0 ? { parts: [objectId, ...parts.map(objectIdToBytes)] } : {}),
+  })
+  return putObject(ports, { length, sealed, read: () => source.read(offset, length) }, profile)
+}
+
+function keep(
+  ports: PutRecordPorts,
+  stored: PutObject,
+  told: Pick<VaultObject, 'name' | 'mediaType' | 'bytes' | 'kind' | 'partOf'>,
+): Promise<void> {
+  const { version, custodyKey } = stored
+  const objectId = objectIdToBytes(stored.objectId)
+  return ports.vault.add({ ...told, objectId, version, custodyKey, createdMs: ports.clock.nowMs() })
+}
+
+function weakestOf(objects: PutObject[]): PutObject {
+  return objects.reduce((weakest, object) =>
+    object.columns < weakest.columns || object.custodians < weakest.custodians ? object : weakest,
+  )
+}

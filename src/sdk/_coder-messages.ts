@@ -1,0 +1,26 @@
+import type { SealedManifest, WrittenObject } from '../fragment/manifest.ts'
+import type { StripeFragments } from '../fragment/writer.ts'
+import type { SealJob } from '../light-node/coder.ts'
+
+/** What the coder thread can be asked, by kind. `stream` names a sealing or an opening under way. */
+export interface Questions {
+  seal: { job: SealJob }
+  write: { stream: number; plain: Uint8Array }
+  finish: { stream: number; sealed: SealedManifest }
+  open: { manifest: Uint8Array; custodyKey: Uint8Array; shares: Uint8Array[][] }
+  stripe: { stream: number; stripe: number; fragments: (Uint8Array | null)[] }
+}
+
+/** What it answers. */
+export interface Answers {
+  seal: number
+  write: StripeFragments[]
+  finish: { stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array }
+  open: { stream: number; sealed: SealedManifest }
+  stripe: Uint8Array
+}
+
+/** One question as it crosses to the thread; `close` lets go of a stream and gets no answer. */
+export type Question =
+  | { [K in keyof Questions]: { id: number; kind: K } & Questions[K] }[keyof Questions]
+  | { id: number; kind: 'close'; stream: number }

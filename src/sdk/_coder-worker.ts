@@ -1,0 +1,61 @@
+import { parentPort } from 'node:worker_threads'
+import { systemRandom } from '../crypto/random.ts'
+import { asXcareError, XcareError } from '../errors.ts'
+import type { StripeFragments } from '../fragment/writer.ts'
+import type { OpenStream, SealStream } from '../light-node/coder.ts'
+import { localCoder } from '../light-node/coder-local.ts'
+import type { Answers, Question } from './_coder-messages.ts'
+
+const coder = localCoder(systemRandom)
+const sealing = new Map<number, SealStream>()
+const opening = new Map<number, OpenStream>()
+let streams = 0
+
+parentPort?.on('message', async (question: Question) => {
+  if (question.kind === 'close') {
+    sealing.delete(question.stream)
+    opening.delete(question.stream)
+    return
+  }
+  try {
+    const answer = await answerTo(question)
+    parentPort?.postMessage({ id: question.id, answer }, movable(answer))
+  } catch (error) {
+    const { code, message } = asXcareError(error)
+    parentPort?.postMessage({ id: question.id, error: { code, message } })
+  }
+})
+
+async function answerTo(question: Exclude<Question, { kind: 'close' }>): Promise<Answers[keyof Answers]> {
+  switch (question.kind) {
+    case 'seal': {
+      sealing.set(++streams, await coder.seal(question.job))
+      return streams
+    }
+    case 'write':
+      return found(sealing, question.stream).write(question.plain)
+    case 'finish':
+      return found(sealing, question.stream).finish(question.sealed)
+    case 'open': {
+      const stream = await coder.open(question.manifest, question.custodyKey, question.shares)
+      opening.set(++streams, stream)
+      return { stream: streams, sealed: stream.sealed }
+    }
+    case 'stripe':
+      return found(opening, question.stream).openStripe(question.stripe, question.fragments)
+  }
+}
+
+function found<T>(streams: Map<number, T>, stream: number): T {
+  const open = streams.get(stream)
+  if (!open) throw new XcareError('INTERNAL', `stream ${stream} is not open`)
+  return open
+}
+
+/** Buffers that may leave this thread for good: those of stripes, which the writer gave away. */
+function movable(answer: Answers[keyof Answers]): ArrayBuffer[] {
+  if (answer instanceof Uint8Array) return [answer.buffer as ArrayBuffer]
+  if (typeof answer === 'number' || 'stream' in answer) return []
+  const stripes: StripeFragments[] = Array.isArray(answer) ? answer : answer.stripes
+  return stripes.map(({ bytes }) => bytes.buffer as ArrayBuffer)
+}

@@ -1,0 +1,101 @@
+import { Worker } from 'node:worker_threads'
+import { isErrorCode, XcareError } from '../errors.ts'
+import type { Coder, OpenStream, SealStream } from '../light-node/coder.ts'
+import type { Answers, Question, Questions } from './_coder-messages.ts'
+
+/** Starts a worker thread that seals and opens, so that this thread is free for the network. */
+export function startCoder(): Coder {
+  const thread = new CoderThread()
+  return {
+    seal: async (job) => sealStream(thread, await thread.ask('seal', { job })),
+    open: async (manifest, custodyKey, shares) =>
+      openStream(thread, await thread.ask('open', { manifest, custodyKey, shares })),
+    close: () => thread.close(),
+  }
+}
+
+function sealStream(thread: CoderThread, stream: number): SealStream {
+  return {
+    write: (plain) => thread.ask('write', { stream, plain: detached(plain) }),
+    finish: (sealed) => thread.ask('finish', { stream, sealed }),
+    close: () => thread.tell(stream),
+  }
+}
+
+function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
+  const { stream, sealed } = opened
+  return {
+    sealed,
+    openStripe: (stripe, fragments) =>
+      thread.ask('stripe', {
+        stream,
+        stripe,
+        fragments: fragments.map((fragment) => fragment && detached(fragment)),
+      }),
+    close: () => thread.tell(stream),
+  }
+}
+
+/** A view that shares its buffer with others would take them along when it changes threads. */
+function detached(view: Uint8Array): Uint8Array {
+  return view.byteLength === view.buffer.byteLength ? view : view.slice()
+}
+
+function buffersOf(value: unknown): ArrayBuffer[] {
+  if (value instanceof Uint8Array) return [value.buffer as ArrayBuffer]
+  return Array.isArray(value) ? value.flatMap(buffersOf) : []
+}
+
+interface Waiting {
+  resolve(answer: never): void
+  reject(error: Error): void
+}
+
+class CoderThread {
+  readonly #worker = new Worker(new URL('./_coder-worker.ts', import.meta.url))
+  readonly #waiting = new Map<number, Waiting>()
+  #asked = 0
+  #closed = false
+
+  constructor() {
+    this.#worker.on('message', (message) => this.#settle(message))
+    this.#worker.on('error', (error) => this.#failAll(error))
+    this.#worker.unref()
+  }
+
+  ask<K extends keyof Questions>(kind: K, fields: Questions[K]): Promise<Answers[K]> {
+    const id = ++this.#asked
+    const { promise, resolve, reject } = Promise.withResolvers<Answers[K]>()
+    this.#waiting.set(id, { resolve, reject })
+    // A waiting answer keeps the process alive; an idle thread does not.
+    this.#worker.ref()
+    const moved = kind === 'write' || kind === 'stripe' ? Object.values(fields).flatMap(buffersOf) : []
+    this.#worker.postMessage({ id, kind, ...fields } satisfies Question, [...new Set(moved)])
+    return promise
+  }
+
+  /** Lets the thread forget a stream. */
+  tell(stream: number): void {
+    if (!this.#closed) this.#worker.postMessage({ id: 0, kind: 'close', stream })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#worker.terminate()
+  }
+
+  #settle(message: { id: number; answer?: never; error?: { code: string; message: string } }): void {
+    const waiting = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (this.#waiting.size === 0) this.#worker.unref()
+    if (!message.error) return waiting?.resolve(message.answer as never)
+    const { code, message: sentence } = message.error
+    waiting?.reject(new XcareError(isErrorCode(code) ? code : 'INTERNAL', sentence))
+  }
+
+  #failAll(cause: unknown): void {
+    for (const { reject } of this.#waiting.values())
+      reject(new XcareError('INTERNAL', 'the thread that seals and opens records ended', { cause }))
+    this.#waiting.clear()
+  }
+}

@@ -1,0 +1,85 @@
+import { fromHex } from '../bytes.ts'
+import { openLedger } from '../chain-anchor/light/ledger.ts'
+import { rpcProvider } from '../chain-anchor/light/rpc-provider.ts'
+import { systemRandom } from '../crypto/random.ts'
+import { openDirectory } from '../dht/directory.ts'
+import { kadService } from '../dht/service.ts'
+import { ownerKeyOf } from '../identity/keypair.ts'
+import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
+import type { PutRecordPorts } from '../light-node/put-record.ts'
+import { startPeer } from '../net/peer.ts'
+import type { Ledger, Progress } from '../ports.ts'
+import { cachedLedger } from './cached-ledger.ts'
+import { systemClock } from './clock.ts'
+import { startCoder } from './coder-thread.ts'
+import { custodyKeySource } from './custody-key.ts'
+import { openFolder } from './folder.ts'
+import type { NetworkFile } from './network-folder.ts'
+import type { OpenWallet } from './wallet.ts'
+
+/** A light node that acts for the person of an unlocked wallet. */
+export interface LightNode {
+  wallet: OpenWallet
+  ports: PutRecordPorts & GetPorts
+  /** The owner's own key from the vault, or a release under a grant. */
+  custodyKeyOf: CustodyKeySource
+  close(): Promise<void>
+}
+
+/** What a light node is made of. `cache` is a folder that may be deleted at any time. */
+export interface LightNodeOptions {
+  network: NetworkFile
+  wallet: OpenWallet
+  cache: string
+  progress: Progress
+}
+
+/** Opens the ledger of `network` as the light client in `folder` sees it. */
+export async function openNetworkLedger(network: NetworkFile, folder: OpenWallet['folder']): Promise<Ledger> {
+  const [first, ...others] = network.rpc.map((url) => rpcProvider(url))
+  return openLedger({
+    provider: first!,
+    witnesses: others,
+    chainId: network.network,
+    trust: { height: network.trust.height, hash: fromHex(network.trust.hash) },
+    store: folder,
+    clock: systemClock,
+  })
+}
+
+/** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. */
+export async function openLightNode({
+  network,
+  wallet,
+  cache,
+  progress,
+}: LightNodeOptions): Promise<LightNode> {
+  const ledger = cachedLedger(await openNetworkLedger(network, wallet.folder), await openFolder(cache))
+  const peer = await startPeer({
+    // A fresh identity each time, so that storage nodes cannot tell whose records are read together.
+    seed: systemRandom.bytes(32),
+    listen: [],
+    services: { kad: kadService({ serverMode: false }) },
+  })
+  const coder = startCoder()
+  const ports = {
+    network: network.network,
+    ledger,
+    transport: peer,
+    directory: openDirectory(peer),
+    coder,
+    clock: systemClock,
+    random: systemRandom,
+    progress,
+    vault: wallet.vault,
+    ownerKeyOf: (objectId: Uint8Array) => ownerKeyOf(wallet.root, objectId),
+  }
+  return {
+    wallet,
+    ports: ports as unknown as LightNode['ports'],
+    custodyKeyOf: custodyKeySource(wallet, ports as unknown as LightNode['ports']),
+    async close() {
+      await Promise.all([coder.close(), peer.stop()])
+    },
+  }
+}

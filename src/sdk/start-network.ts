@@ -1,0 +1,114 @@
+import { institutionKey } from '../chain-anchor/app/keys.ts'
+import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import { systemRandom } from '../crypto/random.ts'
+import type { SigningKey } from '../crypto/sign.ts'
+import { asXcareError, XcareError } from '../errors.ts'
+import { readNetworkView } from '../light-node/network-view.ts'
+import { HEADER_AGE_MS_MAX, TX_MESSAGES_MAX } from '../limits.ts'
+import type { Ledger, Progress } from '../ports.ts'
+import { systemClock } from './clock.ts'
+import { openFolder } from './folder.ts'
+import { type LocalInstitution, type LocalSize, layOutLocalNetwork, rolesOf } from './local-network.ts'
+import { type NetworkFile, type NetworkFolder, writeNetworkFile } from './network-folder.ts'
+import { openNetworkLedger } from './open-light-node.ts'
+import { type Role, startProcess, stopProcess } from './processes.ts'
+import { keepSigningKey } from './role-folder.ts'
+
+const SETTLE_MS_MAX = 60_000
+const SETTLE_STEP_MS = 100
+
+/**
+ * Brings a whole local network up, each part a process of its own; what runs already is left alone, so that the same
+ * call also completes a network of which parts were lost. Resolves when all parts are registered on the chain.
+ */
+export async function startNetwork(
+  folder: NetworkFolder,
+  size: LocalSize,
+  progress: Progress,
+): Promise<NetworkFile> {
+  const institutions = await layOutLocalNetwork(folder, size)
+  const network = await startAnchorProcess(folder, progress)
+  const ledger = await openNetworkLedger(network, await openFolder(`${folder.anchor}/light`))
+  await admit(ledger, network, institutions, await keepSigningKey(folder.anchor, 'governor'))
+  const roles = (await rolesOf(folder)).filter(({ kind }) => kind !== 'anchor')
+  let started = 0
+  await Promise.all(
+    roles.map(async (role) => {
+      await startProcess(role)
+      progress({
+        type: 'starting',
+        text: `starting storage nodes and guardians: ${++started} of ${roles.length}`,
+      })
+    }),
+  )
+  await untilRegistered(ledger, roles)
+  return network
+}
+
+async function startAnchorProcess(folder: NetworkFolder, progress: Progress): Promise<NetworkFile> {
+  progress({ type: 'starting', text: 'starting the anchoring chain' })
+  const ready = await startProcess({ kind: 'anchor', folder: folder.anchor })
+  const { chainId, rpcUrl, trust } = ready as { chainId: string; rpcUrl: string; trust: NetworkFile['trust'] }
+  const network = { network: chainId, rpc: [rpcUrl], trust }
+  await writeNetworkFile(folder.root, network)
+  return network
+}
+
+/** Registers the institutions that the chain does not know yet; the governor of a local network is whoever started it. */
+async function admit(
+  ledger: Ledger,
+  { network }: NetworkFile,
+  institutions: LocalInstitution[],
+  governor: SigningKey,
+): Promise<void> {
+  const known = await Promise.all(
+    institutions.map(({ instId }) => ledger.read(institutionKey(instId), HEADER_AGE_MS_MAX)),
+  )
+  const missing = institutions.filter((_, at) => known[at]!.value === null)
+  const messages = await Promise.all(
+    missing.map(async ({ instId, name, roles, folder }) => {
+      const { publicKey } = await keepSigningKey(folder, 'operator')
+      return { type: 'institution.register' as const, instId, name, roles, signKey: publicKey }
+    }),
+  )
+  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
+  for (let at = 0; at < messages.length; at += TX_MESSAGES_MAX)
+    await ledger.submit(
+      buildTx({
+        chainId: network,
+        uniqueId: systemRandom.bytes(16),
+        validUntilHeight: validUntil(height),
+        messages: messages.slice(at, at + TX_MESSAGES_MAX),
+        signers: [governor],
+      }),
+    )
+}
+
+async function untilRegistered(ledger: Ledger, roles: Role[]): Promise<void> {
+  const wanted = (kind: Role['kind']) => roles.filter((role) => role.kind === kind).length
+  const until = systemClock.nowMs() + SETTLE_MS_MAX
+  for (;;) {
+    const view = await readNetworkView(ledger, null).catch((error: unknown) => {
+      if (asXcareError(error).code !== 'NOT_INITIALISED') throw error
+      return null
+    })
+    if (view && view.nodes.length >= wanted('node') && view.guardians.length >= wanted('guardian')) return
+    if (systemClock.nowMs() > until)
+      throw new XcareError('TIMEOUT', 'the storage nodes did not all register on the chain within a minute', {
+        next: 'run `npx xcare status`, then `npx xcare up` again',
+      })
+    await systemClock.sleep(SETTLE_STEP_MS)
+  }
+}
+
+/** Stops every process of a local network, the chain last so that the others can finish what they were anchoring. */
+export async function stopNetwork(
+  folder: NetworkFolder,
+  tell: (kind: Role['kind'], processes: number) => void = () => {},
+): Promise<void> {
+  const roles = await rolesOf(folder)
+  for (const kind of ['node', 'guardian', 'anchor'] as const) {
+    const ended = await Promise.all(roles.filter((role) => role.kind === kind).map(stopProcess))
+    tell(kind, ended.filter(Boolean).length)
+  }
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemRandom } from '../crypto/random.ts'
+import { XcareError } from '../errors.ts'
+import { type IdentityKeys, identityOf, vaultKeyOf } from '../identity/keypair.ts'
+import { createKeyring, openKeyring, readKeyring } from '../identity/keyring.ts'
+import { openVault, type Vault } from '../identity/vault.ts'
+import type { Did } from '../ids.ts'
+import type { Folder } from '../ports.ts'
+import { isSystemError, openFolder } from './folder.ts'
+import type { NetworkFile, NetworkFolder } from './network-folder.ts'
+
+/** An unlocked wallet: who we are, our keys, and our own list of records. */
+export interface OpenWallet {
+  did: Did
+  /** 32 bytes. */
+  root: Uint8Array
+  keys: IdentityKeys
+  /** Signed event that makes the DID known to the chain. */
+  inception: Uint8Array
+  vault: Vault
+  /** Where the wallet keeps headers and notices. */
+  folder: Folder
+}
+
+/** Makes a wallet at `path`. @throws XcareError REFUSED when there is one already. */
+export async function createWallet(
+  path: string,
+  { network }: NetworkFile,
+  passphrase: string,
+): Promise<{ did: Did }> {
+  const folder = await openFolder(path)
+  const { did } = await createKeyring(folder, { network, passphrase, random: systemRandom })
+  return { did }
+}
+
+/** @returns the identity of the wallet at `path`, without unlocking it. @throws XcareError NOT_INITIALISED when there is none. */
+export async function readWalletFile(path: string): Promise<{ did: Did; network: string }> {
+  // Looking must not leave an empty folder behind.
+  const found = existsSync(path) ? await readKeyring(await openFolder(path)) : null
+  if (found) return found
+  throw new XcareError('NOT_INITIALISED', `there is no wallet in ${path}`, {
+    next: 'make one with `npx xcare wallet create --as NAME`, or name another with --as',
+  })
+}
+
+/** Unlocks the wallet at `path`. @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another network. */
+export async function openWallet(
+  path: string,
+  { network }: NetworkFile,
+  passphrase: string,
+): Promise<OpenWallet> {
+  const found = await readWalletFile(path)
+  if (found.network !== network)
+    throw new XcareError('REFUSED', `this wallet belongs to network "${found.network}", not "${network}"`, {
+      next: 'name the right folder with --dir',
+    })
+  const folder = await openFolder(path)
+  const { did, root } = await openKeyring(folder, passphrase)
+  const { keys, inception } = await identityOf(root, network)
+  const vault = await openVault(folder, vaultKeyOf(root), systemRandom)
+  return { did, root, keys, inception, vault, folder }
+}
+
+/** @returns the names of the wallets of a network's folder, sorted. */
+export async function listWallets(folder: NetworkFolder): Promise<string[]> {
+  try {
+    const entries = await readdir(join(folder.root, 'wallets'), { withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw error
+  }
+}
