@@ -1,6 +1,6 @@
 import { compareBytes, concat, utf8 } from '../../bytes.ts'
 import { sha256 } from '../../crypto/hash.ts'
-import { type SigningKey, verifyZip215 } from '../../crypto/sign.ts'
+import { type SigningKey, verifyStrict } from '../../crypto/sign.ts'
 import { XcareError } from '../../errors.ts'
 import { TX_AUTHS_MAX, TX_BYTES_MAX, TX_MESSAGES_MAX, TX_VALID_BLOCKS_MAX } from '../../limits.ts'
 import { bytes, bytesMax, format, text, z } from '../../schema.ts'
@@ -69,10 +69,10 @@ export function decodeTx(input: Uint8Array): Tx {
   return { body: bodyFormat.decode(outer.body), auths: outer.auths, bodyHash: sha256(outer.body) }
 }
 
-/** @returns whether every signature of `tx` is valid (ZIP-215, so that all nodes agree). */
+/** @returns whether every signature of `tx` is valid by the strict rule, which all nodes share. */
 export function verifyTxSignatures(tx: Tx): boolean {
   const signed = signedBytes(tx.bodyHash)
-  return tx.auths.every(({ key, sig }) => verifyZip215(key, signed, sig))
+  return tx.auths.every(({ key, sig }) => verifyStrict(key, signed, sig))
 }
 
 /** @returns the hash by which the chain's RPC names a transaction: SHA-256 of all its bytes. */
