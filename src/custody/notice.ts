@@ -2,6 +2,8 @@ import { concat, equalBytes, utf8 } from '../bytes.ts'
 import { type KemKey, sealEnvelope } from '../crypto/envelope.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { SigningKey } from '../crypto/sign.ts'
+import { XcareError } from '../errors.ts'
+import { nodeIdOfKey } from '../ids.ts'
 import { bytes, bytesMax, z } from '../schema.ts'
 import * as shape from './_shapes.ts'
 import { type Signed, signedFormat } from './_signed.ts'
@@ -19,6 +21,7 @@ const notice = z.strictObject({
   v: z.literal(1),
   network: shape.network,
   guardianId: shape.guardianId,
+  signKey: shape.bytes32,
   nonce: bytes(16),
   tag: bytes(TAG_BYTES),
   sealed: bytesMax(NOTICE_BYTES_MAX),
@@ -47,7 +50,20 @@ export async function sealNotice(
 ): Promise<Uint8Array> {
   const tag = noticeTagOf(to.noticeTag, nonce)
   const sealed = await sealEnvelope(to.noticeKey, NOTICE_INFO, tag, receipt)
-  return noticeFormat.sign(key, { v: 1, ...from, nonce, tag, sealed, timeMs })
+  return noticeFormat.sign(key, { v: 1, ...from, signKey: key.publicKey, nonce, tag, sealed, timeMs })
+}
+
+/** @returns the notice in a gossip payload when it is one of `network` and signed by the guardian it names, else null. */
+export function readNotice(payload: Uint8Array, network: string): Signed<Notice> | null {
+  try {
+    const notice = noticeFormat.decode(payload)
+    const { signKey, guardianId } = notice.value
+    if (notice.value.network !== network || nodeIdOfKey(signKey) !== guardianId) return null
+    return noticeFormat.isBy(signKey, notice) ? notice : null
+  } catch (error) {
+    if (error instanceof XcareError && error.code === 'MALFORMED') return null
+    throw error
+  }
 }
 
 /** @returns whether the notice is for the object with this tag secret (32 bytes). */

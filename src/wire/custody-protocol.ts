@@ -60,7 +60,7 @@ const answer = z.discriminatedUnion('type', [
     receipts: uint(),
     height: uint(),
   }),
-  message('refused', { reason: z.enum(REFUSAL_REASONS), detail: z.string().max(300) }),
+  message('refused', { reason: z.enum(REFUSAL_REASONS) }),
 ])
 
 /** What a guardian can be asked. `type` tells which. Spec: docs/spec/custody-protocol.md 2. */

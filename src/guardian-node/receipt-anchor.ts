@@ -1,0 +1,100 @@
+import { receiptKey } from '../chain-anchor/app/keys.ts'
+import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import { receiptHeadValue } from '../chain-anchor/app/values.ts'
+import { asXcareError } from '../errors.ts'
+import { HEADER_AGE_MS_MAX, RECEIPT_ANCHOR_DELAY_MS, RECEIPT_ANCHOR_MAX_MS } from '../limits.ts'
+import type { GuardianParts } from './parts.ts'
+
+const RETRY_MS = 5_000
+
+/** What anchoring works with. */
+export type AnchorParts = Pick<
+  GuardianParts,
+  'network' | 'keys' | 'store' | 'ledger' | 'clock' | 'random' | 'log'
+>
+
+/** Anchors the head of the receipt chain soon after releases, and looks again from time to time in case the chain was away. */
+export class ReceiptAnchor {
+  readonly #parts: AnchorParts
+  readonly #stop = new AbortController()
+  #wake: (() => void) | null = null
+  #running: Promise<void> | null = null
+
+  constructor(parts: AnchorParts) {
+    this.#parts = parts
+  }
+
+  /** Begins; a head that a crash left behind is anchored first. */
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** There is a new receipt. */
+  poke(): void {
+    this.#wake?.()
+  }
+
+  /** Ends, after what is under way. A head not anchored yet is anchored after the next start. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#wake?.()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const poked = this.#untilPoked()
+      const done = await anchorReceipts(this.#parts).then(
+        () => true,
+        (error: unknown) => {
+          this.#parts.log({ type: 'failed', what: 'anchor', code: asXcareError(error).code })
+          return false
+        },
+      )
+      // After a failure a poke changes nothing: only time may help.
+      if (done) await poked
+      await this.#pause(done ? RECEIPT_ANCHOR_DELAY_MS : RETRY_MS)
+    }
+  }
+
+  #untilPoked(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = new AbortController()
+      const wake = () => {
+        this.#wake = null
+        timer.abort()
+        resolve()
+      }
+      this.#wake = wake
+      if (this.#stop.signal.aborted) wake()
+      else this.#parts.clock.sleep(RECEIPT_ANCHOR_MAX_MS / 2, timer.signal).then(wake, () => {})
+    })
+  }
+
+  async #pause(durationMs: number): Promise<void> {
+    await this.#parts.clock.sleep(durationMs, this.#stop.signal).catch(() => {})
+  }
+}
+
+/** Anchors the head when the chain's is behind. @returns how many receipts are anchored. @throws XcareError as the ledger. */
+export async function anchorReceipts(parts: AnchorParts): Promise<number> {
+  const { keys, store, ledger, network, random } = parts
+  const { count, link } = store.chain()
+  if (count === 0) return 0
+  const { value } = await ledger.read(receiptKey(keys.guardianId), HEADER_AGE_MS_MAX)
+  if (value && receiptHeadValue.decode(value).count >= count) return count
+  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
+  await ledger.submit(
+    buildTx({
+      chainId: network,
+      uniqueId: random.bytes(16),
+      validUntilHeight: validUntil(height),
+      // The count only grows, so it serves as the number of the batch, also after a restart.
+      messages: [{ type: 'receipt.batch', guardianId: keys.guardianId, seq: count, head: link, count }],
+      signers: [keys.signing],
+    }),
+  )
+  parts.log({ type: 'anchored', receipts: count })
+  return count
+}

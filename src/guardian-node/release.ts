@@ -1,0 +1,137 @@
+import { utf8 } from '../bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { isDealtShare } from '../custody/deal.ts'
+import { checkForm, firstRefusal, grantInside, type ReleaseFacts } from '../custody/release/checks.ts'
+import { receiptFormat } from '../custody/release/receipt.ts'
+import type { RefusalReason } from '../custody/release/refusal.ts'
+import { REQUEST_INFO, requestFormat, sealRelease, type SignedReleaseRequest } from '../custody/release/request.ts'
+import { XcareError } from '../errors.ts'
+import { HEADER_AGE_MS_MAX } from '../limits.ts'
+import type { AnswerOf } from '../wire/custody-protocol.ts'
+import { FRESH_HEADER_MS, type ReleaseView, readReleaseView } from './chain-view.ts'
+import { type GuardianParts, Refusal } from './parts.ts'
+import type { ShareRow } from './store.ts'
+
+/** Refusals that a newer block may have lifted: looked at once more before they are given. */
+const CURABLE: ReadonlySet<RefusalReason> = new Set([
+  'unknown-grantee',
+  'no-grant',
+  'no-custody',
+  'wrong-epoch',
+  'frozen',
+  'not-yet-valid',
+])
+
+type Facts = ReleaseFacts & { view: ReleaseView | null; share: ShareRow | null }
+
+/**
+ * Releases a share under a live grant, or refuses: checks 1 to 8 in their order against the guardian's own light client, then the
+ * receipt is made durable, and only then does the share leave. Spec: docs/spec/custody.md 6.
+ * @throws Refusal
+ */
+export async function release(parts: GuardianParts, sealed: Uint8Array): Promise<AnswerOf<'released'>> {
+  const request = await openRequest(parts, sealed)
+  const early = checkForm({ ...ownFacts(parts, request), view: null })
+  if (early) throw new Refusal(early)
+  const facts = await decide(parts, request)
+  return giveShare(parts, request, facts)
+}
+
+async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<SignedReleaseRequest> {
+  try {
+    const { kem, guardianId } = parts.keys
+    return requestFormat.decode(await kem.open(sealed, REQUEST_INFO, utf8(guardianId)))
+  } catch (error) {
+    if (error instanceof XcareError) throw new Refusal('malformed')
+    throw error
+  }
+}
+
+async function decide(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
+  const first = await gather(parts, request, HEADER_AGE_MS_MAX)
+  const reason = firstRefusal(first)
+  if (!reason) return first
+  if (!CURABLE.has(reason)) throw new Refusal(reason)
+  const second = await gather(parts, request, FRESH_HEADER_MS)
+  // No fresher header is to be had: the first answer stands.
+  const again = second.view ? firstRefusal(second) : reason
+  if (again) throw new Refusal(again)
+  return second
+}
+
+async function gather(parts: GuardianParts, request: SignedReleaseRequest, maxAgeMs: number): Promise<Facts> {
+  const { granteeDid, objectId } = request.value
+  const grant = grantInside(request)
+  const view =
+    grant &&
+    (await readReleaseView(
+      parts.ledger,
+      { guardianId: parts.keys.guardianId, granteeDid, grantId: grant.grantId, objectId },
+      maxAgeMs,
+    ))
+  return { ...ownFacts(parts, request), view }
+}
+
+/** What the guardian knows without the chain. */
+function ownFacts(parts: GuardianParts, request: SignedReleaseRequest): Omit<Facts, 'view'> {
+  const { store, clock, network, keys, limits } = parts
+  const { objectId, nonce } = request.value
+  const grant = grantInside(request)
+  const nowMs = clock.nowMs()
+  const share = store.share(objectId)
+  return {
+    nowMs,
+    network,
+    guardianId: keys.guardianId,
+    request,
+    grant,
+    nonceUsed: store.nonceUsed(nonce),
+    share,
+    row: share && { ...share, destroyed: share.sealed === null },
+    counts: grant
+      ? store.counts(grant.grantId, objectId, grant.granteeKemHash, nowMs)
+      : { object: 0, granteeHour: 0, granteeMinute: 0, guardianMinute: 0 },
+    limits,
+  }
+}
+
+async function giveShare(
+  parts: GuardianParts,
+  request: SignedReleaseRequest,
+  facts: Facts,
+): Promise<AnswerOf<'released'>> {
+  const { view, share: row } = facts
+  if (!view?.grantee || !view.custody || !view.recordHash || !row) throw new Refusal('failed')
+  const share = parts.store.openShare(row)
+  if (!isDealtShare(view.custody, share)) throw new Refusal('failed')
+  const bind = { requestHash: request.hash, recordHash: view.recordHash, index: row.index }
+  const sealed = await sealRelease(view.grantee.kemKey, bind, share)
+  const receipt = writeReceipt(parts, request, row, view.headHeight)
+  const { objectId } = request.value
+  parts.released(receipt, objectId)
+  return { type: 'released', requestHash: request.hash, objectId, epoch: row.epoch, index: row.index, sealed, receipt }
+}
+
+/** Check 9. Sealing took its time, so nonce and limits are looked at once more inside the transaction. */
+function writeReceipt(parts: GuardianParts, request: SignedReleaseRequest, row: ShareRow, height: number): Uint8Array {
+  const { store, keys, network, clock } = parts
+  const { value } = request
+  const timeMs = clock.nowMs()
+  const grant = grantInside(request)
+  if (!grant) throw new Refusal('malformed')
+  const found = { objectId: value.objectId, grantId: grant.grantId, grantee: grant.granteeKemHash }
+  const receipt = store.addReceipt({ ...found, nonce: value.nonce, timeMs }, (at) => {
+    if (store.counts(grant.grantId, value.objectId, grant.granteeKemHash, timeMs).object >= grant.maxReleases)
+      throw new Refusal('limit-reached')
+    if (store.share(value.objectId)?.sealed === null) throw new Refusal('destroyed')
+    const made = receiptFormat.sign(keys.signing, {
+      ...{ v: 1, network, guardianId: keys.guardianId, seq: at.count, prev: at.link },
+      ...{ requestHash: request.hash, releaseId: value.releaseId, grantId: grant.grantId },
+      ...{ objectId: value.objectId, epoch: row.epoch, index: row.index },
+      ...{ granteeKemHash: grant.granteeKemHash, purpose: value.purpose, height, timeMs },
+    })
+    return { receipt: made, hash: sha256(made) }
+  })
+  if (!receipt) throw new Refusal('replayed')
+  return receipt
+}

@@ -1,0 +1,254 @@
+import Database from 'better-sqlite3'
+import { concat, u32be, utf8 } from '../bytes.ts'
+import { openSmall, sealSmall } from '../crypto/secretbox.ts'
+import type { CustodyShare } from '../custody/deal.ts'
+import { decodeShare, encodeShare } from '../custody/deposit.ts'
+import { type ChainPoint, firstLink, nextLink } from '../custody/release/receipt.ts'
+import type { ReleaseCounts } from '../custody/release/checks.ts'
+import { XcareError } from '../errors.ts'
+import { NONCE_KEPT_MS } from '../limits.ts'
+import type { Random } from '../ports.ts'
+import { openMailbox, type Mailbox } from './mailbox.ts'
+
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shares (
+  object BLOB NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL, place INTEGER NOT NULL,
+  sealed BLOB, policy BLOB NOT NULL, owner BLOB NOT NULL, notice_key BLOB, notice_tag BLOB,
+  PRIMARY KEY (object, epoch));
+CREATE TABLE IF NOT EXISTS receipts (
+  seq INTEGER PRIMARY KEY, receipt BLOB NOT NULL, hash BLOB NOT NULL, link BLOB NOT NULL,
+  object BLOB NOT NULL, grant_id BLOB NOT NULL, grantee BLOB NOT NULL, time_ms INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS receipts_object ON receipts (object, seq);
+CREATE INDEX IF NOT EXISTS receipts_grant ON receipts (grant_id, object);
+CREATE INDEX IF NOT EXISTS receipts_grantee ON receipts (grantee, time_ms);
+CREATE INDEX IF NOT EXISTS receipts_time ON receipts (time_ms);
+CREATE TABLE IF NOT EXISTS nonces (nonce BLOB PRIMARY KEY, time_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS nonces_time ON nonces (time_ms);
+`
+
+/** A share as deposited. `sealed` is null once it was destroyed. */
+export interface ShareRow {
+  objectId: Uint8Array
+  epoch: number
+  version: number
+  index: number
+  sealed: Uint8Array | null
+  policyHash: Uint8Array
+  ownerKey: Uint8Array
+  noticeKey: Uint8Array
+  noticeTag: Uint8Array
+}
+
+/** One receipt of the chain. */
+export interface ReceiptRow {
+  seq: number
+  receipt: Uint8Array
+  hash: Uint8Array
+}
+
+/** What a receipt is found by, and limits are counted by. */
+export interface ReceiptKeys {
+  objectId: Uint8Array
+  grantId: Uint8Array
+  grantee: Uint8Array
+  nonce: Uint8Array
+  timeMs: number
+}
+
+interface ShareColumns {
+  object: Uint8Array
+  epoch: number
+  version: number
+  place: number
+  sealed: Uint8Array | null
+  policy: Uint8Array
+  owner: Uint8Array
+  notice_key: Uint8Array
+  notice_tag: Uint8Array
+}
+
+/** A guardian's disk: sealed shares, used nonces, the chain of receipts, letters. Every write is durable when its call returns. */
+export class GuardianStore {
+  readonly mailbox: Mailbox
+  readonly #db: Database.Database
+  readonly #key: Uint8Array
+  readonly #random: Random
+  readonly #firstLink: Uint8Array
+
+  /** @param path of the database file. @throws XcareError INTEGRITY when it belongs to another guardian or network. */
+  constructor(
+    path: string,
+    owner: { guardianId: string; network: string; storeKey: Uint8Array; random: Random },
+  ) {
+    this.#db = new Database(path)
+    this.#db.pragma('journal_mode = WAL')
+    this.#db.pragma('synchronous = FULL')
+    // A destroyed share must not stay behind in free pages.
+    this.#db.pragma('secure_delete = ON')
+    this.#db.exec(SCHEMA)
+    this.#key = owner.storeKey
+    this.#random = owner.random
+    this.#firstLink = firstLink(owner.network, owner.guardianId)
+    this.#claim(`${owner.network} ${owner.guardianId}`)
+    this.mailbox = openMailbox(this.#db)
+  }
+
+  /** @returns the newest share of the object, destroyed or not. */
+  share(objectId: Uint8Array): ShareRow | null {
+    const found = this.#db.prepare('SELECT * FROM shares WHERE object = ? ORDER BY epoch DESC LIMIT 1').get(objectId)
+    return found ? rowOf(found as ShareColumns) : null
+  }
+
+  /** Shares held now. */
+  shareCount(): number {
+    const counted = this.#db.prepare('SELECT count(*) AS n FROM shares WHERE sealed IS NOT NULL').get()
+    return (counted as { n: number }).n
+  }
+
+  /** Keeps a share; what was there for this object and epoch stays. Shares of earlier epochs are destroyed. */
+  keepShare(row: Omit<ShareRow, 'sealed'>, share: CustodyShare): void {
+    const sealed = sealSmall(this.#key, this.#random.bytes(24), encodeShare(share), shareAad(row))
+    const { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag } = row
+    this.#db.transaction(() => {
+      this.#db
+        .prepare('INSERT OR IGNORE INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+        .run(objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag)
+      this.#db.prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ?').run(objectId, epoch)
+    })()
+  }
+
+  /** @throws XcareError INTEGRITY when the row was damaged. */
+  openShare(row: ShareRow): CustodyShare {
+    if (!row.sealed) throw new XcareError('INTERNAL', 'the share was destroyed')
+    return decodeShare(openSmall(this.#key, row.sealed, shareAad(row)), row.index)
+  }
+
+  /** Destroys the shares of `objectId` up to `epoch`; the row stays without its share. @returns whether there was one. */
+  destroyShares(objectId: Uint8Array, epoch: number): boolean {
+    const { changes } = this.#db
+      .prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL')
+      .run(objectId, epoch)
+    // The write-ahead log still holds the old page until it is emptied.
+    if (changes > 0) this.#db.pragma('wal_checkpoint(TRUNCATE)')
+    return changes > 0
+  }
+
+  /** @returns whether the nonce was used and is remembered. */
+  nonceUsed(nonce: Uint8Array): boolean {
+    return this.#db.prepare('SELECT 1 FROM nonces WHERE nonce = ?').get(nonce) !== undefined
+  }
+
+  /** Uses up a nonce. @returns whether it was still unused. */
+  useNonce(nonce: Uint8Array, nowMs: number): boolean {
+    this.#db.prepare('DELETE FROM nonces WHERE time_ms < ?').run(nowMs - NONCE_KEPT_MS)
+    return this.#db.prepare('INSERT OR IGNORE INTO nonces VALUES (?, ?)').run(nonce, nowMs).changes === 1
+  }
+
+  /** Releases before this one. @param grantee hash of the grantee's KEM key. */
+  counts(grantId: Uint8Array, objectId: Uint8Array, grantee: Uint8Array, nowMs: number): ReleaseCounts {
+    const since = 'SELECT count(*) AS n FROM receipts WHERE grantee = ? AND time_ms > ?'
+    return {
+      object: this.#count('SELECT count(*) AS n FROM receipts WHERE grant_id = ? AND object = ?', grantId, objectId),
+      granteeHour: this.#count(since, grantee, nowMs - HOUR_MS),
+      granteeMinute: this.#count(since, grantee, nowMs - MINUTE_MS),
+      guardianMinute: this.#count('SELECT count(*) AS n FROM receipts WHERE time_ms > ?', nowMs - MINUTE_MS),
+    }
+  }
+
+  /** @returns how many receipts there are, and the link behind the last. */
+  chain(): ChainPoint {
+    return this.chainAt(Number.MAX_SAFE_INTEGER)
+  }
+
+  /** @returns the point of the chain after at most `count` receipts. */
+  chainAt(count: number): ChainPoint {
+    const last = this.#db.prepare('SELECT seq, link FROM receipts WHERE seq < ? ORDER BY seq DESC LIMIT 1').get(count)
+    if (!last) return { count: 0, link: this.#firstLink }
+    const { seq, link } = last as { seq: number; link: Uint8Array }
+    return { count: seq + 1, link: bytesOf(link) }
+  }
+
+  /**
+   * Adds a receipt and uses up its nonce, in one durable step.
+   * @param make signs the receipt for its place in the chain; may refuse by throwing, and then nothing is written.
+   * @returns the signed receipt, or null when the nonce was used meanwhile.
+   */
+  addReceipt(
+    keys: ReceiptKeys,
+    make: (at: ChainPoint) => { receipt: Uint8Array; hash: Uint8Array },
+  ): Uint8Array | null {
+    return this.#db.transaction(() => {
+      if (!this.useNonce(keys.nonce, keys.timeMs)) return null
+      const at = this.chain()
+      const { receipt, hash } = make(at)
+      this.#db
+        .prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+        .run(at.count, receipt, hash, nextLink(at.link, hash), keys.objectId, keys.grantId, keys.grantee, keys.timeMs)
+      return receipt
+    })()
+  }
+
+  /** @returns hashes of at most `limit` receipts from `fromSeq` on. */
+  receiptHashes(fromSeq: number, limit: number): Uint8Array[] {
+    const found = this.#db.prepare('SELECT hash FROM receipts WHERE seq >= ? ORDER BY seq LIMIT ?').all(fromSeq, limit)
+    return (found as { hash: Uint8Array }[]).map(({ hash }) => bytesOf(hash))
+  }
+
+  /** @returns at most `limit` receipts of one object with `fromSeq` <= seq < `toSeq`. */
+  receiptsOf(objectId: Uint8Array, fromSeq: number, toSeq: number, limit: number): ReceiptRow[] {
+    const found = this.#db
+      .prepare('SELECT seq, receipt, hash FROM receipts WHERE object = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?')
+      .all(objectId, fromSeq, toSeq, limit)
+    return (found as ReceiptRow[]).map(({ seq, receipt, hash }) => ({
+      seq,
+      receipt: bytesOf(receipt),
+      hash: bytesOf(hash),
+    }))
+  }
+
+  /** Closes the file; nothing may be called after. */
+  close(): void {
+    this.#db.close()
+  }
+
+  #count(query: string, ...values: (Uint8Array | number)[]): number {
+    return (this.#db.prepare(query).get(...values) as { n: number }).n
+  }
+
+  #claim(owner: string): void {
+    this.#db.prepare("INSERT OR IGNORE INTO meta VALUES ('owner', ?)").run(owner)
+    const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'owner'").get() as { value: string }
+    if (value === owner) return
+    this.#db.close()
+    throw new XcareError('INTEGRITY', 'the data of this guardian belongs to another guardian or network', {
+      next: 'check that the folder of the guardian and its keys belong together',
+    })
+  }
+}
+
+function rowOf(row: ShareColumns): ShareRow {
+  return {
+    objectId: bytesOf(row.object),
+    epoch: row.epoch,
+    version: row.version,
+    index: row.place,
+    sealed: row.sealed && bytesOf(row.sealed),
+    policyHash: bytesOf(row.policy),
+    ownerKey: bytesOf(row.owner),
+    noticeKey: bytesOf(row.notice_key),
+    noticeTag: bytesOf(row.notice_tag),
+  }
+}
+
+/** SQLite gives Buffers, which strict CBOR and equality of types do not want. */
+function bytesOf(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer)
+}
+
+function shareAad(row: { objectId: Uint8Array; epoch: number; index: number }): Uint8Array {
+  return concat(utf8('xcare/guardian-row/v1'), row.objectId, u32be(row.epoch), u32be(row.index))
+}
