@@ -4,7 +4,7 @@ import { concat } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import type { ObjectId } from '../ids.ts'
 import { DHT_HOLDERS, DHT_QUERY_MS, PEER_ADDRESSES_MAX } from '../limits.ts'
-import { KAD_PROTOCOL, type KadParts } from './_kad.ts'
+import { firstNeighbour, KAD_PROTOCOL, type KadParts } from './_kad.ts'
 import { addProviderMessage, kadIdOf, recordKey, varint } from './_record.ts'
 
 /** Announcements that arrive within this time travel together. */
@@ -63,6 +63,7 @@ export class Announcer {
   async #send(jobs: Job[]): Promise<void> {
     const signal = AbortSignal.timeout(DHT_QUERY_MS)
     try {
+      await firstNeighbour(this.#parts, signal)
       const deliveries = await this.#plan(jobs, signal)
       await Promise.all(deliveries.map((delivery) => this.#deliver(delivery, signal)))
     } catch (cause) {

@@ -2,6 +2,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
 import { assert } from '../assert.ts'
+import { DHT_FIRST_NEIGHBOUR_MS } from '../limits.ts'
 
 /** DHT protocol of this network. Spec: docs/spec/directory.md. */
 export const KAD_PROTOCOL = '/xcare/kad/1.0.0'
@@ -26,7 +27,7 @@ export interface KadParts {
   readonly peerStore: KadDHTComponents['peerStore']
   readonly addressManager: KadDHTComponents['addressManager']
   readonly connectionManager: {
-    getConnections(peer: PeerId): Connection[]
+    getConnections(peer?: PeerId): Connection[]
     openStream(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Stream>
   }
 }
@@ -56,4 +57,21 @@ export function partsOf(service: unknown): KadParts {
   const parts = typeof service === 'object' && service !== null ? known.get(service) : undefined
   assert(parts !== undefined, 'this peer runs no DHT service')
   return parts
+}
+
+/** A peer that has just connected is not in the table yet: questions asked before would find an empty network. Waits at most DHT_FIRST_NEIGHBOUR_MS. */
+export async function firstNeighbour(
+  { kad, connectionManager }: KadParts,
+  signal: AbortSignal,
+): Promise<void> {
+  if (kad.routingTable.size > 0 || signal.aborted || connectionManager.getConnections().length === 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const onEvent = () => resolve()
+  const timer = setTimeout(onEvent, DHT_FIRST_NEIGHBOUR_MS)
+  kad.routingTable.addEventListener('peer:add', onEvent)
+  signal.addEventListener('abort', onEvent)
+  await promise
+  clearTimeout(timer)
+  kad.routingTable.removeEventListener('peer:add', onEvent)
+  signal.removeEventListener('abort', onEvent)
 }

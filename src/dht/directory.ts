@@ -2,10 +2,10 @@ import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { XcareError } from '../errors.ts'
 import type { NodeId, ObjectId } from '../ids.ts'
-import { DHT_FIRST_NEIGHBOUR_MS, DHT_QUERY_MS, PEER_ADDRESSES_MAX } from '../limits.ts'
+import { DHT_QUERY_MS, PEER_ADDRESSES_MAX } from '../limits.ts'
 import type { Directory, PeerAddress } from '../ports.ts'
 import { Announcer } from './_announcer.ts'
-import { type KadParts, partsOf } from './_kad.ts'
+import { firstNeighbour, type KadParts, partsOf } from './_kad.ts'
 import { recordKey } from './_record.ts'
 
 /** Holders that must have named providers before a search ends early: they all keep nearly the same list. */
@@ -75,20 +75,6 @@ async function remembered(parts: KadParts, id: PeerId): Promise<PeerAddress | nu
   } catch {
     return null
   }
-}
-
-/** A peer that has just connected is not in the table yet: questions asked before would find an empty network. */
-async function firstNeighbour({ kad }: KadParts, signal: AbortSignal): Promise<void> {
-  if (kad.routingTable.size > 0 || signal.aborted) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const onEvent = () => resolve()
-  const timer = setTimeout(onEvent, DHT_FIRST_NEIGHBOUR_MS)
-  kad.routingTable.addEventListener('peer:add', onEvent)
-  signal.addEventListener('abort', onEvent)
-  await promise
-  clearTimeout(timer)
-  kad.routingTable.removeEventListener('peer:add', onEvent)
-  signal.removeEventListener('abort', onEvent)
 }
 
 function addHint(found: Map<string, PeerAddress>, peer: PeerInfo): void {

@@ -5,7 +5,6 @@ import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
@@ -16,6 +15,7 @@ import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts
 import { gossipService, openBroadcast } from './broadcast.ts'
 import { frameStream } from './frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
+import { rawTls } from './raw-tls.ts'
 
 const MIB = 1024 * 1024
 const ADDRESS_AGE_MS = 48 * 3600 * 1000
@@ -104,7 +104,7 @@ async function createNode(options: PeerOptions, privateKey: PrivateKey): Promise
     privateKey,
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp()],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [rawTls(), noise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: INBOUND_STREAMS_MAX,
