@@ -38,6 +38,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** @returns whether `bytes` are all zero. Not constant time: for public values and padding. */
+export function allZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false
+  return true
+}
+
 /** @returns whether both hold the same bytes, in time that depends on the length alone: for secrets. */
 export function equalSecret(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
@@ -62,7 +68,8 @@ export function toHex(bytes: Uint8Array): string {
 
 /** @returns the bytes of hex `text`, upper or lower case. @throws XcareError MALFORMED on anything else. */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) throw new XcareError('MALFORMED', 'not a hex string')
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text))
+    throw new XcareError('MALFORMED', 'not a hex string')
   const out = new Uint8Array(text.length / 2)
   for (let at = 0; at < out.length; at++) out[at] = Number.parseInt(text.slice(at * 2, at * 2 + 2), 16)
   return out

@@ -1,4 +1,4 @@
-import { equalBytes, utf8 } from '../bytes.ts'
+import { allZero, equalBytes, utf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import { FRAGMENT_HEAD_BYTES, SHARD_BYTES_MAX, SHARD_STEP_BYTES, STRIPES_MAX } from '../limits.ts'
 import { COLUMNS_MAX, THRESHOLD_MIN } from './layout.ts'
@@ -77,7 +77,7 @@ export function decodeHead(bytes: Uint8Array): { header: FragmentHeader; share: 
   const share = bytes.slice(SHARE_AT, TAIL_AT)
   const flaw = flawOf(header) ?? shareFlawOf(share)
   if (flaw) throw malformed(flaw)
-  if (bytes.subarray(TAIL_AT).some((byte) => byte !== 0)) throw malformed('the tail is not zeros')
+  if (!allZero(bytes.subarray(TAIL_AT))) throw malformed('the tail is not zeros')
   return { header, share }
 }
 

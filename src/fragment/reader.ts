@@ -1,3 +1,4 @@
+import { allZero } from '../bytes.ts'
 import { CobblestoneOpener } from '../crypto/cobblestone.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES, FRAGMENT_HEAD_BYTES } from '../limits.ts'
@@ -9,6 +10,9 @@ import { type BodyPart, bodyRange, joinParts } from './range.ts'
 import { openPrivatePart, type SealedManifest } from './sealed.ts'
 
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + CHUNK_TAG_BYTES
+
+/** Buffers kept for the next stripes after they were given back. */
+const SPARE_BUFFERS_MAX = 3
 
 /** What opens an object. */
 export interface ReaderOptions {
@@ -34,6 +38,7 @@ export class ObjectReader {
   readonly #carry = new Uint8Array(SEALED_CHUNK_BYTES)
   #carryFill = 0
   #broken = false
+  readonly #spares: Uint8Array[] = []
 
   /**
    * @throws XcareError INTEGRITY when the custody key is not the object's (checked first), or when the dispersal secret is not: a key
@@ -89,6 +94,13 @@ export class ObjectReader {
     return plain
   }
 
+  /** Gives back what `openStripe` returned, used and done with, so that the next stripe needs no new memory. */
+  recycle(plain: Uint8Array): void {
+    const size = this.#plainBytesMax()
+    if (plain.buffer.byteLength === size && this.#spares.length < SPARE_BUFFERS_MAX)
+      this.#spares.push(new Uint8Array(plain.buffer))
+  }
+
   /**
    * Opens a range of plaintext.
    * @param parts proven bytes of the body that cover `bodyRange(layout, offset, length)`: from `leafPart` or `stripePart`.
@@ -121,6 +133,11 @@ export class ObjectReader {
     return out
   }
 
+  /** Most plaintext that one stripe can make final: its own, and of the chunk that began before it. */
+  #plainBytesMax(): number {
+    return Math.min(this.layout.k * this.layout.shardBytes + CHUNK_BYTES, this.layout.paddedLength)
+  }
+
   #openChunk(index: number, sealed: Uint8Array): Uint8Array {
     return this.#opener.openAt(index, sealed, (index + 1) * SEALED_CHUNK_BYTES > this.layout.bodyLength)
   }
@@ -141,16 +158,12 @@ export class ObjectReader {
     const { k, shardBytes, stripes, bodyLength } = this.layout
     const stripeBytes = k * shardBytes
     let left = Math.min(stripeBytes, bodyLength - stripe * stripeBytes)
-    const out = new PlainStream(
-      this.layout,
-      this.openSealedManifest().length,
-      this.#nextChunk,
-      this.#carryFill + left,
-    )
+    const buffer = this.#spares.pop() ?? new Uint8Array(this.#plainBytesMax())
+    const out = new PlainStream(this.openSealedManifest().length, this.#nextChunk, buffer)
     for (const view of data) {
       const used = view.subarray(0, Math.min(view.length, left))
       left -= used.length
-      if (view.subarray(used.length).some((byte) => byte !== 0))
+      if (!allZero(view.subarray(used.length)))
         throw new XcareError('INTEGRITY', 'the zeros behind the sealed body were altered')
       this.#openView(used, out)
     }
@@ -186,10 +199,10 @@ class PlainStream {
   /** Position of the next chunk in the plaintext, the length prefix counted below zero. */
   #at: number
 
-  constructor(layout: Layout, length: number, firstChunk: number, sealedBytes: number) {
+  constructor(length: number, firstChunk: number, out: Uint8Array) {
     this.#length = length
     this.#at = firstChunk * CHUNK_BYTES - LENGTH_PREFIX_BYTES
-    this.#out = new Uint8Array(Math.min(sealedBytes, layout.paddedLength))
+    this.#out = out
   }
 
   add(chunk: Uint8Array): void {
@@ -198,7 +211,7 @@ class PlainStream {
     const end = Math.max(start, Math.min(chunk.length, this.#length - this.#at))
     this.#out.set(chunk.subarray(start, end), this.#fill)
     this.#fill += end - start
-    if (chunk.subarray(end).some((byte) => byte !== 0))
+    if (!allZero(chunk.subarray(end)))
       throw new XcareError('INTEGRITY', 'the padding behind the content is not zeros')
     this.#at += chunk.length
   }

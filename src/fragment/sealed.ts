@@ -1,4 +1,4 @@
-import { concat, u32be, utf8 } from '../bytes.ts'
+import { allZero, concat, u32be, utf8 } from '../bytes.ts'
 import { openSmall, sealSmall } from '../crypto/secretbox.ts'
 import { XcareError } from '../errors.ts'
 import { OBJECT_BYTES_MAX, PARTS_MAX, SEALED_BYTES_MAX } from '../limits.ts'
@@ -69,8 +69,7 @@ export function openPrivatePart(key: Uint8Array, name: ObjectName, sealed: Uint8
   const length = new DataView(padded.buffer, padded.byteOffset, padded.length).getUint32(0)
   const expected = padme(Math.max(LENGTH_BYTES + length, SEALED_BYTES_MIN))
   if (padded.length !== expected) throw malformed('its padding has another length')
-  if (padded.subarray(LENGTH_BYTES + length).some((byte) => byte !== 0))
-    throw malformed('its padding is not zeros')
+  if (!allZero(padded.subarray(LENGTH_BYTES + length))) throw malformed('its padding is not zeros')
   return content.decode(padded.subarray(LENGTH_BYTES, LENGTH_BYTES + length))
 }
 

@@ -7,7 +7,7 @@ import type { Random } from '../ports.ts'
 import { encodeStripe } from './erasure/erasure.ts'
 import { SHARE_BYTES, writeHead } from './header.ts'
 import { checkLayout, fragmentBytesOf, type Layout, paddedLengthOf } from './layout.ts'
-import { columnRoot, headerOf, type WrittenObject } from './manifest.ts'
+import { columnRoot, type WrittenObject } from './manifest.ts'
 import { bodyContext, deriveObjectKeys, keyCheckValue, type ObjectKeys } from './object-keys.ts'
 import { type SealedManifest, sealPrivatePart } from './sealed.ts'
 import { dealStripeSecrets, type Splitter, type StripeSecrets } from './stripe-secret.ts'
@@ -190,26 +190,35 @@ export class ObjectWriter {
 
   /** Codes the filled body, puts heads on and hashes. */
   #completeStripe(): StripeFragments {
-    const { layout } = this.#options
-    const { k, n, shardBytes } = layout
+    const { k, n, shardBytes } = this.#options.layout
     const stripe = this.#nextStripe++
-    const fragmentBytes = fragmentBytesOf(layout)
+    const fragmentBytes = fragmentBytesOf(this.#options.layout)
     const bytes = this.#spares.pop() ?? new Uint8Array(n * fragmentBytes)
     const hashes = new Uint8Array(n * HASH_BYTES)
     const body = this.#body.subarray(0, k * shardBytes)
     const parity = encodeStripe(body, k, n, shardBytes)
-    const shares = this.#secrets.shares[stripe]!
     for (let column = 0; column < n; column++) {
-      const at = column * fragmentBytes
-      const from = column < k ? body : parity
-      const shardAt = (column < k ? column : column - k) * shardBytes
-      const share = shares.subarray(column * SHARE_BYTES, (column + 1) * SHARE_BYTES)
-      writeHead(headerOf({ ...this.#options, ...layout }, stripe, column), share, bytes, at)
-      bytes.set(from.subarray(shardAt, shardAt + shardBytes), at + FRAGMENT_HEAD_BYTES)
-      const hash = blake3(bytes.subarray(at, at + fragmentBytes))
+      const shard = itemOf(column < k ? body : parity, column < k ? column : column - k, shardBytes)
+      const fragment = bytes.subarray(column * fragmentBytes, (column + 1) * fragmentBytes)
+      this.#writeFragment(fragment, stripe, column, shard)
+      const hash = blake3(fragment)
       hashes.set(hash, column * HASH_BYTES)
       this.#columnHashes[column]!.set(hash, stripe * HASH_BYTES)
     }
     return { stripe, bytes, hashes }
   }
+
+  #writeFragment(fragment: Uint8Array, stripe: number, column: number, shard: Uint8Array): void {
+    const { objectId, version, layout } = this.#options
+    const { k, n, shardBytes, stripes } = layout
+    const header = { objectId, version, stripe, column, k, n, shardBytes, stripes }
+    const share = itemOf(this.#secrets.shares[stripe]!, column, SHARE_BYTES)
+    writeHead(header, share, fragment, 0)
+    fragment.set(shard, FRAGMENT_HEAD_BYTES)
+  }
+}
+
+/** @returns a view of item `at` of items of equal size that lie one after another. */
+function itemOf(all: Uint8Array, at: number, size: number): Uint8Array {
+  return all.subarray(at * size, (at + 1) * size)
 }

@@ -105,6 +105,22 @@ describe('an object read back', () => {
     expect(equalBytes(reader.openStripe(0, bare), object.plain)).toBe(true)
   })
 
+  it('uses returned buffers again without a trace of what was in them', async () => {
+    const object = await sampleObject(seeded(5).bytes(700_000), 3, 6, { shardBytesMax: 16384 })
+    const reader = await readerOf(object, [0, 1, 2])
+    const buffers = new Set<ArrayBufferLike>()
+    const parts = object.stripes.map((_, stripe) => {
+      const plain = reader.openStripe(stripe, someFragments(object, stripe, [0, 1, 2]))
+      buffers.add(plain.buffer)
+      const copy = plain.slice()
+      reader.recycle(plain.fill(0xee))
+      return copy
+    })
+    expect(buffers.size).toBe(1)
+    expect(equalBytes(concat(...parts), object.plain)).toBe(true)
+    reader.recycle(new Uint8Array(5))
+  })
+
   it('can have a fragment rebuilt from others without any key', async () => {
     const object = await sampleObject(seeded(5).bytes(50_000), 3, 6)
     const { k, n, shardBytes } = object.manifest
