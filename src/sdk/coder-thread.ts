@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { isErrorCode, XcareError } from '../errors.ts'
 import type { Coder, OpenStream, SealStream } from '../light-node/coder.ts'
-import type { Answers, Question, Questions } from './_coder-messages.ts'
+import type { Answers, Questions } from './_coder-messages.ts'
 
 /** Starts a worker thread that seals and opens, so that this thread is free for the network. */
 export function startCoder(): Coder {
@@ -70,7 +70,7 @@ class CoderThread {
     // A waiting answer keeps the process alive; an idle thread does not.
     this.#worker.ref()
     const moved = kind === 'write' || kind === 'stripe' ? Object.values(fields).flatMap(buffersOf) : []
-    this.#worker.postMessage({ id, kind, ...fields } satisfies Question, [...new Set(moved)])
+    this.#worker.postMessage({ id, kind, ...fields }, [...new Set(moved)])
     return promise
   }
 
@@ -88,7 +88,10 @@ class CoderThread {
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
     if (this.#waiting.size === 0) this.#worker.unref()
-    if (!message.error) return waiting?.resolve(message.answer as never)
+    if (!message.error) {
+      waiting?.resolve(message.answer as never)
+      return
+    }
     const { code, message: sentence } = message.error
     waiting?.reject(new XcareError(isErrorCode(code) ? code : 'INTERNAL', sentence))
   }
