@@ -5,7 +5,6 @@ import { BLOCK_DATA_BYTES_MAX, BLOCK_INTERVAL_MS_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 import type { AbciApplication, QueryRequest, QueryResponse } from '../app/abci.ts'
 import { encodeAppState, type Genesis } from '../app/genesis.ts'
-import { refuse } from '../app/refusal.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
 import type { LightBlock } from '../comet/types.ts'
@@ -80,15 +79,13 @@ export class EmbeddedEngine implements Engine {
     return this.#tip?.block.header.height === height ? this.#tip : this.#parts.store.block(height)
   }
 
-  /** Judges a transaction and lets it wait for a block. One that waits already is fine. */
+  /** Judges a transaction and lets it wait for a block. One that waits already is fine. @throws XcareError BUSY */
   submit(tx: Uint8Array): Submission {
     const hash = txHash(tx)
     if (this.#mempool.has(hash))
       return { hash, answer: { code: 0, data: new Uint8Array(0), log: '', codespace: '' } }
-    if (!this.#mempool.hasRoomFor(tx.length)) {
-      const refusal = refuse('full', 'Too many transactions wait for a block: try again in a moment.')
-      return { hash, answer: { ...refusal, data: new Uint8Array(0), codespace: 'xcare' } }
-    }
+    if (!this.#mempool.hasRoomFor(tx.length))
+      throw new XcareError('BUSY', 'too many transactions wait for a block')
     const answer = this.#parts.app.checkTx(tx, 'new')
     if (answer.code === 0) {
       this.#mempool.add(hash, tx)

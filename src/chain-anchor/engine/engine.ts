@@ -38,7 +38,7 @@ export interface Engine {
   height(): number
   /** The block at `height`, or null when there is none. */
   block(height: number): StoredBlock | null
-  /** Judges and queues a transaction. */
+  /** Judges a transaction and lets it wait. @throws XcareError BUSY when too many wait. */
   submit(tx: Uint8Array): Submission
   /** Resolves when the transaction is in a block whose effect can be proven. @throws the signal's reason. */
   included(hash: Uint8Array, signal: AbortSignal): Promise<TxPlace>
