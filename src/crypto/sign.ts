@@ -40,8 +40,8 @@ export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
 }
 
 /**
- * Strict verification, the same on every platform: canonical S, R and public key, no public key of small order, cofactorless
- * equation. Wrong lengths are false, never an error. Source: RFC 8032 section 5.1.7 with the checks of docs/spec/encoding.md.
+ * Strict verification, the same on every platform: canonical S, R and public key, neither R nor public key of small order,
+ * cofactorless equation. Wrong lengths are false, never an error. Source: RFC 8032 section 5.1.7 with the checks of docs/spec/encoding.md.
  */
 export function verifySignature(
   publicKey: Uint8Array,
@@ -55,7 +55,8 @@ export function verifySignature(
 /** As verifySignature, over `message` itself. */
 export function verifyStrict(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false
-  if (!isCanonical(publicKey) || isSmallOrder(publicKey)) return false
+  if (!isCanonical(publicKey) || isSmallOrder(publicKey) || isSmallOrder(signature.subarray(0, 32)))
+    return false
   return native.verifyEd25519(publicKey, message, signature)
 }
 
