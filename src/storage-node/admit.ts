@@ -1,0 +1,95 @@
+import { equalBytes } from '../bytes.ts'
+import { verifySignature } from '../crypto/sign.ts'
+import { XcareError } from '../errors.ts'
+import { COLUMNS_MAX, THRESHOLD_MIN } from '../fragment/layout.ts'
+import type { NodeId } from '../ids.ts'
+import { OPEN_PUTS_MAX } from '../limits.ts'
+import {
+  DELETE_DOMAIN,
+  deleteOrderBytes,
+  type MessageOf,
+  PUT_DOMAIN,
+  putOrderBytes,
+} from '../wire/fragment-protocol.ts'
+
+/** Which node on which network decides. */
+export interface Audience {
+  network: string
+  nodeId: NodeId
+}
+
+/** What a node knows when it decides about a put. */
+export interface PutFacts {
+  /** Why nothing is written now, or null. */
+  readOnly: string | null
+  /** Puts under way on this node. */
+  openPuts: number
+  /** Owner of the manifests held of this object, or null. */
+  knownOwner: Uint8Array | null
+  /** Newest version that this owner deleted here; 0 for none. */
+  deletedVersion: number
+  /** Whether this very column is complete. */
+  isComplete: boolean
+  /** Layout under which this column was begun, or null. */
+  begunAs: { k: number; n: number; shardBytes: number; stripes: number } | null
+  /** Other columns of this version held or under way here. */
+  otherColumns: number
+  /** Bytes this put will take, and bytes still free under the quota. */
+  cost: number
+  roomBytes: number
+}
+
+/**
+ * Decides whether a put of one column may begin.
+ * @throws XcareError MALFORMED for an impossible layout, REFUSED with the reason, QUOTA_FULL, NO_SPACE, BUSY.
+ */
+export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
+  const { k, n } = order
+  if (k < THRESHOLD_MIN || k >= n || n > COLUMNS_MAX)
+    throw new XcareError('MALFORMED', `${k} of ${n} is no threshold of a total`)
+  if (facts.knownOwner && !equalBytes(facts.knownOwner, order.ownerKey))
+    throw refused('the object belongs to another owner')
+  if (order.version <= facts.deletedVersion) throw refused('the owner has deleted this version')
+  if (facts.begunAs && !sameLayout(order, facts.begunAs))
+    throw refused('the column was begun with another layout')
+  if (facts.isComplete) return
+  if (facts.otherColumns >= columnsPerNodeMax(k))
+    throw refused(`this node may hold ${columnsPerNodeMax(k)} columns of the object`)
+  if (facts.readOnly !== null) throw new XcareError('NO_SPACE', facts.readOnly)
+  if (facts.openPuts >= OPEN_PUTS_MAX)
+    throw new XcareError('BUSY', 'too many puts are under way on this node')
+  if (facts.cost > facts.roomBytes)
+    throw new XcareError(
+      'QUOTA_FULL',
+      `the node's quota leaves ${Math.max(0, facts.roomBytes)} bytes, ${facts.cost} needed`,
+    )
+}
+
+/** @returns columns of one object that one node may hold, as placement allows one institution: fewer than a third of the threshold, at least one. */
+export function columnsPerNodeMax(k: number): number {
+  return Math.max(1, Math.ceil(k / 3) - 1)
+}
+
+/** @throws XcareError REFUSED when the owner named in `order` did not sign it for this node on this network. */
+export function checkPutSignature(order: MessageOf<'OPEN_PUT'>, { network, nodeId }: Audience): void {
+  const signed = putOrderBytes({ ...order, network, nodeId })
+  if (!verifySignature(order.ownerKey, PUT_DOMAIN, signed, order.signature))
+    throw refused('the signature of the put order is wrong for this node and network')
+}
+
+/** @throws XcareError REFUSED when the owner named in `order` did not sign it for this network. */
+export function checkDeleteSignature(order: MessageOf<'DELETE'>, network: string): void {
+  const signed = deleteOrderBytes({ ...order, network })
+  if (!verifySignature(order.ownerKey, DELETE_DOMAIN, signed, order.signature))
+    throw refused('the signature of the delete order is wrong for this network')
+}
+
+function sameLayout(a: Layout, b: Layout): boolean {
+  return a.k === b.k && a.n === b.n && a.shardBytes === b.shardBytes && a.stripes === b.stripes
+}
+
+type Layout = { k: number; n: number; shardBytes: number; stripes: number }
+
+function refused(why: string): XcareError {
+  return new XcareError('REFUSED', why)
+}

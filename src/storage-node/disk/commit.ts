@@ -1,0 +1,290 @@
+import { equalBytes } from '../../bytes.ts'
+import { blake3 } from '../../crypto/hash.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { decodeHead, sameHeader } from '../../fragment/header.ts'
+import { columnRoot, headerOf, type Manifest, verifyManifest } from '../../fragment/manifest.ts'
+import { FRAGMENT_HEAD_BYTES } from '../../limits.ts'
+import type { MessageOf } from '../../wire/fragment-protocol.ts'
+import { checkDeleteSignature } from '../admit.ts'
+import { clearBit, hasBit, setBit } from './bitmap.ts'
+import { hashesOf } from './column-hashes.ts'
+import { type FragmentIndex, isIndexDamage } from './fragment-index.ts'
+import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
+import { forgetVersions } from './replay.ts'
+import type { Batch } from './volume/batch.ts'
+import { RECORD, type RecordType, recordBytes, wholeBlocks } from './volume/record.ts'
+import type { Volumes } from './volume/volumes.ts'
+
+/** One thing to make durable. */
+export type CommitOp =
+  | { kind: 'put'; handle: number; stripe: number; body: Uint8Array }
+  | { kind: 'finish'; handle: number; manifest: Uint8Array }
+  | { kind: 'delete'; order: MessageOf<'DELETE'> }
+
+/** What became of it. Only a finished column says more than that it is durable. */
+export interface CommitResult {
+  /** Column root and bytes of all its fragments, for the receipt. */
+  finished?: { columnRoot: Uint8Array; bytes: number }
+}
+
+/** What a committer works on. */
+export interface CommitParts {
+  index: FragmentIndex
+  volumes: Volumes
+  batch: Batch
+  /** Next unused record sequence. */
+  sequence: number
+  network: string
+  nowMs(): number
+  /** Bytes the quota still leaves. */
+  roomBytes(): number
+  openColumns(): Iterable<OpenColumn>
+  /** A commit failed: the disk is full, or it is broken. */
+  onFault(isFull: boolean): void
+}
+
+interface Settled {
+  op: CommitOp
+  column: OpenColumn | undefined
+}
+
+/** Group commit: append, sync, index, and only then the answers. */
+export class Committer {
+  readonly #parts: CommitParts
+  readonly #undo: (() => void)[] = []
+  #sequence: number
+  #base = { number: 0, at: 0 }
+  #room = 0
+
+  constructor(parts: CommitParts) {
+    this.#parts = parts
+    this.#sequence = parts.sequence
+  }
+
+  /** Runs `change` on the index alone, in a transaction of its own. */
+  change(change: () => void): void {
+    const { index } = this.#parts
+    index.begin()
+    try {
+      change()
+      index.commit(this.#sequence)
+    } catch (error) {
+      index.rollback()
+      throw error
+    }
+  }
+
+  /** Makes `ops` durable together. @returns a result or an error for each; when the disk fails, the same error for all. */
+  commit(ops: readonly Settled[]): (CommitResult | XcareError)[] {
+    const { index, batch, volumes } = this.#parts
+    batch.clear()
+    this.#room = this.#parts.roomBytes()
+    try {
+      this.#base = volumes.place(wholeBlocks(ops.reduce((sum, { op }) => sum + costOf(op), 0)))
+      index.begin()
+      const results = ops.map((settled) => this.#staged(settled))
+      const size = batch.length > 0 ? volumes.append(batch.blocks()) : null
+      if (size !== null) index.setVolumeSize(this.#base.number, size)
+      index.commit(this.#sequence)
+      if (size !== null) volumes.accept(size)
+      this.#undo.length = 0
+      return results
+    } catch (error) {
+      if (isIndexDamage(error)) throw error
+      const failure = this.#fail(error)
+      return ops.map(() => failure)
+    }
+  }
+
+  #fail(error: unknown): XcareError {
+    for (const undo of this.#undo.splice(0).reverse()) undo()
+    this.#parts.index.rollback()
+    const isFull = isDiskFull(error)
+    // What a failed sync left in the page cache counts as written although it is not: the volume takes nothing more.
+    this.#parts.volumes.undo({ seal: !isFull })
+    this.#parts.onFault(isFull)
+    return isFull
+      ? new XcareError('NO_SPACE', 'the disk of this node is full', { cause: error })
+      : new XcareError('BUSY', 'the disk of this node failed', { cause: error })
+  }
+
+  #staged({ op, column }: Settled): CommitResult | XcareError {
+    try {
+      if (op.kind === 'delete') return this.#delete(op.order)
+      if (column === undefined || column.isGone) throw new XcareError('REFUSED', 'the put has ended')
+      return op.kind === 'put' ? this.#put(column, op.stripe, op.body) : this.#finish(column, op.manifest)
+    } catch (error) {
+      if (error instanceof XcareError) return error
+      throw error
+    }
+  }
+
+  #put(column: OpenColumn, stripe: number, body: Uint8Array): CommitResult {
+    const share = shareOf(column, stripe, body)
+    const hash = blake3(body)
+    const { index } = this.#parts
+    const before = column.id === null ? null : index.place(column.id, stripe)
+    if (before && equalBytes(before.hash, hash) && !before.isBad) return {}
+    if (column.isComplete && !(before && equalBytes(before.hash, hash)))
+      throw new XcareError('REFUSED', `stripe ${stripe} of a finished column cannot be changed`)
+    const at = this.#append(RECORD.fragment, column, { id: hash, stripe }, body)
+    const id = column.id ?? this.#addColumn(column)
+    const place = { volume: this.#base.number, at, length: body.length, isBad: false, hash, share }
+    index.setPlace(id, stripe, place, before)
+    if (hasBit(column.bitmap, stripe)) return {}
+    setBit(column.bitmap, stripe)
+    column.held++
+    this.#undo.push(() => {
+      clearBit(column.bitmap, stripe)
+      column.held--
+    })
+    return {}
+  }
+
+  #addColumn(column: OpenColumn): number {
+    const id = this.#parts.index.addColumn(column, column, this.#parts.nowMs())
+    column.id = id
+    this.#undo.push(() => {
+      column.id = null
+    })
+    return id
+  }
+
+  #finish(column: OpenColumn, encoded: Uint8Array): CommitResult | XcareError {
+    const { index, network, nowMs } = this.#parts
+    const manifest = this.#checkManifest(column, verifyManifest(encoded, network).manifest, encoded)
+    const missing = missingOf(column)
+    if (missing > 0)
+      throw new XcareError('TOO_FEW_FRAGMENTS', `${missing} fragments of the column are missing`)
+    const hashes = column.id === null ? null : hashesOf(index, { id: column.id, stripes: column.stripes })
+    if (column.id === null || hashes === null)
+      throw new XcareError('INTERNAL', 'the column is not what it seems')
+    const root = columnRoot(hashes)
+    if (!equalBytes(root, manifest.columnRoots[column.column]!)) {
+      this.#drop(column, column.id)
+      return new XcareError(
+        'INTEGRITY',
+        'the fragments are not those of the manifest; the column was dropped',
+      )
+    }
+    if (!column.isComplete) this.#complete(column, column.id, root, encoded, nowMs())
+    return { finished: { columnRoot: root, bytes: column.stripes * fragmentBytes(column) } }
+  }
+
+  #complete(column: OpenColumn, id: number, root: Uint8Array, encoded: Uint8Array, nowMs: number): void {
+    const { index } = this.#parts
+    const { objectId, ownerKey, version } = column
+    if (index.manifest(objectId, version) === null) {
+      const hash = blake3(encoded)
+      const at = this.#append(RECORD.manifest, { ...column, column: 0 }, { id: hash, stripe: 0 }, encoded)
+      index.setManifest({
+        objectId,
+        ownerKey,
+        version,
+        volume: this.#base.number,
+        at,
+        length: encoded.length,
+        hash,
+      })
+    }
+    this.#append(RECORD.column, column, { id: root, stripe: 0 }, new Uint8Array(0))
+    index.completeColumn(id, this.#base.number, nowMs)
+    column.isComplete = true
+    this.#undo.push(() => {
+      column.isComplete = false
+    })
+  }
+
+  #checkManifest(column: OpenColumn, manifest: Manifest, encoded: Uint8Array): Manifest {
+    const { objectId, version, ownerKey } = column
+    const isSame =
+      sameHeader(headerOf(manifest, 0, column.column), headerOf(column, 0, column.column)) &&
+      equalBytes(manifest.ownerKey, ownerKey)
+    if (!isSame) throw new XcareError('INTEGRITY', 'the manifest is not that of the object being put')
+    const known = this.#parts.index.manifest(objectId, version)
+    if (known && !equalBytes(known.hash, blake3(encoded)))
+      throw new XcareError('REFUSED', 'another manifest of this version is stored here')
+    const newest = this.#parts.index.manifest(objectId, null)
+    if (newest && !equalBytes(newest.ownerKey, ownerKey))
+      throw new XcareError('REFUSED', 'the object belongs to another owner')
+    return manifest
+  }
+
+  #drop(column: OpenColumn, id: number): void {
+    this.#parts.index.dropColumn(id)
+    column.isGone = true
+    this.#undo.push(() => {
+      column.isGone = false
+    })
+  }
+
+  #delete(order: MessageOf<'DELETE'>): CommitResult {
+    const { index, network } = this.#parts
+    checkDeleteSignature(order, network)
+    const { objectId, ownerKey, version } = order
+    if (version <= index.tombstone(objectId, ownerKey) || !this.#holds(order)) return {}
+    const name = { objectId, ownerKey, version, column: 0 }
+    const at = this.#append(RECORD.tombstone, name, { id: new Uint8Array(32), stripe: 0 }, new Uint8Array(0))
+    forgetVersions(index, objectId, ownerKey, version)
+    index.setTombstone(objectId, ownerKey, version, this.#base.number, at)
+    for (const open of this.#parts.openColumns()) {
+      if (open.isGone || open.version > version) continue
+      if (!equalBytes(open.objectId, objectId) || !equalBytes(open.ownerKey, ownerKey)) continue
+      open.isGone = true
+      this.#undo.push(() => {
+        open.isGone = false
+      })
+    }
+    return {}
+  }
+
+  /** A deletion of what is not here leaves no trace, so that nobody can fill the disk with deletions. */
+  #holds({ objectId, ownerKey, version }: MessageOf<'DELETE'>): boolean {
+    const { index } = this.#parts
+    const isTheirs = (held: { version: number; ownerKey: Uint8Array }) =>
+      held.version <= version && equalBytes(held.ownerKey, ownerKey)
+    return index.columnsOf(objectId).some(isTheirs)
+  }
+
+  /** Adds a record to the commit. @returns its offset in the volume. @throws XcareError QUOTA_FULL */
+  #append(
+    type: RecordType,
+    name: { objectId: Uint8Array; ownerKey: Uint8Array; version: number; column: number },
+    { id, stripe }: { id: Uint8Array; stripe: number },
+    body: Uint8Array,
+  ): number {
+    const { batch } = this.#parts
+    const isFreeing = type === RECORD.tombstone
+    if (!isFreeing && batch.length + recordBytes(body.length) > this.#room)
+      throw new XcareError('QUOTA_FULL', "the node's quota is used up")
+    const { objectId, ownerKey, version, column } = name
+    const header = { type, sequence: this.#sequence++, id, objectId, ownerKey, version, column, stripe }
+    return this.#base.at + batch.add(header, body)
+  }
+}
+
+/** @returns bytes that `op` may add to a volume. */
+export function costOf(op: CommitOp): number {
+  if (op.kind === 'put') return recordBytes(op.body.length)
+  return recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
+}
+
+function shareOf(column: OpenColumn, stripe: number, body: Uint8Array): Uint8Array {
+  if (stripe >= column.stripes)
+    throw new XcareError('MALFORMED', `the column has ${column.stripes} stripes, no stripe ${stripe}`)
+  if (body.length !== fragmentBytes(column))
+    throw new XcareError(
+      'MALFORMED',
+      `a fragment of ${body.length} bytes in a column of ${fragmentBytes(column)}`,
+    )
+  const { header, share } = decodeHead(body.subarray(0, FRAGMENT_HEAD_BYTES))
+  if (!sameHeader(header, headerOf(column, stripe, column.column)))
+    throw new XcareError('MALFORMED', 'the fragment says that it is another one')
+  return share
+}
+
+function isDiskFull(error: unknown): boolean {
+  if (error instanceof XcareError) return error.code === 'NO_SPACE'
+  const { code } = asXcareError(error).cause as { code?: string }
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'SQLITE_FULL'
+}

@@ -1,0 +1,465 @@
+import Database from 'better-sqlite3'
+import { equalBytes } from '../../bytes.ts'
+import { type Place, packPlace, unpackPlace } from './place.ts'
+import { recordBytes } from './volume/record.ts'
+
+const FORMAT = 1
+const PAGE_BYTES = 4096
+/** The write-ahead log is folded in at this size, so that it is a small fixed part of the quota. */
+const LOG_BYTES = 4 * 1024 * 1024
+
+const SCHEMA = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE volume (number INTEGER PRIMARY KEY, size INTEGER, live INTEGER, fragments INTEGER);
+  CREATE TABLE stored_column (
+    id INTEGER PRIMARY KEY, object BLOB, owner BLOB, version INTEGER, position INTEGER,
+    k INTEGER, n INTEGER, shard INTEGER, stripes INTEGER,
+    complete INTEGER, touched INTEGER, anchor INTEGER);
+  CREATE UNIQUE INDEX stored_column_key ON stored_column (object, version, position, owner);
+  CREATE INDEX stored_column_waiting ON stored_column (touched) WHERE complete = 0;
+  CREATE TABLE fragment (column_id INTEGER, stripe INTEGER, place BLOB, PRIMARY KEY (column_id, stripe)) WITHOUT ROWID;
+  CREATE TABLE manifest (
+    object BLOB, version INTEGER, owner BLOB, volume INTEGER, at INTEGER, length INTEGER, hash BLOB,
+    PRIMARY KEY (object, version)) WITHOUT ROWID;
+  CREATE TABLE tombstone (
+    object BLOB, owner BLOB, version INTEGER, volume INTEGER, at INTEGER,
+    PRIMARY KEY (object, owner)) WITHOUT ROWID;
+`
+
+/** Which column of which object, as put by which owner. */
+export interface ColumnName {
+  objectId: Uint8Array
+  ownerKey: Uint8Array
+  version: number
+  column: number
+}
+
+/** How a column is cut. */
+export interface ColumnLayout {
+  k: number
+  n: number
+  shardBytes: number
+  stripes: number
+}
+
+/** One column as the index knows it. */
+export interface ColumnRow extends ColumnName, ColumnLayout {
+  id: number
+  /** Whether all fragments are here and match a signed manifest: only then it is served. */
+  isComplete: boolean
+  /** When it was last opened or completed, in ms. */
+  touchedMs: number
+}
+
+/** Where a manifest lies. */
+export interface ManifestRow {
+  objectId: Uint8Array
+  ownerKey: Uint8Array
+  version: number
+  volume: number
+  at: number
+  length: number
+  hash: Uint8Array
+}
+
+/** What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed. */
+export interface VolumeUse {
+  size: number
+  live: number
+  fragments: number
+}
+
+/** The index was found damaged; it is rebuilt from the volumes. Never leaves the store. */
+export class IndexDamaged extends Error {}
+
+interface RawColumn {
+  id: number
+  object: Uint8Array
+  owner: Uint8Array
+  version: number
+  position: number
+  k: number
+  n: number
+  shard: number
+  stripes: number
+  complete: number
+  touched: number
+}
+
+interface RawManifest {
+  object: Uint8Array
+  owner: Uint8Array
+  version: number
+  volume: number
+  at: number
+  length: number
+  hash: Uint8Array
+}
+
+/**
+ * SQLite index over the volumes: a cache that can be lost and is then made again. Nothing in it is believed without a
+ * check against the volume: a row has a checksum, a fragment its hash.
+ */
+export class FragmentIndex {
+  readonly #db: Database.Database
+  readonly #volumes = new Map<number, VolumeUse>()
+  readonly #dirty = new Set<number>()
+  readonly #sql: Statements
+
+  private constructor(db: Database.Database) {
+    this.#db = db
+    this.#sql = prepare(db)
+    this.#loadVolumes()
+  }
+
+  /**
+   * Opens the index at `path` (a file, or serialized bytes in tests).
+   * @returns it, or null when it is absent, unfinished, damaged or of another store.
+   */
+  static open(path: string | Uint8Array, storeId: Uint8Array): FragmentIndex | null {
+    let db: Database.Database | null = null
+    try {
+      db = connect(typeof path === 'string' ? path : Buffer.from(path))
+      const meta = (name: string) => db?.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name)
+      const known = meta('store')
+      const isOurs = known instanceof Uint8Array && equalBytes(known, storeId) && meta('format') === FORMAT
+      const isWell = isOurs && meta('ready') === 1 && db.pragma('quick_check(1)', { simple: true }) === 'ok'
+      if (isWell) return new FragmentIndex(db)
+    } catch (error) {
+      if (!isDatabaseError(error)) throw error
+    }
+    db?.close()
+    return null
+  }
+
+  /** Makes an empty index at `path`, where none may be; not ready before `ready` is called. */
+  static create(path: string, storeId: Uint8Array): FragmentIndex {
+    const db = connect(path)
+    db.exec(SCHEMA)
+    const set = db.prepare('INSERT INTO meta VALUES (?, ?)')
+    set.run('format', FORMAT)
+    set.run('store', Buffer.from(storeId))
+    return new FragmentIndex(db)
+  }
+
+  /** Marks a fresh index as complete. */
+  ready(): void {
+    this.#db.prepare("INSERT OR REPLACE INTO meta VALUES ('ready', 1)").run()
+  }
+
+  /** Starts a transaction; everything until `commit` or `rollback` belongs to it. */
+  begin(): void {
+    this.#sql.begin.run()
+  }
+
+  /** Ends the transaction for good. @param sequence next unused record sequence. */
+  commit(sequence: number): void {
+    for (const number of this.#dirty) {
+      const use = this.#volumes.get(number)
+      if (use) this.#sql.setVolume.run(number, use.size, use.live, use.fragments)
+      else this.#sql.dropVolume.run(number)
+    }
+    this.#sql.setSequence.run(sequence)
+    this.#sql.commit.run()
+    this.#dirty.clear()
+  }
+
+  /** Forgets everything since `begin`. */
+  rollback(): void {
+    if (this.#db.inTransaction) this.#sql.rollback.run()
+    this.#dirty.clear()
+    this.#loadVolumes()
+  }
+
+  /** Next unused record sequence, as last committed. */
+  get sequence(): number {
+    return (this.#sql.getSequence.get() as number | undefined) ?? 1
+  }
+
+  /** What each volume holds, by number. */
+  get volumes(): ReadonlyMap<number, VolumeUse> {
+    return this.#volumes
+  }
+
+  /** Notes the good size of a volume. */
+  setVolumeSize(number: number, size: number): void {
+    this.#use(number).size = size
+  }
+
+  /** Forgets a volume. */
+  dropVolume(number: number): void {
+    this.#volumes.delete(number)
+    this.#dirty.add(number)
+  }
+
+  /** @returns the column, or null. Without an owner: the complete one, of which there is at most one. */
+  column(
+    { objectId, version, column }: Omit<ColumnName, 'ownerKey'>,
+    ownerKey: Uint8Array | null,
+  ): ColumnRow | null {
+    const row = ownerKey
+      ? this.#sql.column.get(Buffer.from(objectId), version, column, Buffer.from(ownerKey))
+      : this.#sql.completeColumn.get(Buffer.from(objectId), version, column)
+    return row === undefined ? null : columnFrom(row as RawColumn)
+  }
+
+  /** Columns of an object, of all versions and owners. */
+  columnsOf(objectId: Uint8Array): ColumnRow[] {
+    return (this.#sql.columnsOf.all(Buffer.from(objectId)) as RawColumn[]).map(columnFrom)
+  }
+
+  /** Adds an empty column. @returns its id. */
+  addColumn(
+    { objectId, ownerKey, version, column }: ColumnName,
+    layout: ColumnLayout,
+    nowMs: number,
+  ): number {
+    const { k, n, shardBytes, stripes } = layout
+    const name = [Buffer.from(objectId), Buffer.from(ownerKey), version, column]
+    return Number(this.#sql.addColumn.run(...name, k, n, shardBytes, stripes, nowMs).lastInsertRowid)
+  }
+
+  /** Notes that a put of this column is under way. */
+  touchColumn(id: number, nowMs: number): void {
+    this.#sql.touchColumn.run(nowMs, id)
+  }
+
+  /** Marks a column as complete. @param volume where its column record lies. */
+  completeColumn(id: number, volume: number, nowMs: number): void {
+    this.#sql.complete.run(volume, nowMs, id)
+    this.#use(volume).live += recordBytes(0)
+  }
+
+  /** Removes a column and its fragments. */
+  dropColumn(id: number): void {
+    for (const { place } of this.places(id, 0, Number.MAX_SAFE_INTEGER)) if (place) this.#release(place)
+    const anchor = this.#sql.anchorOf.get(id) as number | null | undefined
+    if (anchor) this.#use(anchor).live -= recordBytes(0)
+    this.#sql.dropFragments.run(id)
+    this.#sql.dropColumn.run(id)
+  }
+
+  /** Unfinished columns that nobody touched since `beforeMs`, at most `limit`. */
+  abandoned(beforeMs: number, limit: number): ColumnRow[] {
+    return (this.#sql.abandoned.all(beforeMs, limit) as RawColumn[]).map(columnFrom)
+  }
+
+  /** Objects of which the lowest positions were completed since `sinceMs`: candidates to announce. */
+  recent(sinceMs: number, limit: number): { objectId: Uint8Array; column: number; k: number; n: number }[] {
+    const rows = this.#sql.recent.all(sinceMs, limit) as RawColumn[]
+    return rows.map(({ object, position, k, n }) => ({ objectId: plain(object), column: position, k, n }))
+  }
+
+  /** @returns where a fragment lies, or null when there is none. @throws IndexDamaged */
+  place(column: number, stripe: number): Place | null {
+    const row = this.#sql.place.get(column, stripe) as Uint8Array | undefined
+    return row === undefined ? null : checkedPlace(row)
+  }
+
+  /** Places of the fragments of stripes `from` to `to` (exclusive) that are here, in order. @throws IndexDamaged */
+  *places(column: number, from: number, to: number): Generator<{ stripe: number; place: Place }> {
+    for (const row of this.#sql.places.iterate(column, from, to)) {
+      const [stripe, place] = row as unknown as [number, Uint8Array]
+      yield { stripe, place: checkedPlace(place) }
+    }
+  }
+
+  /** Sets the place of a fragment; what was there before is not needed any more. */
+  setPlace(column: number, stripe: number, place: Place, before: Place | null): void {
+    if (before) this.#release(before)
+    const use = this.#use(place.volume)
+    use.live += recordBytes(place.length)
+    use.fragments++
+    this.#sql.setPlace.run(column, stripe, packPlace(place))
+  }
+
+  /** @returns the newest manifest of an object, or that of `version`; null when there is none. */
+  manifest(objectId: Uint8Array, version: number | null): ManifestRow | null {
+    const object = Buffer.from(objectId)
+    const row =
+      version === null ? this.#sql.newestManifest.get(object) : this.#sql.manifest.get(object, version)
+    if (row === undefined) return null
+    const { object: id, owner, hash, ...rest } = row as RawManifest
+    return { objectId: plain(id), ownerKey: plain(owner), hash: plain(hash), ...rest }
+  }
+
+  /** Notes where a manifest lies. */
+  setManifest({ objectId, ownerKey, version, volume, at, length, hash }: ManifestRow): void {
+    this.dropManifest(objectId, version)
+    const names = [Buffer.from(objectId), version, Buffer.from(ownerKey)]
+    this.#sql.setManifest.run(...names, volume, at, length, Buffer.from(hash))
+    this.#use(volume).live += recordBytes(length)
+  }
+
+  /** Forgets a manifest. */
+  dropManifest(objectId: Uint8Array, version: number): void {
+    const known = this.manifest(objectId, version)
+    if (!known) return
+    this.#use(known.volume).live -= recordBytes(known.length)
+    this.#sql.dropManifest.run(Buffer.from(objectId), version)
+  }
+
+  /** Versions of an object whose manifests are here. */
+  manifestVersions(objectId: Uint8Array): number[] {
+    return this.#sql.manifestVersions.all(Buffer.from(objectId)) as number[]
+  }
+
+  /** @returns the newest version that its owner deleted; 0 for none. */
+  tombstone(objectId: Uint8Array, ownerKey: Uint8Array): number {
+    return (this.#sql.tombstone.get(Buffer.from(objectId), Buffer.from(ownerKey)) as number | undefined) ?? 0
+  }
+
+  /** Notes a deletion. Its record is needed for ever: without it, older records would come back. */
+  setTombstone(
+    objectId: Uint8Array,
+    ownerKey: Uint8Array,
+    version: number,
+    volume: number,
+    at: number,
+  ): void {
+    const names = [Buffer.from(objectId), Buffer.from(ownerKey)]
+    const before = this.#sql.tombstoneVolume.get(...names) as number | undefined
+    if (before !== undefined) this.#use(before).live -= recordBytes(0)
+    this.#sql.setTombstone.run(...names, version, volume, at)
+    this.#use(volume).live += recordBytes(0)
+  }
+
+  /** Bytes the index takes on disk, its log included. */
+  get bytes(): number {
+    return (this.#sql.pageCount.get() as number) * PAGE_BYTES + LOG_BYTES
+  }
+
+  /** Makes everything committed so far durable. */
+  flush(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+  }
+
+  /** @returns the whole index as bytes, for tests of crashes. */
+  serialize(): Uint8Array {
+    return this.#db.serialize()
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #release(place: Place): void {
+    const use = this.#use(place.volume)
+    use.live -= recordBytes(place.length)
+    use.fragments--
+  }
+
+  #use(number: number): VolumeUse {
+    this.#dirty.add(number)
+    const known = this.#volumes.get(number)
+    if (known) return known
+    const fresh = { size: 0, live: 0, fragments: 0 }
+    this.#volumes.set(number, fresh)
+    return fresh
+  }
+
+  #loadVolumes(): void {
+    this.#volumes.clear()
+    for (const { number, ...use } of this.#sql.volumes.all() as ({ number: number } & VolumeUse)[])
+      this.#volumes.set(number, use)
+  }
+}
+
+/** @returns whether `error` says that the database file itself is damaged. */
+export function isIndexDamage(error: unknown): boolean {
+  if (error instanceof IndexDamaged) return true
+  return isDatabaseError(error) && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)
+}
+
+function isDatabaseError(error: unknown): error is Error & { code: string } {
+  return error instanceof Database.SqliteError
+}
+
+function checkedPlace(row: Uint8Array): Place {
+  const place = unpackPlace(row)
+  if (place === null) throw new IndexDamaged('a row of the index is damaged')
+  return place
+}
+
+function columnFrom(row: RawColumn): ColumnRow {
+  return {
+    id: row.id,
+    objectId: plain(row.object),
+    ownerKey: plain(row.owner),
+    version: row.version,
+    column: row.position,
+    k: row.k,
+    n: row.n,
+    shardBytes: row.shard,
+    stripes: row.stripes,
+    isComplete: row.complete === 1,
+    touchedMs: row.touched,
+  }
+}
+
+// Buffers behave differently from Uint8Array (slice), so none leaves this file.
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
+function connect(path: string | Buffer): Database.Database {
+  const db = new Database(path)
+  db.pragma(`page_size = ${PAGE_BYTES}`)
+  db.pragma('journal_mode = WAL')
+  db.pragma('synchronous = NORMAL')
+  db.pragma(`wal_autocheckpoint = ${LOG_BYTES / PAGE_BYTES}`)
+  db.pragma(`journal_size_limit = ${LOG_BYTES}`)
+  db.pragma('cache_size = -16384')
+  return db
+}
+
+type Statements = ReturnType<typeof prepare>
+
+function prepare(db: Database.Database) {
+  const one = (sql: string) => db.prepare(sql).pluck()
+  return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+    getSequence: one("SELECT value FROM meta WHERE name = 'sequence'"),
+    setSequence: db.prepare("INSERT OR REPLACE INTO meta VALUES ('sequence', ?)"),
+    pageCount: one('SELECT page_count FROM pragma_page_count()'),
+    volumes: db.prepare('SELECT number, size, live, fragments FROM volume'),
+    setVolume: db.prepare('INSERT OR REPLACE INTO volume VALUES (?, ?, ?, ?)'),
+    dropVolume: db.prepare('DELETE FROM volume WHERE number = ?'),
+    column: db.prepare(
+      'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND owner = ?',
+    ),
+    completeColumn: db.prepare(
+      'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND complete = 1',
+    ),
+    columnsOf: db.prepare('SELECT * FROM stored_column WHERE object = ? ORDER BY version, position'),
+    addColumn: db.prepare('INSERT INTO stored_column VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, NULL)'),
+    touchColumn: db.prepare('UPDATE stored_column SET touched = ? WHERE id = ?'),
+    complete: db.prepare('UPDATE stored_column SET complete = 1, anchor = ?, touched = ? WHERE id = ?'),
+    anchorOf: one('SELECT anchor FROM stored_column WHERE id = ?'),
+    dropColumn: db.prepare('DELETE FROM stored_column WHERE id = ?'),
+    abandoned: db.prepare(
+      'SELECT * FROM stored_column WHERE complete = 0 AND touched < ? ORDER BY touched LIMIT ?',
+    ),
+    recent: db.prepare(
+      'SELECT * FROM stored_column WHERE complete = 1 AND touched >= ? ORDER BY touched DESC LIMIT ?',
+    ),
+    place: one('SELECT place FROM fragment WHERE column_id = ? AND stripe = ?'),
+    places: db
+      .prepare(
+        'SELECT stripe, place FROM fragment WHERE column_id = ? AND stripe >= ? AND stripe < ? ORDER BY stripe',
+      )
+      .raw(),
+    setPlace: db.prepare('INSERT OR REPLACE INTO fragment VALUES (?, ?, ?)'),
+    dropFragments: db.prepare('DELETE FROM fragment WHERE column_id = ?'),
+    manifest: db.prepare('SELECT * FROM manifest WHERE object = ? AND version = ?'),
+    newestManifest: db.prepare('SELECT * FROM manifest WHERE object = ? ORDER BY version DESC LIMIT 1'),
+    manifestVersions: one('SELECT version FROM manifest WHERE object = ?'),
+    setManifest: db.prepare('INSERT INTO manifest VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    dropManifest: db.prepare('DELETE FROM manifest WHERE object = ? AND version = ?'),
+    tombstone: one('SELECT version FROM tombstone WHERE object = ? AND owner = ?'),
+    tombstoneVolume: one('SELECT volume FROM tombstone WHERE object = ? AND owner = ?'),
+    setTombstone: db.prepare('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?, ?, ?)'),
+  }
+}

@@ -1,0 +1,347 @@
+import { equalBytes, toHex } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import { DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../limits.ts'
+import type { Clock } from '../../ports.ts'
+import type { MessageOf } from '../../wire/fragment-protocol.ts'
+import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
+import { emptyBitmap, setBit } from './bitmap.ts'
+import { ColumnReader } from './column-reader.ts'
+import { type CommitOp, type CommitResult, Committer } from './commit.ts'
+import { type FragmentIndex, isIndexDamage } from './fragment-index.ts'
+import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
+import { type IndexPlace, type Recovery, recover } from './recover.ts'
+import { putCost, reserveBytes } from './space.ts'
+import { Batch } from './volume/batch.ts'
+import type { VolumeFolder } from './volume/files.ts'
+import { wholeBlocks } from './volume/record.ts'
+import { Volumes } from './volume/volumes.ts'
+
+/** What a store is made of. */
+export interface StoreOptions {
+  folder: VolumeFolder
+  index: IndexPlace
+  /** 16 bytes; the same in every volume and in the index. */
+  storeId: Uint8Array
+  /** Disk the store may use, index and reserve included. */
+  quotaBytes: number
+  audience: Audience
+  clock: Pick<Clock, 'nowMs'>
+}
+
+/** Counters of a store. `usedBytes` is the one number for used space: volumes and index as they lie on disk. */
+export interface StoreStatus {
+  fragments: number
+  liveBytes: number
+  usedBytes: number
+  quotaBytes: number
+  readOnly: boolean
+  /** Fragments found damaged since the start. */
+  damaged: number
+}
+
+/** Names one fragment that was found damaged. */
+export interface DamagedFragment {
+  objectId: Uint8Array
+  version: number
+  column: number
+  stripe: number
+}
+
+/** What a put starts from. */
+export interface PutStart {
+  /** Names the put in later calls. */
+  handle: number
+  bitmap: Uint8Array
+  objectKnown: boolean
+}
+
+/**
+ * The fragment store of one node: append-only volumes and an index, used by one thread. Whatever was acknowledged
+ * survives a crash; whatever is read has the hash it was put under. Spec: docs/spec/volume.md.
+ */
+export class Store {
+  readonly #options: StoreOptions
+  readonly #volumes: Volumes
+  readonly #batch: Batch
+  readonly #open = new Map<string, OpenColumn>()
+  readonly #handles = new Map<number, OpenColumn>()
+  readonly #damaged: DamagedFragment[] = []
+  #index: FragmentIndex
+  #committer: Committer
+  #recovery: Recovery
+  #damagedCount = 0
+  #nextHandle = 1
+  #faults = 0
+  #fullUntilMs = 0
+
+  /** Opens a store; brings it in order after a crash. @throws XcareError INTEGRITY when a volume belongs to another store. */
+  constructor(options: StoreOptions) {
+    this.#options = options
+    this.#volumes = new Volumes(options.folder, options.storeId)
+    this.#batch = new Batch(options.storeId)
+    const { index, sequence, recovery } = recover(this.#volumes, options.index, options.storeId, this.#now())
+    this.#index = index
+    this.#recovery = recovery
+    this.#committer = this.#newCommitter(sequence)
+  }
+
+  /** What the last opening found. */
+  get recovery(): Recovery {
+    return this.#recovery
+  }
+
+  /** Index of the store, for tests of crashes. */
+  get index(): FragmentIndex {
+    return this.#index
+  }
+
+  /** Begins or resumes the put of one column. @throws XcareError as admitPut. */
+  openPut(order: MessageOf<'OPEN_PUT'>): PutStart {
+    checkPutSignature(order, this.#options.audience)
+    return this.#guarded(() => {
+      const key = `${toHex(order.objectId)} ${order.version} ${order.column} ${toHex(order.ownerKey)}`
+      const known = this.#open.get(key)
+      const column = known && !known.isGone ? known : this.#loadColumn(order)
+      this.#admit(order, column)
+      this.#open.set(key, column)
+      column.holders++
+      const handle = this.#nextHandle++
+      this.#handles.set(handle, column)
+      return { handle, ...this.have(handle) }
+    })
+  }
+
+  /** @returns what is here of the column being put. */
+  have(handle: number): { bitmap: Uint8Array; objectKnown: boolean } {
+    const { bitmap, objectId, version } = this.#column(handle)
+    return { bitmap: bitmap.slice(), objectKnown: this.#index.manifest(objectId, version) !== null }
+  }
+
+  /** Ends a put, finished or not. What is durable of it stays for an hour. */
+  closePut(handle: number): void {
+    const column = this.#handles.get(handle)
+    if (column === undefined) return
+    this.#handles.delete(handle)
+    if (--column.holders > 0) return
+    for (const [key, open] of this.#open) if (open === column) this.#open.delete(key)
+    if (column.id !== null && !column.isComplete && !column.isGone)
+      this.#index.touchColumn(column.id, this.#now())
+  }
+
+  /** Makes fragments, finished columns and deletions durable, all in one sync. @returns a result or an error for each. */
+  commit(ops: readonly CommitOp[]): (CommitResult | XcareError)[] {
+    const settled = ops.map((op) => ({
+      op,
+      column: 'handle' in op ? this.#handles.get(op.handle) : undefined,
+    }))
+    return this.#guarded(() => this.#committer.commit(settled))
+  }
+
+  /** Everything that is read. */
+  get reader(): ColumnReader {
+    return new ColumnReader(this.#index, this.#volumes, (fragment) => this.#noteDamage(fragment))
+  }
+
+  /** Runs `read` and repairs the index when it turns out damaged. */
+  read<T>(read: (reader: ColumnReader) => T): T {
+    return this.#guarded(() => read(this.reader))
+  }
+
+  /** @returns fragments found damaged since the last call; each is reported once. */
+  takeDamaged(): DamagedFragment[] {
+    return this.#damaged.splice(0)
+  }
+
+  /** Objects completed since `sinceMs` with their column. */
+  recent(sinceMs: number, limit: number): ReturnType<FragmentIndex['recent']> {
+    return this.#guarded(() => this.#index.recent(sinceMs, limit))
+  }
+
+  /** Forgets puts that nobody finished, and frees volumes that hold nothing any more. @returns columns forgotten. */
+  expire(): number {
+    return this.#guarded(() => {
+      const open = new Set([...this.#open.values()].map(({ id }) => id))
+      const rows = this.#index
+        .abandoned(this.#now() - PUT_ABANDONED_MS, 256)
+        .filter(({ id }) => !open.has(id))
+      this.#committer.change(() => {
+        for (const { id } of rows) this.#index.dropColumn(id)
+      })
+      this.#freeVolumes()
+      return rows.length
+    })
+  }
+
+  /** @returns the counters. */
+  status(): StoreStatus {
+    let fragments = 0
+    let liveBytes = 0
+    for (const use of this.#index.volumes.values()) {
+      fragments += use.fragments
+      liveBytes += use.live
+    }
+    return {
+      fragments,
+      liveBytes,
+      usedBytes: this.#usedBytes(),
+      quotaBytes: this.#options.quotaBytes,
+      readOnly: this.#readOnly() !== null,
+      damaged: this.#damagedCount,
+    }
+  }
+
+  /** Closes files and index. */
+  close(): void {
+    this.#index.close()
+    this.#volumes.close()
+  }
+
+  #now(): number {
+    return this.#options.clock.nowMs()
+  }
+
+  #column(handle: number): OpenColumn {
+    const column = this.#handles.get(handle)
+    if (column === undefined || column.isGone) throw new XcareError('REFUSED', 'the put has ended')
+    return column
+  }
+
+  #loadColumn(order: MessageOf<'OPEN_PUT'>): OpenColumn {
+    const { objectId, ownerKey, version, column, k, n, shardBytes, stripes } = order
+    const row = this.#index.column(order, ownerKey)
+    const layout = row ?? { k, n, shardBytes, stripes }
+    const bitmap = emptyBitmap(layout.stripes)
+    let held = 0
+    for (const { stripe, place } of row ? this.#index.places(row.id, 0, row.stripes) : []) {
+      if (place.isBad) continue
+      setBit(bitmap, stripe)
+      held++
+    }
+    const state = {
+      id: row?.id ?? null,
+      isComplete: row?.isComplete ?? false,
+      isGone: false,
+      bitmap,
+      held,
+      holders: 0,
+    }
+    const name = { objectId, ownerKey, version, column }
+    return {
+      ...name,
+      k: layout.k,
+      n: layout.n,
+      shardBytes: layout.shardBytes,
+      stripes: layout.stripes,
+      ...state,
+    }
+  }
+
+  #admit(order: MessageOf<'OPEN_PUT'>, column: OpenColumn): void {
+    const cost = column.holders > 0 ? 0 : this.#costOf(column)
+    const others = new Set<number>()
+    for (const row of this.#index.columnsOf(order.objectId))
+      if (row.version === order.version) others.add(row.column)
+    for (const open of this.#open.values())
+      if (open.version === order.version && equalBytes(open.objectId, order.objectId)) others.add(open.column)
+    others.delete(order.column)
+    admitPut(order, {
+      readOnly: this.#readOnly(cost),
+      openPuts: this.#handles.size,
+      knownOwner: this.#index.manifest(order.objectId, null)?.ownerKey ?? null,
+      deletedVersion: this.#index.tombstone(order.objectId, order.ownerKey),
+      isComplete: column.isComplete,
+      begunAs: column.id === null ? null : column,
+      otherColumns: others.size,
+      cost,
+      roomBytes: this.#roomBytes(),
+    })
+  }
+
+  #costOf(column: OpenColumn): number {
+    return putCost(missingOf(column), fragmentBytes(column), column.n)
+  }
+
+  /** Bytes of the quota that neither the disk nor the puts under way have taken. */
+  #roomBytes(): number {
+    let promised = 0
+    for (const column of this.#open.values()) if (!column.isGone) promised += this.#costOf(column)
+    return this.#limitBytes() - this.#usedBytes() - promised
+  }
+
+  #limitBytes(): number {
+    const { quotaBytes } = this.#options
+    return quotaBytes - reserveBytes(quotaBytes)
+  }
+
+  #usedBytes(): number {
+    let used = this.#index.bytes
+    for (const { size } of this.#index.volumes.values()) used += wholeBlocks(size)
+    return used
+  }
+
+  /** Why nothing can be written now, or null. Ends by itself when space returns. */
+  #readOnly(cost = 0): string | null {
+    if (this.#faults > 1) return 'the disk of this node failed twice: it only reads until it is restarted'
+    if (this.#now() < this.#fullUntilMs) return 'the disk of this node is full'
+    const floor = reserveBytes(this.#options.quotaBytes) + cost
+    return this.#options.folder.freeBytes() < floor ? 'the disk of this node is full' : null
+  }
+
+  #newCommitter(sequence: number): Committer {
+    return new Committer({
+      index: this.#index,
+      volumes: this.#volumes,
+      batch: this.#batch,
+      sequence,
+      network: this.#options.audience.network,
+      nowMs: () => this.#now(),
+      roomBytes: () => this.#limitBytes() - this.#usedBytes(),
+      openColumns: () => this.#open.values(),
+      onFault: (isFull) => {
+        if (isFull) this.#fullUntilMs = this.#now() + DISK_RETRY_MS
+        else this.#faults++
+      },
+    })
+  }
+
+  #freeVolumes(): void {
+    const empty = [...this.#index.volumes].filter(
+      ([number, use]) => use.live === 0 && number !== this.#volumes.active,
+    )
+    if (empty.length === 0) return
+    this.#committer.change(() => {
+      for (const [number] of empty) this.#index.dropVolume(number)
+    })
+    // The index must not come back older than the files it names.
+    this.#index.flush()
+    for (const [number] of empty) this.#volumes.remove(number)
+  }
+
+  #noteDamage(fragment: DamagedFragment): void {
+    this.#damagedCount++
+    this.#damaged.push(fragment)
+  }
+
+  /** Runs `work`; a damaged index is made again from the volumes, once, and puts under way end. */
+  #guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (!isIndexDamage(error)) throw error
+    }
+    this.#rebuild()
+    return work()
+  }
+
+  #rebuild(): void {
+    for (const column of this.#open.values()) column.isGone = true
+    this.#open.clear()
+    this.#index.close()
+    this.#volumes.close()
+    const place = { path: this.#options.index.path, bytes: new Uint8Array(0) }
+    const { index, sequence, recovery } = recover(this.#volumes, place, this.#options.storeId, this.#now())
+    this.#index = index
+    this.#recovery = recovery
+    this.#committer = this.#newCommitter(sequence)
+  }
+}

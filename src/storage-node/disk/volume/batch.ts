@@ -1,0 +1,58 @@
+import { COMMIT_BYTES_MAX, MANIFEST_BYTES_MAX } from '../../../limits.ts'
+import {
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  recordBytes,
+  wholeBlocks,
+  writeRecordHeader,
+} from './record.ts'
+
+const WASM_PAGE_BYTES = 64 * 1024
+const CAPACITY = COMMIT_BYTES_MAX + 2 * MANIFEST_BYTES_MAX
+
+/** Collects the records of one commit in page-aligned memory, laid out as they will lie in the volume. */
+export class Batch {
+  // WebAssembly memory is what gives JavaScript page-aligned bytes, which direct writes need.
+  readonly #bytes = new Uint8Array(
+    new WebAssembly.Memory({ initial: Math.ceil(CAPACITY / WASM_PAGE_BYTES) }).buffer,
+  )
+  readonly #storeId: Uint8Array
+  #length = 0
+
+  constructor(storeId: Uint8Array) {
+    this.#storeId = storeId
+  }
+
+  /** Bytes of the records so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Forgets all records. */
+  clear(): void {
+    this.#length = 0
+  }
+
+  /** @returns whether a record with a body of `length` bytes still fits. */
+  hasRoom(length: number): boolean {
+    return this.#length + recordBytes(length) <= CAPACITY
+  }
+
+  /** Adds a record. @returns its offset from the start of the commit. */
+  add(header: Omit<RecordHeader, 'length'>, body: Uint8Array): number {
+    const at = this.#length
+    const end = at + recordBytes(body.length)
+    writeRecordHeader({ ...header, length: body.length }, this.#storeId, this.#bytes, at)
+    this.#bytes.set(body, at + RECORD_HEADER_BYTES)
+    this.#bytes.fill(0, at + RECORD_HEADER_BYTES + body.length, end)
+    this.#length = end
+    return at
+  }
+
+  /** @returns all records, padded with zeros to whole blocks: a view that is valid until the next change. */
+  blocks(): Uint8Array {
+    const end = wholeBlocks(this.#length)
+    this.#bytes.fill(0, this.#length, end)
+    return this.#bytes.subarray(0, end)
+  }
+}
