@@ -7,7 +7,7 @@ import type { Block } from '../comet/block.ts'
 import { decodeLightBlock } from '../comet/decode.ts'
 import { encodeLightBlock } from '../comet/encode.ts'
 import { type Commit, NO_BLOCK_ID } from '../comet/types.ts'
-import { openSqlite } from '../state/state-sqlite.ts'
+import { openSqlite } from '../state/sqlite.ts'
 import type { StoredBlock, TxPlace } from './engine.ts'
 
 /** Commit of the first block's "block before": height 0, no lines. */

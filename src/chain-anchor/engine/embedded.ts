@@ -64,7 +64,7 @@ export class EmbeddedEngine implements Engine {
   static start(parts: EmbeddedParts): EmbeddedEngine {
     const engine = new EmbeddedEngine(parts)
     engine.#handshake()
-    if (!engine.#tip) engine.#makeBlock([])
+    engine.#freshen()
     engine.#running = engine.#run()
     return engine
   }
@@ -177,6 +177,15 @@ export class EmbeddedEngine implements Engine {
         'INTEGRITY',
         `the state after block ${store.height} is not the one that was announced`,
       )
+  }
+
+  // The time of a block is that of the votes for the one before: after a long stop it takes two to tell today's time.
+  #freshen(): void {
+    const { clock, heartbeatMs = BLOCK_INTERVAL_MS_MAX } = this.#parts
+    for (let made = 0; made < 2; made++) {
+      if (this.#tip && clock.nowMs() - timeToMs(this.#tip.block.header.time) <= heartbeatMs) return
+      this.#makeBlock([])
+    }
   }
 
   async #run(): Promise<void> {

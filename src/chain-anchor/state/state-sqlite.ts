@@ -1,10 +1,11 @@
-import Sqlite, { type Database } from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import { sha256 } from '../../crypto/hash.ts'
 import { XcareError } from '../../errors.ts'
 import { STATE_VERSIONS_KEPT } from '../../limits.ts'
 import { LISTED_PREFIXES, type StateChanges, type StateEntry, type StateStore } from '../app/state.ts'
 import { SqliteRecords } from './records-sqlite.ts'
 import { EMPTY_ROOT, StateTree, type TreeRoot } from './smt.ts'
+import { openSqlite } from './sqlite.ts'
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS versions (height INTEGER PRIMARY KEY, page INTEGER NOT NULL, hash BLOB NOT NULL);
@@ -110,27 +111,6 @@ export class SqliteState implements StateStore {
     if (oldest <= 0) return
     this.#prepared.dropVersions.run(oldest)
     this.#records.prune(oldest)
-  }
-}
-
-/** Opens a SQLite file for this process alone, with every commit synced. @throws XcareError LOCKED, NO_SPACE */
-export function openSqlite(path: string): Database {
-  const database = new Sqlite(path, { timeout: 0 })
-  try {
-    database.pragma('locking_mode = EXCLUSIVE')
-    database.pragma('journal_mode = WAL')
-    // A transaction that was acknowledged must survive a power loss.
-    database.pragma('synchronous = FULL')
-    database.exec('BEGIN EXCLUSIVE; COMMIT')
-    return database
-  } catch (cause) {
-    database.close()
-    if (cause instanceof Sqlite.SqliteError && cause.code.startsWith('SQLITE_BUSY'))
-      throw new XcareError('LOCKED', 'another process already runs with this folder', {
-        cause,
-        next: 'Stop the other process, or use another folder.',
-      })
-    throw cause
   }
 }
 

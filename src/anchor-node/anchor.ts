@@ -1,0 +1,107 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { toHex } from '../bytes.ts'
+import { encodeLightBlock } from '../chain-anchor/comet/encode.ts'
+import { type EmbeddedChain, openEmbedded } from '../chain-anchor/engine/open-embedded.ts'
+import { type RpcServer, startRpc } from '../chain-anchor/rpc/server.ts'
+import { asXcareError } from '../errors.ts'
+import { GOSSIP_BYTES_MAX } from '../limits.ts'
+import type { Broadcast, Clock, Progress, Random } from '../ports.ts'
+import { type GenesisDraft, keepPort, keepSetup, keptPort } from './setup.ts'
+
+/** Gossip topic of new light blocks, as tendermint.types.LightBlock bytes. */
+export const HEADERS_TOPIC = 'headers'
+/** Gossip topic of transactions. */
+export const TXS_TOPIC = 'txs'
+
+/** How to run the anchoring chain of a network as this process. */
+export interface AnchorOptions {
+  /** Folder of this chain; everything it keeps is inside. */
+  dir: string
+  /** 0 takes a free port at the first start, and that one ever after. */
+  listenRpcPort: number
+  /** Needed at the first start, ignored later. */
+  genesis?: GenesisDraft
+  broadcast?: Broadcast
+  clock: Clock
+  random: Random
+  log: Progress
+  /** Time between two blocks with transactions, at least; 100 ms unless given. */
+  blockIntervalMs?: number
+}
+
+/** A running anchoring chain. */
+export interface AnchorNode {
+  readonly rpcUrl: string
+  readonly chainId: string
+  /** A block from which light clients may start; `hash` in lower-case hex. */
+  readonly trust: { height: number; hash: string }
+  /** Resolves when the chain was stopped, rejects when it could not go on. */
+  readonly ended: Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts or continues the chain in `dir`. @throws XcareError LOCKED, PORT_IN_USE, NOT_INITIALISED, INTEGRITY, NO_SPACE */
+export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
+  const { dir, clock, random, log } = options
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const { genesis, keys } = await keepSetup(dir, options.genesis ?? null, clock, random)
+  const chain = openEmbedded({
+    folder: join(dir, 'data'),
+    genesis,
+    keys,
+    clock,
+    intervalMs: options.blockIntervalMs,
+  })
+  const rpc = await serve(options, chain)
+  if (options.broadcast) connect(options.broadcast, chain, log)
+  const newest = chain.engine.block(chain.engine.height())
+  const ended = chain.engine.ended.catch(async (cause: unknown) => {
+    const error = asXcareError(cause)
+    log({ type: 'anchor-ended', code: error.code, text: error.message })
+    await rpc.close()
+    throw error
+  })
+  // Whoever started this may look at `ended` or not.
+  ended.catch(() => undefined)
+  return {
+    rpcUrl: rpc.url,
+    chainId: genesis.chainId,
+    trust: { height: chain.engine.height(), hash: toHex(newest?.id.hash ?? new Uint8Array(0)) },
+    ended,
+    async stop() {
+      await rpc.close()
+      await chain.close()
+    },
+  }
+}
+
+async function serve({ dir, listenRpcPort }: AnchorOptions, chain: EmbeddedChain): Promise<RpcServer> {
+  try {
+    const kept = await keptPort(dir)
+    const rpc = await startRpc({ engine: chain.engine, port: listenRpcPort || (kept ?? 0) })
+    if (kept !== rpc.port) await keepPort(dir, rpc.port)
+    return rpc
+  } catch (cause) {
+    await chain.close()
+    throw cause
+  }
+}
+
+function connect(broadcast: Broadcast, { engine }: EmbeddedChain, log: Progress): void {
+  engine.onBlock((block) => {
+    const payload = encodeLightBlock(block)
+    if (payload.length > GOSSIP_BYTES_MAX) return
+    // Gossip is a courtesy: whoever misses a header asks the RPC.
+    broadcast.publish(HEADERS_TOPIC, payload).catch((cause: unknown) => {
+      log({ type: 'gossip-failed', text: asXcareError(cause).message })
+    })
+  })
+  broadcast.subscribe(TXS_TOPIC, (payload) => {
+    try {
+      return engine.submit(payload).answer.code === 0
+    } catch {
+      return false
+    }
+  })
+}

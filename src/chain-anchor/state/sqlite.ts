@@ -1,0 +1,39 @@
+import Sqlite, { type Database } from 'better-sqlite3'
+import { XcareError } from '../../errors.ts'
+
+/** Opens a SQLite file for this process alone, with every commit synced. @throws XcareError LOCKED, NO_SPACE, FILE_UNREADABLE */
+export function openSqlite(path: string): Database {
+  let database: Database | null = null
+  try {
+    database = new Sqlite(path, { timeout: 0 })
+    database.pragma('locking_mode = EXCLUSIVE')
+    database.pragma('journal_mode = WAL')
+    // A transaction that was acknowledged must survive a power loss.
+    database.pragma('synchronous = FULL')
+    database.exec('BEGIN EXCLUSIVE; COMMIT')
+    return database
+  } catch (cause) {
+    database?.close()
+    throw asStoreError(cause)
+  }
+}
+
+/** @returns `cause` as one of our errors when SQLite told what is wrong with the disk, else as it is. */
+export function asStoreError(cause: unknown): unknown {
+  if (!(cause instanceof Sqlite.SqliteError)) return cause
+  if (cause.code.startsWith('SQLITE_BUSY'))
+    return new XcareError('LOCKED', 'another process already runs with this folder', {
+      cause,
+      next: 'Stop the other process, or use another folder.',
+    })
+  if (cause.code.startsWith('SQLITE_FULL'))
+    return new XcareError('NO_SPACE', 'the disk of the anchoring chain is full', {
+      cause,
+      next: 'Free some space and start again.',
+    })
+  if (cause.code.startsWith('SQLITE_CORRUPT') || cause.code.startsWith('SQLITE_NOTADB'))
+    return new XcareError('INTEGRITY', 'a file of the anchoring chain is damaged', { cause })
+  if (cause.code.startsWith('SQLITE_CANTOPEN') || cause.code.startsWith('SQLITE_READONLY'))
+    return new XcareError('FILE_UNREADABLE', 'a file of the anchoring chain cannot be opened', { cause })
+  return cause
+}
