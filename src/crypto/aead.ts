@@ -1,6 +1,6 @@
 import { native } from '#native'
-import { gcmParameters, importGcmKey, subtleSource } from './_subtle.ts'
 import type { Aead } from './native-types.ts'
+import { gcmParameters, importGcmKey, subtleSource } from './primitive/subtle.ts'
 
 export type { Aead, KeyedAead } from './native-types.ts'
 

@@ -1,6 +1,6 @@
 import { concat, equalBytes } from '../bytes.ts'
 import { LEAF_BYTES } from '../limits.ts'
-import { chunkValue, parentValue } from './_blake3.ts'
+import { chunkValue, parentValue } from './primitive/blake3.ts'
 
 const VALUE_BYTES = 32
 

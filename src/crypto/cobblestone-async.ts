@@ -2,8 +2,8 @@ import { assert } from '../assert.ts'
 import { equalSecret } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES } from '../limits.ts'
-import { gcmParameters, importGcmKey, subtleSource } from './_subtle.ts'
 import { chunkNonce, cobblestoneKeys, cobblestoneLength, cobblestonePlainLength } from './cobblestone.ts'
+import { gcmParameters, importGcmKey, subtleSource } from './primitive/subtle.ts'
 
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + CHUNK_TAG_BYTES
 /** WebCrypto spends most of a call waiting; this many at once fill the machine. */

@@ -3,6 +3,7 @@ import * as hpke from 'hpke'
 import { native } from '#native'
 import { concat, equalBytes, utf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
+import type { XWing } from './native-types.ts'
 import {
   rawKey,
   XWING_ENC_BYTES,
@@ -10,8 +11,7 @@ import {
   XWING_PUBLIC_BYTES,
   XWING_SEED_BYTES,
   xwingKem,
-} from './_xwing-kem.ts'
-import type { XWing } from './native-types.ts'
+} from './primitive/xwing-kem.ts'
 
 const TAG_BYTES = 16
 /** KEM X-Wing, KDF HKDF-SHA256, AEAD AES-256-GCM, each two bytes: the first bytes of every envelope. */

@@ -1,6 +1,7 @@
 import { combine, split } from 'shamir-secret-sharing'
 import { assert } from '../assert.ts'
 import { XcareError } from '../errors.ts'
+import type { Random } from '../ports.ts'
 
 /** Shares of one secret, at most: every share has its own non-zero byte as x. */
 export const SHARES_MAX = 255
@@ -13,6 +14,26 @@ export async function splitSecret(secret: Uint8Array, n: number, k: number): Pro
   assert(secret.length > 0, 'a secret has bytes')
   assert(Number.isInteger(n) && Number.isInteger(k) && k >= 2 && n >= k && n <= SHARES_MAX, 'share counts')
   return split(new Uint8Array(secret), n, k)
+}
+
+/**
+ * Splits `secret` as `splitSecret` does, but with x = 1 to n in order: whoever loses the share at a known place can compute it
+ * again with `shareAt`. Same shares of the same polynomial, Shamir 1979; `combineShares` takes both.
+ * @param random draws the k - 1 upper coefficients of each byte's polynomial.
+ */
+export function splitInOrder(secret: Uint8Array, n: number, k: number, random: Random): Uint8Array[] {
+  assert(secret.length > 0, 'a secret has bytes')
+  assert(Number.isInteger(n) && Number.isInteger(k) && k >= 2 && n >= k && n <= SHARES_MAX, 'share counts')
+  const upper = random.bytes((k - 1) * secret.length)
+  return Array.from({ length: n }, (_, at) => {
+    const share = new Uint8Array(secret.length + 1)
+    for (let from = upper.length - secret.length; from >= 0; from -= secret.length)
+      for (let byte = 0; byte < secret.length; byte++)
+        share[byte] = multiply(share[byte]! ^ upper[from + byte]!, at + 1)
+    for (let byte = 0; byte < secret.length; byte++) share[byte]! ^= secret[byte]!
+    share[secret.length] = at + 1
+    return share
+  })
 }
 
 /**

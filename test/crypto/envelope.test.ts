@@ -4,7 +4,6 @@ import * as noble from '@panva/hpke-noble'
 import * as hpke from 'hpke'
 import { describe, expect, it } from 'vitest'
 import { concat, fromHex, toHex, utf8 } from '../../src/bytes.ts'
-import { rawKey, xwingKem } from '../../src/crypto/_xwing-kem.ts'
 import {
   ENVELOPE_OVERHEAD_BYTES,
   envelopesOver,
@@ -13,6 +12,7 @@ import {
 } from '../../src/crypto/envelope.ts'
 import { native as browser } from '../../src/crypto/native.browser.ts'
 import { native as node } from '../../src/crypto/native.node.ts'
+import { rawKey, xwingKem } from '../../src/crypto/primitive/xwing-kem.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { shared } from '../shared-data.ts'
 import frozen from '../vectors/envelope.json' with { type: 'json' }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/bytes.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
-import { combineShares, shareAt, splitSecret } from '../../src/crypto/shamir.ts'
+import { combineShares, shareAt, splitInOrder, splitSecret } from '../../src/crypto/shamir.ts'
 import frozen from '../vectors/sealing.json' with { type: 'json' }
 
 const always = () => true
@@ -98,6 +98,53 @@ describe('splitSecret and combineShares', () => {
     ] as const)
       await expect(splitSecret(secret, n, k)).rejects.toThrow('share counts')
     await expect(splitSecret(new Uint8Array(0), 3, 2)).rejects.toThrow('a secret has bytes')
+  })
+})
+
+describe('splitInOrder', () => {
+  it('deals shares at x = 1 to n that combine like any others', async () => {
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.uint8Array({ minLength: 1, maxLength: 40 }), async ([k, n], value) => {
+        const shares = splitInOrder(value, n, k, systemRandom)
+        expect(shares.map((share) => share[value.length])).toEqual(shares.map((_, at) => at + 1))
+        expect(toHex(await combineShares(shuffled(shares).slice(0, k), k, always))).toBe(toHex(value))
+        const [first, ...rest] = shares
+        if (rest.length >= k) expect(toHex(shareAt(rest.slice(-k), 1))).toBe(toHex(first!))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('says nothing about the secret in k - 1 shares: every value of a byte stays possible', () => {
+    // With k = 2, one share of a fixed secret must take all 256 values as the one coefficient does.
+    for (const byte of [0, 1, 255]) {
+      for (const at of [0, 1, 254]) {
+        const seen = new Set<number>()
+        for (let coefficient = 0; coefficient < 256; coefficient++) {
+          const random = { bytes: (length: number) => new Uint8Array(length).fill(coefficient) }
+          seen.add(splitInOrder(Uint8Array.of(byte), 255, 2, random)[at]![0]!)
+        }
+        expect(seen.size).toBe(256)
+      }
+    }
+  })
+
+  it('draws every coefficient from the given randomness and uses each once', () => {
+    let asked = 0
+    const random = {
+      bytes(length: number) {
+        asked += length
+        return new Uint8Array(length)
+      },
+    }
+    expect(splitInOrder(secret, 4, 3, random)[2]!.subarray(0, 32)).toEqual(secret)
+    expect(asked).toBe(2 * 32)
+  })
+
+  it('refuses thresholds and counts outside 2 to 255', () => {
+    expect(() => splitInOrder(secret, 256, 3, systemRandom)).toThrow('share counts')
+    expect(() => splitInOrder(secret, 3, 1, systemRandom)).toThrow('share counts')
+    expect(() => splitInOrder(new Uint8Array(0), 3, 2, systemRandom)).toThrow('a secret has bytes')
   })
 })
 

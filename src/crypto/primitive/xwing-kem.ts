@@ -1,5 +1,5 @@
 import type { KEM, Key } from 'hpke'
-import type { XWing } from './native-types.ts'
+import type { XWing } from '../native-types.ts'
 
 /** Bytes of an X-Wing private key, public key, encapsulated secret and shared secret. */
 export const XWING_SEED_BYTES = 32
