@@ -11,11 +11,11 @@ import {
 import type { ChainView } from '../custody/release/checks.ts'
 import { XcareError } from '../errors.ts'
 import { HEADER_AGE_MS_MAX } from '../limits.ts'
-import type { Ledger, ProvenValue } from '../ports.ts'
+import type { Clock, Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
 
-/** A second look, when a newer header could turn a no into a yes, asks for a header at most this old. */
-export const FRESH_HEADER_MS = 2_000
+/** A second look, when a newer block could turn a no into a yes, comes this much later: longer than a ledger shares one header. */
+export const SECOND_LOOK_MS = 500
 
 /** A chain view with the hash of its custody record. */
 export interface ReleaseView extends ChainView {
@@ -26,16 +26,15 @@ export interface ReleaseView extends ChainView {
 export async function readReleaseView(
   ledger: Ledger,
   about: { guardianId: string; granteeDid: string; grantId: Uint8Array; objectId: Uint8Array },
-  maxAgeMs = HEADER_AGE_MS_MAX,
 ): Promise<ReleaseView | null> {
   try {
     const [grantee, grant, custody, guardian] = await Promise.all([
-      ledger.read(identityKey(about.granteeDid), maxAgeMs),
-      ledger.read(grantKey(about.grantId), maxAgeMs),
-      ledger.read(custodyKey(about.objectId), maxAgeMs),
-      ledger.read(guardianKey(about.guardianId), maxAgeMs),
+      ledger.read(identityKey(about.granteeDid), HEADER_AGE_MS_MAX),
+      ledger.read(grantKey(about.grantId), HEADER_AGE_MS_MAX),
+      ledger.read(custodyKey(about.objectId), HEADER_AGE_MS_MAX),
+      ledger.read(guardianKey(about.guardianId), HEADER_AGE_MS_MAX),
     ])
-    const head = await ledger.head(maxAgeMs)
+    const head = await ledger.head(HEADER_AGE_MS_MAX)
     const record = decoded(custody, custodyValue)
     return {
       chainId: head.chainId,
@@ -55,29 +54,38 @@ export async function readReleaseView(
   }
 }
 
-/** @returns the custody record of an object; looks again for a fresh one when `isEnough` says no. */
+/** @returns the custody record of an object; looks a second time when `isEnough` says no. */
 export async function readCustody(
-  ledger: Ledger,
+  ports: { ledger: Ledger; clock: Clock },
   objectId: Uint8Array,
   isEnough: (value: CustodyValue | null) => boolean,
 ): Promise<{ value: CustodyValue | null; height: number }> {
-  const read = async (maxAgeMs: number) => {
-    const proven = await ledger.read(custodyKey(objectId), maxAgeMs)
-    return { value: decoded(proven, custodyValue), height: proven.height }
-  }
-  const first = await read(HEADER_AGE_MS_MAX)
-  if (isEnough(first.value)) return first
-  return read(FRESH_HEADER_MS).catch(() => first)
+  return readTwice(ports, custodyKey(objectId), custodyValue, isEnough)
 }
 
 /** @returns the current keys of an identity, or null when the chain knows none. */
-export async function readIdentity(ledger: Ledger, did: string): Promise<IdentityValue | null> {
-  const first = decoded(await ledger.read(identityKey(did), HEADER_AGE_MS_MAX), identityValue)
-  if (first) return first
-  return ledger.read(identityKey(did), FRESH_HEADER_MS).then(
-    (proven) => decoded(proven, identityValue),
-    () => null,
-  )
+export async function readIdentity(
+  ports: { ledger: Ledger; clock: Clock },
+  did: string,
+): Promise<IdentityValue | null> {
+  const { value } = await readTwice(ports, identityKey(did), identityValue, (found) => found !== null)
+  return value
+}
+
+async function readTwice<T>(
+  { ledger, clock }: { ledger: Ledger; clock: Clock },
+  key: Uint8Array,
+  codec: Format<T>,
+  isEnough: (value: T | null) => boolean,
+): Promise<{ value: T | null; height: number }> {
+  const read = async () => {
+    const proven = await ledger.read(key, HEADER_AGE_MS_MAX)
+    return { value: decoded(proven, codec), height: proven.height }
+  }
+  const first = await read()
+  if (isEnough(first.value)) return first
+  await clock.sleep(SECOND_LOOK_MS)
+  return read()
 }
 
 function decoded<T>(proven: ProvenValue, codec: Format<T>): T | null {

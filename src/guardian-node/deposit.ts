@@ -10,14 +10,17 @@ import { type GuardianParts, Refusal } from './parts.ts'
  * Takes a custody share in: only one that the chain's custody record of the object commits to, from its owner. Doing it twice
  * changes nothing. @returns the answer with a deposit receipt; the share is durable by then. @throws Refusal, XcareError
  */
-export async function keepDeposit(parts: GuardianParts, statement: Uint8Array): Promise<AnswerOf<'deposited'>> {
+export async function keepDeposit(
+  parts: GuardianParts,
+  statement: Uint8Array,
+): Promise<AnswerOf<'deposited'>> {
   const signed = depositFormat.decode(statement)
   const { keys, network, store } = parts
   const deposit = signed.value
   if (deposit.network !== network) throw new Refusal('wrong-network')
   if (deposit.guardianId !== keys.guardianId) throw new Refusal('wrong-guardian')
   const { value: terms, height } = await readCustody(
-    parts.ledger,
+    parts,
     deposit.objectId,
     (value) => value !== null && value.epoch >= deposit.epoch,
   )
@@ -34,10 +37,17 @@ export async function keepDeposit(parts: GuardianParts, statement: Uint8Array): 
   if (store.share(objectId)?.sealed === null) throw new Refusal('destroyed')
   const place = { v: 1 as const, network, guardianId: keys.guardianId, objectId, version, epoch, index }
   const commitment = shareCommitment(terms, share)
-  return { type: 'deposited', receipt: depositReceiptFormat.sign(keys.signing, { ...place, commitment, height }) }
+  return {
+    type: 'deposited',
+    receipt: depositReceiptFormat.sign(keys.signing, { ...place, commitment, height }),
+  }
 }
 
-async function openShare(parts: GuardianParts, recordHash: Uint8Array, deposit: Deposit): Promise<CustodyShare> {
+async function openShare(
+  parts: GuardianParts,
+  recordHash: Uint8Array,
+  deposit: Deposit,
+): Promise<CustodyShare> {
   try {
     return await openDeposit(parts.keys.kem, recordHash, deposit.index, deposit.sealed)
   } catch (error) {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { sealNotice, NOTICE_TOPIC } from '../custody/notice.ts'
+import { NOTICE_TOPIC, sealNotice } from '../custody/notice.ts'
 import type { ReleaseLimits } from '../custody/release/checks.ts'
 import { asXcareError } from '../errors.ts'
 import {
@@ -93,7 +93,10 @@ async function publishNotice(
     const from = { network: parts.network, guardianId: parts.keys.guardianId }
     const nonce = parts.random.bytes(16)
     const nowMs = parts.clock.nowMs()
-    await broadcast.publish(NOTICE_TOPIC, await sealNotice(parts.keys.signing, from, to, receipt, nonce, nowMs))
+    await broadcast.publish(
+      NOTICE_TOPIC,
+      await sealNotice(parts.keys.signing, from, to, receipt, nonce, nowMs),
+    )
   } catch (error) {
     parts.log({ type: 'failed', what: 'notice', code: asXcareError(error).code })
   }

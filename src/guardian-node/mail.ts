@@ -24,7 +24,7 @@ export async function takeLetters(parts: GuardianParts, statement: Uint8Array): 
   if (network !== parts.network) throw new Refusal('wrong-network')
   if (guardianId !== parts.keys.guardianId) throw new Refusal('wrong-guardian')
   if (Math.abs(timeMs - parts.clock.nowMs()) > REQUEST_SKEW_MS_MAX) throw new Refusal('clock-skew')
-  const identity = await readIdentity(parts.ledger, did)
+  const identity = await readIdentity(parts, did)
   if (!identity) throw new Refusal('unknown-grantee')
   if (!mailQuestionFormat.isBy(identity.signKey, question)) throw new Refusal('bad-signature')
   if (!parts.store.useNonce(nonce, parts.clock.nowMs())) throw new Refusal('replayed')

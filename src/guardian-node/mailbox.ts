@@ -26,15 +26,23 @@ export interface Mailbox {
   /** @returns false when the recipient's box, the sender's part of it, or the whole room for mail is full. */
   put(recipient: string, sender: string, letter: Uint8Array, nowMs: number): boolean
   /** Removes letters up to number `after`, which have arrived. @returns the next ones, together at most `bytesMax`. */
-  take(recipient: string, after: number, bytesMax: number, nowMs: number): { letters: Letter[]; more: boolean }
+  take(
+    recipient: string,
+    after: number,
+    bytesMax: number,
+    nowMs: number,
+  ): { letters: Letter[]; more: boolean }
 }
 
 /** Opens the mailboxes inside a guardian's database. */
 export function openMailbox(db: Database): Mailbox {
   db.exec(SCHEMA)
-  const expire = (nowMs: number) => db.prepare('DELETE FROM letters WHERE time_ms < ?').run(nowMs - LETTER_KEPT_MS)
+  const expire = (nowMs: number) =>
+    db.prepare('DELETE FROM letters WHERE time_ms < ?').run(nowMs - LETTER_KEPT_MS)
   const total = (where: string, ...values: string[]) =>
-    db.prepare(`SELECT count(*) AS letters, coalesce(sum(bytes), 0) AS bytes FROM letters ${where}`).get(...values) as {
+    db
+      .prepare(`SELECT count(*) AS letters, coalesce(sum(bytes), 0) AS bytes FROM letters ${where}`)
+      .get(...values) as {
       letters: number
       bytes: number
     }
@@ -47,13 +55,9 @@ export function openMailbox(db: Database): Mailbox {
         if (box.letters >= MAILBOX_LETTERS_MAX || box.bytes + letter.length > MAILBOX_BYTES_MAX) return false
         if (fromSender.letters >= MAILBOX_SENDER_LETTERS_MAX) return false
         if (total('').bytes + letter.length > MAIL_BYTES_MAX) return false
-        db.prepare('INSERT INTO letters (recipient, sender, letter, bytes, time_ms) VALUES (?, ?, ?, ?, ?)').run(
-          recipient,
-          sender,
-          letter,
-          letter.length,
-          nowMs,
-        )
+        db.prepare(
+          'INSERT INTO letters (recipient, sender, letter, bytes, time_ms) VALUES (?, ?, ?, ?, ?)',
+        ).run(recipient, sender, letter, letter.length, nowMs)
         return true
       })()
     },

@@ -4,11 +4,15 @@ import { isDealtShare } from '../custody/deal.ts'
 import { checkForm, firstRefusal, grantInside, type ReleaseFacts } from '../custody/release/checks.ts'
 import { receiptFormat } from '../custody/release/receipt.ts'
 import type { RefusalReason } from '../custody/release/refusal.ts'
-import { REQUEST_INFO, requestFormat, sealRelease, type SignedReleaseRequest } from '../custody/release/request.ts'
+import {
+  REQUEST_INFO,
+  requestFormat,
+  type SignedReleaseRequest,
+  sealRelease,
+} from '../custody/release/request.ts'
 import { XcareError } from '../errors.ts'
-import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { AnswerOf } from '../wire/custody-protocol.ts'
-import { FRESH_HEADER_MS, type ReleaseView, readReleaseView } from './chain-view.ts'
+import { type ReleaseView, readReleaseView, SECOND_LOOK_MS } from './chain-view.ts'
 import { type GuardianParts, Refusal } from './parts.ts'
 import type { ShareRow } from './store.ts'
 
@@ -48,27 +52,28 @@ async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<Si
 }
 
 async function decide(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
-  const first = await gather(parts, request, HEADER_AGE_MS_MAX)
+  const first = await gather(parts, request)
   const reason = firstRefusal(first)
   if (!reason) return first
   if (!CURABLE.has(reason)) throw new Refusal(reason)
-  const second = await gather(parts, request, FRESH_HEADER_MS)
-  // No fresher header is to be had: the first answer stands.
-  const again = second.view ? firstRefusal(second) : reason
+  await parts.clock.sleep(SECOND_LOOK_MS)
+  const second = await gather(parts, request)
+  const again = firstRefusal(second)
   if (again) throw new Refusal(again)
   return second
 }
 
-async function gather(parts: GuardianParts, request: SignedReleaseRequest, maxAgeMs: number): Promise<Facts> {
+async function gather(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
   const { granteeDid, objectId } = request.value
   const grant = grantInside(request)
   const view =
     grant &&
-    (await readReleaseView(
-      parts.ledger,
-      { guardianId: parts.keys.guardianId, granteeDid, grantId: grant.grantId, objectId },
-      maxAgeMs,
-    ))
+    (await readReleaseView(parts.ledger, {
+      guardianId: parts.keys.guardianId,
+      granteeDid,
+      grantId: grant.grantId,
+      objectId,
+    }))
   return { ...ownFacts(parts, request), view }
 }
 
@@ -109,11 +114,24 @@ async function giveShare(
   const receipt = writeReceipt(parts, request, row, view.headHeight)
   const { objectId } = request.value
   parts.released(receipt, objectId)
-  return { type: 'released', requestHash: request.hash, objectId, epoch: row.epoch, index: row.index, sealed, receipt }
+  return {
+    type: 'released',
+    requestHash: request.hash,
+    objectId,
+    epoch: row.epoch,
+    index: row.index,
+    sealed,
+    receipt,
+  }
 }
 
 /** Check 9. Sealing took its time, so nonce and limits are looked at once more inside the transaction. */
-function writeReceipt(parts: GuardianParts, request: SignedReleaseRequest, row: ShareRow, height: number): Uint8Array {
+function writeReceipt(
+  parts: GuardianParts,
+  request: SignedReleaseRequest,
+  row: ShareRow,
+  height: number,
+): Uint8Array {
   const { store, keys, network, clock } = parts
   const { value } = request
   const timeMs = clock.nowMs()

@@ -2,7 +2,12 @@ import { asXcareError, XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { CUSTODY_MESSAGE_BYTES_MAX, FRAME_IDLE_MS, GUARDIAN_REQUESTS_MAX } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
-import { answerFrame, type CustodyAnswer, type CustodyRequest, requestFrame } from '../wire/custody-protocol.ts'
+import {
+  answerFrame,
+  type CustodyAnswer,
+  type CustodyRequest,
+  requestFrame,
+} from '../wire/custody-protocol.ts'
 import { keepDeposit } from './deposit.ts'
 import { putLetter, takeLetters } from './mail.ts'
 import { destroy, listReceipts } from './owner-requests.ts'

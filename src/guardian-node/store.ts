@@ -3,12 +3,12 @@ import { concat, u32be, utf8 } from '../bytes.ts'
 import { openSmall, sealSmall } from '../crypto/secretbox.ts'
 import type { CustodyShare } from '../custody/deal.ts'
 import { decodeShare, encodeShare } from '../custody/deposit.ts'
-import { type ChainPoint, firstLink, nextLink } from '../custody/release/receipt.ts'
 import type { ReleaseCounts } from '../custody/release/checks.ts'
+import { type ChainPoint, firstLink, nextLink } from '../custody/release/receipt.ts'
 import { XcareError } from '../errors.ts'
 import { NONCE_KEPT_MS } from '../limits.ts'
 import type { Random } from '../ports.ts'
-import { openMailbox, type Mailbox } from './mailbox.ts'
+import { type Mailbox, openMailbox } from './mailbox.ts'
 
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
@@ -99,7 +99,9 @@ export class GuardianStore {
 
   /** @returns the newest share of the object, destroyed or not. */
   share(objectId: Uint8Array): ShareRow | null {
-    const found = this.#db.prepare('SELECT * FROM shares WHERE object = ? ORDER BY epoch DESC LIMIT 1').get(objectId)
+    const found = this.#db
+      .prepare('SELECT * FROM shares WHERE object = ? ORDER BY epoch DESC LIMIT 1')
+      .get(objectId)
     return found ? rowOf(found as ShareColumns) : null
   }
 
@@ -152,7 +154,11 @@ export class GuardianStore {
   counts(grantId: Uint8Array, objectId: Uint8Array, grantee: Uint8Array, nowMs: number): ReleaseCounts {
     const since = 'SELECT count(*) AS n FROM receipts WHERE grantee = ? AND time_ms > ?'
     return {
-      object: this.#count('SELECT count(*) AS n FROM receipts WHERE grant_id = ? AND object = ?', grantId, objectId),
+      object: this.#count(
+        'SELECT count(*) AS n FROM receipts WHERE grant_id = ? AND object = ?',
+        grantId,
+        objectId,
+      ),
       granteeHour: this.#count(since, grantee, nowMs - HOUR_MS),
       granteeMinute: this.#count(since, grantee, nowMs - MINUTE_MS),
       guardianMinute: this.#count('SELECT count(*) AS n FROM receipts WHERE time_ms > ?', nowMs - MINUTE_MS),
@@ -166,7 +172,9 @@ export class GuardianStore {
 
   /** @returns the point of the chain after at most `count` receipts. */
   chainAt(count: number): ChainPoint {
-    const last = this.#db.prepare('SELECT seq, link FROM receipts WHERE seq < ? ORDER BY seq DESC LIMIT 1').get(count)
+    const last = this.#db
+      .prepare('SELECT seq, link FROM receipts WHERE seq < ? ORDER BY seq DESC LIMIT 1')
+      .get(count)
     if (!last) return { count: 0, link: this.#firstLink }
     const { seq, link } = last as { seq: number; link: Uint8Array }
     return { count: seq + 1, link: bytesOf(link) }
@@ -187,21 +195,34 @@ export class GuardianStore {
       const { receipt, hash } = make(at)
       this.#db
         .prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-        .run(at.count, receipt, hash, nextLink(at.link, hash), keys.objectId, keys.grantId, keys.grantee, keys.timeMs)
+        .run(
+          at.count,
+          receipt,
+          hash,
+          nextLink(at.link, hash),
+          keys.objectId,
+          keys.grantId,
+          keys.grantee,
+          keys.timeMs,
+        )
       return receipt
     })()
   }
 
   /** @returns hashes of at most `limit` receipts from `fromSeq` on. */
   receiptHashes(fromSeq: number, limit: number): Uint8Array[] {
-    const found = this.#db.prepare('SELECT hash FROM receipts WHERE seq >= ? ORDER BY seq LIMIT ?').all(fromSeq, limit)
+    const found = this.#db
+      .prepare('SELECT hash FROM receipts WHERE seq >= ? ORDER BY seq LIMIT ?')
+      .all(fromSeq, limit)
     return (found as { hash: Uint8Array }[]).map(({ hash }) => bytesOf(hash))
   }
 
   /** @returns at most `limit` receipts of one object with `fromSeq` <= seq < `toSeq`. */
   receiptsOf(objectId: Uint8Array, fromSeq: number, toSeq: number, limit: number): ReceiptRow[] {
     const found = this.#db
-      .prepare('SELECT seq, receipt, hash FROM receipts WHERE object = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?')
+      .prepare(
+        'SELECT seq, receipt, hash FROM receipts WHERE object = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
+      )
       .all(objectId, fromSeq, toSeq, limit)
     return (found as ReceiptRow[]).map(({ seq, receipt, hash }) => ({
       seq,
@@ -221,7 +242,9 @@ export class GuardianStore {
 
   #claim(owner: string): void {
     this.#db.prepare("INSERT OR IGNORE INTO meta VALUES ('owner', ?)").run(owner)
-    const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'owner'").get() as { value: string }
+    const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'owner'").get() as {
+      value: string
+    }
     if (value === owner) return
     this.#db.close()
     throw new XcareError('INTEGRITY', 'the data of this guardian belongs to another guardian or network', {

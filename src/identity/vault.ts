@@ -7,6 +7,7 @@ import {
   type IssuedGrant,
   type ReceivedGrant,
   type VaultEntry,
+  type VaultNotice,
   type VaultObject,
 } from './vault-entry.ts'
 
@@ -31,6 +32,9 @@ export interface Vault {
   issued(): IssuedGrant[]
   addReceived(grant: ReceivedGrant): Promise<void>
   received(): ReceivedGrant[]
+  /** Adds a notice, or replaces the one of the same release and object. */
+  addNotice(notice: VaultNotice): Promise<void>
+  notices(): VaultNotice[]
   marker(name: string): Uint8Array | null
   setMarker(name: string, value: Uint8Array): Promise<void>
 }
@@ -63,6 +67,8 @@ export async function openVault(folder: Folder, vaultKey: Uint8Array, random: Ra
     issued: () => [...state.issued.values()],
     addReceived: (grant) => put({ ...grant, type: 'received' }),
     received: () => [...state.received.values()],
+    addNotice: (notice) => put({ ...notice, type: 'notice' }),
+    notices: () => [...state.notices.values()],
     marker: (name) => state.markers.get(name) ?? null,
     setMarker: (name, value) => put({ type: 'marker', name, value }),
   }
@@ -73,6 +79,7 @@ class State {
   readonly objects = new Map<string, VaultObject>()
   readonly issued = new Map<string, IssuedGrant>()
   readonly received = new Map<string, ReceivedGrant>()
+  readonly notices = new Map<string, VaultNotice>()
   readonly markers: Markers = new Map()
 
   apply(entry: VaultEntry): void {
@@ -89,13 +96,17 @@ class State {
       case 'received':
         this.received.set(toHex(entry.grantId), entry)
         break
+      case 'notice':
+        this.notices.set(toHex(entry.releaseId) + toHex(entry.objectId), entry)
+        break
       case 'marker':
         this.markers.set(entry.name, entry.value)
     }
   }
 
   live(): number {
-    return this.objects.size + this.issued.size + this.received.size + this.markers.size
+    const { objects, issued, received, notices, markers } = this
+    return objects.size + issued.size + received.size + notices.size + markers.size
   }
 
   entries(): VaultEntry[] {
@@ -103,6 +114,7 @@ class State {
       ...[...this.objects.values()].map((object) => ({ ...object, type: 'object' as const })),
       ...[...this.issued.values()].map((grant) => ({ ...grant, type: 'issued' as const })),
       ...[...this.received.values()].map((grant) => ({ ...grant, type: 'received' as const })),
+      ...[...this.notices.values()].map((notice) => ({ ...notice, type: 'notice' as const })),
       ...[...this.markers].map(([name, value]) => ({ type: 'marker' as const, name, value })),
     ]
   }

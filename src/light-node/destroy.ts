@@ -1,0 +1,63 @@
+import { equalBytes } from '../bytes.ts'
+import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import type { CustodyValue } from '../chain-anchor/app/values.ts'
+import type { SigningKey } from '../crypto/sign.ts'
+import { destroyOrderFormat, destroyReceiptFormat } from '../custody/destroy.ts'
+import { XcareError } from '../errors.ts'
+import { HEADER_AGE_MS_MAX } from '../limits.ts'
+import type { Clock, Ledger, Random, Transport } from '../ports.ts'
+import { askAll, askGuardian, type GuardianProblem, readGuardian } from './ask-guardian.ts'
+
+/** What destroying custody needs of the world. */
+export interface DestroyPorts {
+  network: string
+  ledger: Ledger
+  transport: Transport
+  clock: Clock
+  random: Random
+}
+
+/** What became of the shares of an object. */
+export interface Destroyed {
+  /** Guardians that signed that they hold no share any more, of all guardians. */
+  destroyed: number
+  of: number
+  /** Whether so few shares can be left that they give no key. */
+  shredded: boolean
+  problems: GuardianProblem[]
+}
+
+/**
+ * Ends the custody of an object: first on the chain, so that no guardian releases any more, then share by share. May be repeated
+ * for guardians that were away. The owner's own copy of the key is the caller's to forget.
+ * @throws XcareError REFUSED, OFFLINE
+ */
+export async function destroyCustody(
+  ports: DestroyPorts,
+  custody: CustodyValue,
+  ownerKey: SigningKey,
+): Promise<Destroyed> {
+  const { network, transport, ledger, clock } = ports
+  if (custody.status === 'active') await endOnChain(ports, custody.objectId, ownerKey)
+  const { objectId, epoch } = custody
+  const order = destroyOrderFormat.sign(ownerKey, { v: 1, network, objectId, epoch, timeMs: clock.nowMs() })
+  const { hash } = destroyOrderFormat.decode(order)
+  const { good, problems } = await askAll(custody.guardians, async (guardianId) => {
+    const guardian = await readGuardian(ledger, guardianId)
+    const { receipt } = await askGuardian(transport, guardian, { type: 'destroy', order }, 'destroyed')
+    const { value } = destroyReceiptFormat.open(guardian.signKey, receipt)
+    if (value.guardianId !== guardianId || !equalBytes(value.orderHash, hash))
+      throw new XcareError('INTEGRITY', `the receipt of guardian ${guardianId} is for something else`)
+  })
+  const left = custody.m - good.length
+  return { destroyed: good.length, of: custody.m, shredded: left < custody.t, problems }
+}
+
+async function endOnChain(ports: DestroyPorts, objectId: Uint8Array, ownerKey: SigningKey): Promise<void> {
+  const { ledger, random } = ports
+  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
+  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
+  await ledger.submit(
+    buildTx({ ...draft, messages: [{ type: 'custody.destroy', objectId }], signers: [ownerKey] }),
+  )
+}
