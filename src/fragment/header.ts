@@ -3,11 +3,12 @@ import { XcareError } from '../errors.ts'
 import { FRAGMENT_HEAD_BYTES, SHARD_BYTES_MAX, SHARD_STEP_BYTES, STRIPES_MAX } from '../limits.ts'
 import { COLUMNS_MAX, THRESHOLD_MIN } from './layout.ts'
 
-/** Bytes of the share of a stripe's secret in a fragment: 32 of value, last the position x (never 0). */
+/** Bytes of the share of a stripe's secret in a fragment: 32 of value, last its position x = column + 1. */
 export const SHARE_BYTES = 33
 const OBJECT_ID_BYTES = 32
 const MAGIC = utf8('XCF1')
-const SHARE_AT = 64
+/** Where the share stands in a fragment. */
+export const SHARE_AT = 64
 const TAIL_AT = SHARE_AT + SHARE_BYTES
 
 /** Says which fragment this is. Spec: docs/spec/fragment.md. */
@@ -33,7 +34,7 @@ export interface FragmentHeader {
  * @throws XcareError INTERNAL when a field is out of range.
  */
 export function writeHead(header: FragmentHeader, share: Uint8Array, out: Uint8Array, at: number): void {
-  const flaw = flawOf(header) ?? shareFlawOf(share)
+  const flaw = flawOf(header) ?? shareFlawOf(share, header.column)
   if (flaw) throw new XcareError('INTERNAL', `cannot write a fragment head: ${flaw}`)
   const head = out.subarray(at, at + FRAGMENT_HEAD_BYTES)
   head.set(MAGIC)
@@ -56,7 +57,7 @@ export function encodeHead(header: FragmentHeader, share: Uint8Array): Uint8Arra
 /**
  * Reads the first KiB of a fragment.
  * @param bytes exactly 1024 bytes. @returns the header and a copy of the 33-byte share.
- * @throws XcareError MALFORMED on another length or mark, numbers out of range, position x = 0 or a tail that is not zeros.
+ * @throws XcareError MALFORMED on another length or mark, numbers out of range, a share at another position or a tail that is not zeros.
  */
 export function decodeHead(bytes: Uint8Array): { header: FragmentHeader; share: Uint8Array } {
   if (bytes.length !== FRAGMENT_HEAD_BYTES)
@@ -75,7 +76,7 @@ export function decodeHead(bytes: Uint8Array): { header: FragmentHeader; share: 
     stripes: number(6),
   }
   const share = bytes.slice(SHARE_AT, TAIL_AT)
-  const flaw = flawOf(header) ?? shareFlawOf(share)
+  const flaw = flawOf(header) ?? shareFlawOf(share, header.column)
   if (flaw) throw malformed(flaw)
   if (!allZero(bytes.subarray(TAIL_AT))) throw malformed('the tail is not zeros')
   return { header, share }
@@ -106,9 +107,10 @@ function flawOf(header: FragmentHeader): string | null {
   return null
 }
 
-function shareFlawOf(share: Uint8Array): string | null {
+function shareFlawOf(share: Uint8Array, column: number): string | null {
   if (share.length !== SHARE_BYTES) return `a share has ${SHARE_BYTES} bytes, got ${share.length}`
-  return share[SHARE_BYTES - 1] === 0 ? 'a share at position 0 would dictate the secret' : null
+  // Another position would let a share stand for two columns, and the one at 0 dictate the secret.
+  return share[SHARE_BYTES - 1] === column + 1 ? null : 'the share is at the position of another column'
 }
 
 function malformed(flaw: string): XcareError {

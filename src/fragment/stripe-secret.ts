@@ -1,12 +1,10 @@
-import { combineShares, splitSecret } from '../crypto/shamir.ts'
+import { concat } from '../bytes.ts'
+import { combineShares, splitInOrder } from '../crypto/shamir.ts'
 import { XcareError } from '../errors.ts'
 import type { Random } from '../ports.ts'
 import { SHARE_BYTES } from './header.ts'
 
 const SECRET_BYTES = 32
-
-/** Shares out `secret` among `n`, any `k` of which give it back: 33 bytes each, position last. */
-export type Splitter = (secret: Uint8Array, n: number, k: number) => Promise<Uint8Array[]>
 
 /** The dispersal secret of an object and, by stripe and column, the shares that hold it. */
 export interface StripeSecrets {
@@ -19,23 +17,17 @@ export interface StripeSecrets {
 /** Tells whether share `at` of a stripe is one that the owner dealt, for instance by its proven leaf. */
 export type ShareCheck = (share: Uint8Array, stripe: number, at: number) => boolean
 
-/** Draws a secret for each stripe and shares it out. */
-export async function dealStripeSecrets(
+/** Draws a secret for each stripe and shares it out: column j gets the share at position x = j + 1. */
+export function dealStripeSecrets(
   { stripes, k, n }: { stripes: number; k: number; n: number },
   random: Random,
-  split: Splitter = splitSecret,
-): Promise<StripeSecrets> {
+): StripeSecrets {
   const secret = new Uint8Array(SECRET_BYTES)
   const shares: Uint8Array[] = []
   for (let stripe = 0; stripe < stripes; stripe++) {
     const stripeSecret = random.bytes(SECRET_BYTES)
     xorInto(secret, stripeSecret)
-    const dealt = new Uint8Array(n * SHARE_BYTES)
-    const parts = await split(stripeSecret, n, k)
-    parts.forEach((share, column) => {
-      dealt.set(share, column * SHARE_BYTES)
-    })
-    shares.push(dealt)
+    shares.push(concat(...splitInOrder(stripeSecret, n, k, random)))
   }
   return { secret, shares }
 }

@@ -10,7 +10,7 @@ import { checkLayout, fragmentBytesOf, type Layout, paddedLengthOf } from './lay
 import { columnRoot, type WrittenObject } from './manifest.ts'
 import { bodyContext, deriveObjectKeys, keyCheckValue, type ObjectKeys } from './object-keys.ts'
 import { type SealedManifest, sealPrivatePart } from './sealed.ts'
-import { dealStripeSecrets, type Splitter, type StripeSecrets } from './stripe-secret.ts'
+import { dealStripeSecrets, type StripeSecrets } from './stripe-secret.ts'
 
 const HASH_BYTES = 32
 const SALT_BYTES = 24
@@ -34,8 +34,6 @@ export interface WriterOptions {
   /** Bytes of plaintext that will be written. */
   length: number
   random: Random
-  /** Shares out the stripes' secrets; the platform's randomness unless given. */
-  split?: Splitter
 }
 
 /** All fragments of one stripe. */
@@ -88,13 +86,13 @@ export class ObjectWriter {
 
   /** Draws the secrets of all stripes and derives the keys. @throws XcareError USAGE when layout, keys and length do not fit together. */
   static async create(options: WriterOptions): Promise<ObjectWriter> {
-    const { layout, length, random, split, custodyKey, ownerKey, objectId } = options
+    const { layout, length, random, custodyKey, ownerKey, objectId } = options
     checkLayout(layout)
     if (!Number.isSafeInteger(length) || length < 0 || paddedLengthOf(length) !== layout.paddedLength)
       throw new XcareError('USAGE', `the layout is not that of an object of ${length} bytes`)
     if ([custodyKey, ownerKey, objectId].some((bytes) => bytes.length !== 32))
       throw new XcareError('USAGE', 'object id, custody key and owner key have 32 bytes each')
-    return new ObjectWriter(options, await dealStripeSecrets(layout, random, split))
+    return new ObjectWriter(options, dealStripeSecrets(layout, random))
   }
 
   /** @returns the stripes that became complete, in order. @throws XcareError USAGE beyond the promised length or after the end. */

@@ -19,7 +19,7 @@ const header: FragmentHeader = {
   shardBytes: 65536,
   stripes: 5,
 }
-const share = new Uint8Array(33).fill(9)
+const share = new Uint8Array(33).fill(9).fill(12, 32)
 
 function put(head: Uint8Array, at: number, ...values: number[]): Uint8Array {
   head.set(values, at)
@@ -60,6 +60,7 @@ describe('fragment head', () => {
     ['no stripes', (head) => head.fill(0, 60, 64)],
     ['too many stripes', (head) => put(head, 60, 1)],
     ['a share at position 0', (head) => put(head, 96, 0)],
+    ['a share at the position of another column', (head) => put(head, 96, 11)],
     ['a byte in the tail', (head) => put(head, 97, 1)],
     ['a last byte in the tail', (head) => put(head, 1023, 1)],
   ]

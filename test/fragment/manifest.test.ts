@@ -139,7 +139,7 @@ describe('fragments of a manifest', () => {
     const { objectId, version, k, n, shardBytes, stripes } = manifest
     fragment.set(
       encodeHead(
-        { objectId, version, stripe: 0, column: 5, k, n, shardBytes, stripes },
+        { objectId, version, stripe: 1, column: 4, k, n, shardBytes, stripes },
         fragment.slice(64, 97),
       ),
     )

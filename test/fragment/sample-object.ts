@@ -2,7 +2,7 @@ import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { SHARE_BYTES } from '../../src/fragment/header.ts'
 import { fragmentBytesOf, layoutOf } from '../../src/fragment/layout.ts'
 import { buildManifest, type Manifest, verifyManifest } from '../../src/fragment/manifest.ts'
-import { combineStripeSecrets, type Splitter } from '../../src/fragment/stripe-secret.ts'
+import { combineStripeSecrets } from '../../src/fragment/stripe-secret.ts'
 import { ObjectWriter, type StripeFragments } from '../../src/fragment/writer.ts'
 import type { Random } from '../../src/ports.ts'
 
@@ -25,29 +25,6 @@ export function seeded(seed: number): Random {
   }
 }
 
-/** Plain Shamir over GF(2^8) with x = 1..n, written from the definition, so that vectors can be frozen. */
-export function seededSplit(random: Random): Splitter {
-  return async (secret, n, k) => {
-    const coefficients = [secret, ...Array.from({ length: k - 1 }, () => random.bytes(secret.length))]
-    return Array.from({ length: n }, (_, column) => {
-      const share = new Uint8Array(SHARE_BYTES)
-      for (let at = 0; at < secret.length; at++)
-        share[at] = coefficients.reduceRight((sum, each) => times(sum, column + 1) ^ each[at]!, 0)
-      share[SHARE_BYTES - 1] = column + 1
-      return share
-    })
-  }
-}
-
-function times(a: number, b: number): number {
-  let product = 0
-  for (let bit = 7; bit >= 0; bit--) {
-    product = (product << 1) ^ (product & 0x80 ? 0x11b : 0)
-    if ((b >> bit) & 1) product ^= a
-  }
-  return product
-}
-
 /** A whole object in memory. */
 export interface SampleObject {
   plain: Uint8Array
@@ -63,15 +40,14 @@ export async function sampleObject(
   plain: Uint8Array,
   k: number,
   n: number,
-  { shardBytesMax = 65536, seed = 1, step = 1 << 20, frozen = false, name = 'sample.bin' } = {},
+  { shardBytesMax = 65536, seed = 1, step = 1 << 20, name = 'sample.bin' } = {},
 ): Promise<SampleObject> {
   const random = seeded(seed)
   const owner = signingKeyFromSeed(random.bytes(32))
   const custodyKey = random.bytes(32)
   const layout = layoutOf(plain.length, k, n, shardBytesMax)
   const fixed = { objectId: random.bytes(32), version: 1, ownerKey: owner.publicKey, custodyKey, layout }
-  const split = frozen ? { split: seededSplit(random) } : {}
-  const writer = await ObjectWriter.create({ ...fixed, length: plain.length, random, ...split })
+  const writer = await ObjectWriter.create({ ...fixed, length: plain.length, random })
   const stripes: StripeFragments[] = []
   for (let at = 0; at < plain.length; at += step) stripes.push(...writer.write(plain.subarray(at, at + step)))
   stripes.push(...writer.finish())

@@ -4,7 +4,7 @@ import { systemRandom } from '../../src/crypto/random.ts'
 import { decodeHead } from '../../src/fragment/header.ts'
 import { layoutOf } from '../../src/fragment/layout.ts'
 import { ObjectWriter, type WriterOptions } from '../../src/fragment/writer.ts'
-import { fragmentOf, sampleObject, seeded, seededSplit } from './sample-object.ts'
+import { fragmentOf, sampleObject, seeded } from './sample-object.ts'
 
 function options(length: number, over: Partial<WriterOptions> = {}): WriterOptions {
   const fixed = { objectId: new Uint8Array(32).fill(1), version: 1, ownerKey: new Uint8Array(32).fill(2) }
@@ -16,7 +16,6 @@ function options(length: number, over: Partial<WriterOptions> = {}): WriterOptio
     layout,
     length,
     random,
-    split: seededSplit(random),
     ...over,
   }
 }
@@ -26,9 +25,9 @@ const usage = expect.objectContaining({ code: 'USAGE' })
 describe('ObjectWriter', () => {
   it('makes the same fragments however the plaintext is handed over', async () => {
     const plain = seeded(9).bytes(900_001)
-    const whole = await sampleObject(plain, 3, 5, { shardBytesMax: 16384, frozen: true })
+    const whole = await sampleObject(plain, 3, 5, { shardBytesMax: 16384 })
     for (const step of [1000, 16383, 16384, 16385, 100_000]) {
-      const again = await sampleObject(plain, 3, 5, { shardBytesMax: 16384, frozen: true, step })
+      const again = await sampleObject(plain, 3, 5, { shardBytesMax: 16384, step })
       expect(again.stripes.length).toBe(whole.stripes.length)
       expect(equalBytes(again.encoded, whole.encoded)).toBe(true)
       for (const [at, { stripe, bytes }] of again.stripes.entries()) {
