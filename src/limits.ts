@@ -70,6 +70,8 @@ export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000
 /** Opening a connection or a stream, and stopping a peer, at most. */
 export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
+/** Connections of one peer, at most, before the least used are closed. */
+export const CONNECTIONS_MAX = 600
 /** Certificate of a peer, at most. */
 export const CERTIFICATE_BYTES_MAX = 4 * KIB
 /** A connection from which no byte came for this long is given up. */

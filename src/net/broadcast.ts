@@ -80,20 +80,21 @@ export function gossipService(topics: readonly string[]) {
   })
 }
 
-/** @param gossip the running service, or null in a peer without topics. @returns the port actors use. */
-export function openBroadcast(gossip: GossipSub | null, topics: readonly string[]): Broadcast {
+/** @param service the service made by `gossipService` with the same topics. @returns the port actors use. */
+export function openBroadcast(service: unknown, topics: readonly string[]): Broadcast {
+  const gossip = service as GossipSub
   // A topic without a reader carries nothing: what nobody here can judge must not travel on.
-  for (const topic of topics) gossip?.topicValidators.set(topic, () => TopicValidatorResult.Ignore)
+  for (const topic of topics) gossip.topicValidators.set(topic, () => TopicValidatorResult.Ignore)
   const readers = new Set<string>()
   return {
     async publish(topic, payload) {
       assert(topics.includes(topic), `this peer does not carry the topic "${topic}"`)
       if (payload.length > GOSSIP_BYTES_MAX)
         throw new XcareError('MALFORMED', `a notice of ${payload.length} bytes is too large to broadcast`)
-      await gossip?.publish(topic, payload)
+      await gossip.publish(topic, payload)
     },
     subscribe(topic, accept) {
-      assert(gossip !== null && topics.includes(topic), `this peer does not carry the topic "${topic}"`)
+      assert(topics.includes(topic), `this peer does not carry the topic "${topic}"`)
       assert(!readers.has(topic), `the topic "${topic}" has a reader already`)
       readers.add(topic)
       gossip.topicValidators.set(topic, (_, message) => judge(message, accept))

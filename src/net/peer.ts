@@ -1,28 +1,16 @@
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import type { GossipSub } from '@libp2p/gossipsub'
-import { identify } from '@libp2p/identify'
-import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
-import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import type { Connection, Libp2p, ServiceMap, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import type { ServiceFactoryMap } from 'libp2p'
+import { assert } from '../assert.ts'
 import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { DIAL_MS, PEER_STOP_MS } from '../limits.ts'
 import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts'
-import { gossipService, openBroadcast } from './broadcast.ts'
+import { createNode } from './_node.ts'
 import { frameStream } from './frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
-import { rawTls } from './raw-tls.ts'
 
-const MIB = 1024 * 1024
-const ADDRESS_AGE_MS = 48 * 3600 * 1000
-/** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
-const STREAM_WINDOW_BYTES = 2 * MIB
-const STREAM_READ_BUFFER_BYTES = 4 * MIB
-const INBOUND_STREAMS_MAX = 1024
 const OUTBOUND_STREAMS_MAX = 256
 
 /** Builds a libp2p service from the components of the peer; `kadService` of the dht room makes one. */
@@ -77,56 +65,31 @@ export interface Peer extends Transport {
 /** Serves one stream. */
 export type FrameHandler = (stream: FrameStream) => Promise<void>
 
-const DEFAULT_LIMITS: PeerLimits = { connections: 600, pendingConnections: 256, connectionsPerSecond: 256 }
-
 /**
  * Starts a peer on libp2p 3: TCP, TLS 1.3 before noise, yamux. Spec: docs/spec/transport.md.
  * @throws XcareError PORT_IN_USE when an address to listen on is taken, USAGE when it cannot be used.
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.seed)
-  const node = await createNode(options, privateKey)
+  const topics = options.topics ?? []
+  // Loaded on demand: peers without topics need not pay for it at start.
+  const gossip = topics.length > 0 ? await import('./broadcast.ts') : null
+  const services = { ...options.services } as ServiceFactoryMap
+  if (gossip) services.gossip = gossip.gossipService(topics)
+  const node = await createNode(options, privateKey, services)
+  const broadcast = gossip ? gossip.openBroadcast(node.services.gossip, topics) : silentBroadcast
   try {
     await node.start()
   } catch (cause) {
     throw listenError(cause, options.listen)
   }
-  return new Libp2pPeer(node, nodeIdFromPublicKey(privateKey.publicKey.raw), options.topics ?? [])
+  return new Libp2pPeer(node, nodeIdFromPublicKey(privateKey.publicKey.raw), broadcast)
 }
 
-async function createNode(options: PeerOptions, privateKey: PrivateKey): Promise<Libp2p<ServiceMap>> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const topics = options.topics ?? []
-  const services = { identify: identify(), ping: ping(), ...options.services } as ServiceFactoryMap
-  if (topics.length > 0) services.gossip = gossipService(topics)
-  return createLibp2p({
-    start: false,
-    privateKey,
-    addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-    transports: [tcp()],
-    connectionEncrypters: [rawTls(), noise()],
-    streamMuxers: [
-      yamux({
-        maxInboundStreams: INBOUND_STREAMS_MAX,
-        maxOutboundStreams: INBOUND_STREAMS_MAX,
-        streamOptions: {
-          initialStreamWindowSize: STREAM_WINDOW_BYTES,
-          maxStreamWindowSize: STREAM_WINDOW_BYTES,
-          maxReadBufferLength: STREAM_READ_BUFFER_BYTES,
-        },
-      }),
-    ],
-    connectionManager: {
-      maxConnections: limits.connections,
-      maxIncomingPendingConnections: limits.pendingConnections,
-      inboundConnectionThreshold: limits.connectionsPerSecond,
-      dialTimeout: DIAL_MS,
-    },
-    // A busy remote may miss a ping; silence is judged per connection instead.
-    connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
-    peerStore: { maxAddressAge: ADDRESS_AGE_MS, maxPeerAge: ADDRESS_AGE_MS },
-    services,
-  })
+/** The broadcast of a peer without topics. */
+const silentBroadcast: Broadcast = {
+  publish: async (topic) => assert(false, `this peer does not carry the topic "${topic}"`),
+  subscribe: (topic) => assert(false, `this peer does not carry the topic "${topic}"`),
 }
 
 class Libp2pPeer implements Peer {
@@ -134,10 +97,10 @@ class Libp2pPeer implements Peer {
   readonly broadcast: Broadcast
   readonly #node: Libp2p<ServiceMap>
 
-  constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, topics: readonly string[]) {
+  constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast) {
     this.#node = node
     this.nodeId = nodeId
-    this.broadcast = openBroadcast((node.services.gossip as GossipSub | undefined) ?? null, topics)
+    this.broadcast = broadcast
   }
 
   addresses(): string[] {

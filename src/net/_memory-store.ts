@@ -1,0 +1,89 @@
+import { NotFoundError } from '@libp2p/interface'
+import { BaseDatastore } from 'datastore-core/base'
+import type { KeyQuery, Pair, Query } from 'interface-datastore'
+import type { Key } from 'interface-datastore/key'
+import { XcareError } from '../errors.ts'
+import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX } from '../limits.ts'
+
+const DHT_PREFIX = '/dht/'
+
+/**
+ * What a peer knows of others, in memory. Unlike the library's store it answers a question by prefix without looking at
+ * every key, and it bounds what strangers can make us keep.
+ */
+export class MemoryStore extends BaseDatastore {
+  readonly #values = new Map<string, Pair>()
+  /** All names, sorted. */
+  readonly #names: string[] = []
+  #dhtRecords = 0
+
+  override put(key: Key, value: Uint8Array): Key {
+    const name = key.toString()
+    if (!this.#values.has(name)) this.#add(name)
+    this.#values.set(name, { key, value })
+    return key
+  }
+
+  override get(key: Key): Uint8Array {
+    const pair = this.#values.get(key.toString())
+    if (!pair) throw new NotFoundError()
+    return pair.value
+  }
+
+  override has(key: Key): boolean {
+    return this.#values.has(key.toString())
+  }
+
+  override delete(key: Key): void {
+    const name = key.toString()
+    if (!this.#values.delete(name)) return
+    this.#names.splice(this.#lowerBound(name), 1)
+    if (name.startsWith(DHT_PREFIX)) this.#dhtRecords--
+  }
+
+  override *_all(query: Query): Generator<Pair> {
+    for (const name of this.#range(query.prefix ?? '')) {
+      const pair = this.#values.get(name)
+      if (pair) yield pair
+    }
+  }
+
+  override *_allKeys(query: KeyQuery): Generator<Key> {
+    for (const name of this.#range(query.prefix ?? '')) yield new Key(name)
+  }
+
+  #add(name: string): void {
+    if (name.startsWith(DHT_PREFIX)) {
+      this.#refuseWhenFull(name)
+      this.#dhtRecords++
+    }
+    this.#names.splice(this.#lowerBound(name), 0, name)
+  }
+
+  #refuseWhenFull(name: string): void {
+    if (this.#dhtRecords >= DHT_RECORDS_MAX)
+      throw new XcareError('BUSY', 'this node keeps no more DHT records')
+    const siblings = name.slice(0, name.lastIndexOf('/') + 1)
+    if (this.#range(siblings).length >= DHT_PROVIDERS_MAX)
+      throw new XcareError('BUSY', 'this node keeps no more providers of one object')
+  }
+
+  /** @returns a copy, so that the caller may change the store while it looks. */
+  #range(prefix: string): string[] {
+    const start = this.#lowerBound(prefix)
+    let end = start
+    while (end < this.#names.length && this.#names[end]!.startsWith(prefix)) end++
+    return this.#names.slice(start, end)
+  }
+
+  #lowerBound(name: string): number {
+    let low = 0
+    let high = this.#names.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#names[middle]! < name) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,68 @@
+import { identify } from '@libp2p/identify'
+import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
+import { lazyNoise } from './_lazy-noise.ts'
+import { MemoryStore } from './_memory-store.ts'
+import type { PeerLimits, PeerOptions } from './peer.ts'
+import { rawTls } from './raw-tls.ts'
+
+const MIB = 1024 * 1024
+/** Provider records live for 48 h; the addresses they need must live longer than any of them. */
+const PEER_AGE_MS = 30 * 24 * 3600 * 1000
+/** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
+const STREAM_WINDOW_BYTES = 2 * MIB
+const STREAM_READ_BUFFER_BYTES = 4 * MIB
+const STREAMS_MAX = 1024
+
+// The library's defaults (5 new connections a second and 10 unfinished ones) refuse peers that share an address.
+const DEFAULT_LIMITS: PeerLimits = {
+  connections: CONNECTIONS_MAX,
+  pendingConnections: 256,
+  connectionsPerSecond: 256,
+}
+
+/** @param services libp2p services besides identify and ping. @returns a libp2p node, not started. Settings: docs/spec/transport.md section 5. */
+export async function createNode(
+  options: PeerOptions,
+  privateKey: PrivateKey,
+  services: ServiceFactoryMap,
+): Promise<Libp2p<ServiceMap>> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  return createLibp2p({
+    start: false,
+    privateKey,
+    datastore: new MemoryStore(),
+    addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
+    transports: [tcp()],
+    connectionEncrypters: [rawTls(), lazyNoise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: STREAMS_MAX,
+        maxOutboundStreams: STREAMS_MAX,
+        streamOptions: {
+          initialStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxReadBufferLength: STREAM_READ_BUFFER_BYTES,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: limits.connections,
+      maxIncomingPendingConnections: limits.pendingConnections,
+      inboundConnectionThreshold: limits.connectionsPerSecond,
+      dialTimeout: DIAL_MS,
+    },
+    connectionGater: {
+      // Every identity of this network is an Ed25519 key: whoever has another is not of it.
+      denyInboundEncryptedConnection: (peer) => peer.type !== 'Ed25519',
+    },
+    // The monitor ends connections whose remote was busy for some seconds; silence is judged in TlsMessageStream instead.
+    connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
+    peerStore: { maxAddressAge: PEER_AGE_MS, maxPeerAge: PEER_AGE_MS },
+    services: { identify: identify(), ping: ping(), ...services },
+  })
+}
