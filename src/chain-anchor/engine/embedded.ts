@@ -7,7 +7,7 @@ import type { AbciApplication, QueryRequest, QueryResponse } from '../app/abci.t
 import { encodeAppState, type Genesis } from '../app/genesis.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
-import type { LightBlock } from '../comet/types.ts'
+import { type LightBlock, ZERO_TIME } from '../comet/types.ts'
 import { precommit, propose, voteMark } from './block-maker.ts'
 import type { BlockStore, ChainTip } from './blockstore.ts'
 import type { Engine, StoredBlock, Submission, TxPlace } from './engine.ts'
@@ -180,10 +180,12 @@ export class EmbeddedEngine implements Engine {
   }
 
   // The time of a block is that of the votes for the one before: after a long stop it takes two to tell today's time.
+  // A new chain needs two before the state can be proven.
   #freshen(): void {
     const { clock, heartbeatMs = BLOCK_INTERVAL_MS_MAX } = this.#parts
     for (let made = 0; made < 2; made++) {
-      if (this.#tip && clock.nowMs() - timeToMs(this.#tip.block.header.time) <= heartbeatMs) return
+      const { height = 0, time = ZERO_TIME } = this.#tip?.block.header ?? {}
+      if (height >= 2 && clock.nowMs() - timeToMs(time) <= heartbeatMs) return
       this.#makeBlock([])
     }
   }
