@@ -7,12 +7,8 @@ import { type RpcServer, startRpc } from '../chain-anchor/rpc/server.ts'
 import { asXcareError } from '../errors.ts'
 import { GOSSIP_BYTES_MAX } from '../limits.ts'
 import type { Broadcast, Clock, Progress, Random } from '../ports.ts'
+import { HEADERS_TOPIC, TXS_TOPIC } from '../wire/topics.ts'
 import { type GenesisDraft, keepPort, keepSetup, keptPort } from './setup.ts'
-
-/** Gossip topic of new light blocks, as tendermint.types.LightBlock bytes. */
-export const HEADERS_TOPIC = 'headers'
-/** Gossip topic of transactions. */
-export const TXS_TOPIC = 'txs'
 
 /** How to run the anchoring chain of a network as this process. */
 export interface AnchorOptions {

@@ -1,4 +1,6 @@
 import type { XcareEvent } from '../ports.ts'
+import type { Machine } from './bench/machine.ts'
+import type { PutGetFigures } from './bench/put-get.ts'
 
 /** What a terminal shows for an event: a line that stays, one that the next replaces, or nothing. */
 export interface Sentence {
@@ -6,7 +8,30 @@ export interface Sentence {
   passing: boolean
 }
 
-type Say = (event: Record<string, never>) => string | null
+/** Fields that events with words of their own carry; each event has those its sentence names. */
+interface Fields {
+  text: string
+  kind: string
+  name: string
+  objectId: string
+  did: string
+  node: string
+  guardian: string
+  message: string
+  file: string
+  created: string
+  bytes: number
+  of: number
+  columns: number
+  columnsOf: number
+  custodians: number
+  custodiansOf: number
+  pid: number
+  processes: number
+  running: boolean
+}
+
+type Say = (event: Fields) => string | null
 
 const MIB = 1024 * 1024
 
@@ -47,12 +72,14 @@ const LASTING: Record<string, Say> = {
   stopped: ({ kind, processes }) =>
     processes > 0 ? `stopped ${processes} ${kind}${processes > 1 ? 's' : ''}` : null,
   ready: (event) => JSON.stringify(event),
-  result: (event) => resultSentence(event),
+  machine: (event) => machineSentence(event as unknown as Machine),
+  bench: (event) => benchSentence(event as unknown as PutGetFigures),
+  result: (event) => resultSentence({ ...event }),
 }
 
 /** @returns what a person reads for `event`. Events without words of their own are for machines only. */
 export function sentenceOf(event: XcareEvent): Sentence {
-  const fields = event as unknown as Record<string, never>
+  const fields = event as unknown as Fields
   const passing = PASSING[event.type]
   if (passing) return { text: passing(fields), passing: true }
   return { text: LASTING[event.type]?.(fields) ?? null, passing: false }
@@ -81,4 +108,22 @@ function statusSentence({ nodes, guardians, anchor }: StatusResult): string {
   return nodes.running + guardians.running === nodes.of + guardians.of
     ? `All is well: ${parts}.`
     : `${parts}.\n  next: npx xcare up starts what is missing`
+}
+
+function machineSentence({ cpu, cores, memoryGiB, kernel, node, fsyncMs }: Machine): string {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, Node ${node}\n4 KiB append and fdatasync: ${fsyncMs.p50} ms median, ${fsyncMs.p99} ms p99`
+}
+
+function benchSentence({ k, n, bytes, fragments, put, get, stages, peakMiB }: PutGetFigures): string {
+  const gb = bytes / 1e9
+  const stage = (name: string, seconds: number) => `${name} ${(seconds / gb).toFixed(2)}`
+  const passage = ({ mbPerSecond, fragmentsPerSecond, cpuSecondsPerGB }: PutGetFigures['put']) =>
+    `${mbPerSecond} MB/s  ${fragmentsPerSecond} fragments/s  ${cpuSecondsPerGB} CPU-s/GB`
+  return [
+    `\n${k}/${n}, ${sizeOf(bytes)}, ${fragments} fragments`,
+    `  put  ${passage(put)}`,
+    `  get  ${passage(get)}`,
+    `  one thread, s/GB: ${stage('seal', stages.sealSeconds)}, ${stage('split', stages.splitSeconds)}, ${stage('encode', stages.encodeSeconds)}, ${stage('hash', stages.hashSeconds)}`,
+    `  peak memory: client ${peakMiB.client} MiB, largest other process ${peakMiB.node} MiB`,
+  ].join('\n')
 }

@@ -8,6 +8,8 @@ import { type ObjectId, objectIdToBytes } from '../ids.ts'
 import { OBJECT_BYTES_MAX } from '../limits.ts'
 import { type PutObject, type PutPorts, putObject } from './put.ts'
 
+const SLICE_BYTES = 512 * 1024
+
 /** A record to be put. */
 export interface RecordSource {
   name: string
@@ -97,14 +99,17 @@ export async function putBundle(
     {
       length: packed.length,
       sealed: () => ({ ...source, kind: 'bundle', createdMs: ports.clock.nowMs() }),
-      read: async function* () {
-        yield packed
-      },
+      read: () => slicesOf(packed),
     },
     profile,
   )
   await keep(ports, bundle, { name, mediaType: source.mediaType, bytes: total, kind: 'bundle' })
   return { objectId: bundle.objectId, name, bytes: total, parts: [], weakest: bundle }
+}
+
+/** Yields `bytes` in slices about as large as a stripe, so that few stripes are in memory at once. */
+export async function* slicesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.slice(at, at + SLICE_BYTES)
 }
 
 async function loaded(record: RecordSource): Promise<{ name: string; mediaType: string; bytes: Uint8Array }> {

@@ -25,8 +25,6 @@ export interface PutPorts extends UploadPorts, DepositPorts {
   random: Random
   /** The one-time owner key of an object. */
   ownerKeyOf(objectId: Uint8Array): SigningKey
-  /** The owner's public X-Wing key, to which guardians seal their notices. */
-  noticeKemKey: Uint8Array
 }
 
 /** What is to be put: `length` bytes that `read` yields in order, and the private part of the manifest. */
@@ -217,7 +215,14 @@ async function anchor(
     }),
   )
   ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
-  const { custodians } = await depositShares(ports, dealt, guardians, ownerKey)
+  const { custodians, problems } = await depositShares(ports, dealt, guardians, ownerKey)
+  for (const { guardianId, error } of problems)
+    ports.progress({
+      type: 'guardian-refused',
+      guardian: guardianId,
+      code: error.code,
+      message: error.message,
+    })
   return {
     objectId: objectIdFromBytes(objectId),
     version: FIRST_VERSION,

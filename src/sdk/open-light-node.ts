@@ -4,23 +4,27 @@ import { rpcProvider } from '../chain-anchor/light/rpc-provider.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
-import { ownerKeyOf } from '../identity/keypair.ts'
+import { noticeKeyOf, noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
 import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
+import type { GrantPorts } from '../light-node/grant.ts'
 import type { PutRecordPorts } from '../light-node/put-record.ts'
+import { type CustodyKeyPorts, custodyKeySource } from '../light-node/read-as-grantee.ts'
 import { startPeer } from '../net/peer.ts'
 import type { Ledger, Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
 import { systemClock } from './clock.ts'
 import { startCoder } from './coder-thread.ts'
-import { custodyKeySource } from './custody-key.ts'
 import { openFolder } from './folder.ts'
 import type { NetworkFile } from './network-folder.ts'
 import type { OpenWallet } from './wallet.ts'
 
+/** Everything the recipes of a light node need of the world. */
+export interface LightNodePorts extends PutRecordPorts, GetPorts, CustodyKeyPorts, GrantPorts {}
+
 /** A light node that acts for the person of an unlocked wallet. */
 export interface LightNode {
   wallet: OpenWallet
-  ports: PutRecordPorts & GetPorts
+  ports: LightNodePorts
   /** The owner's own key from the vault, or a release under a grant. */
   custodyKeyOf: CustodyKeySource
   close(): Promise<void>
@@ -36,7 +40,7 @@ export interface LightNodeOptions {
 
 /** Opens the ledger of `network` as the light client in `folder` sees it. */
 export async function openNetworkLedger(network: NetworkFile, folder: OpenWallet['folder']): Promise<Ledger> {
-  const [first, ...others] = network.rpc.map((url) => rpcProvider(url))
+  const [first, ...others] = network.rpc.map((url) => rpcProvider(url, systemClock))
   return openLedger({
     provider: first!,
     witnesses: others,
@@ -62,7 +66,7 @@ export async function openLightNode({
     services: { kad: kadService({ serverMode: false }) },
   })
   const coder = startCoder()
-  const ports = {
+  const ports: LightNodePorts = {
     network: network.network,
     ledger,
     transport: peer,
@@ -72,12 +76,20 @@ export async function openLightNode({
     random: systemRandom,
     progress,
     vault: wallet.vault,
-    ownerKeyOf: (objectId: Uint8Array) => ownerKeyOf(wallet.root, objectId),
+    root: wallet.root,
+    did: wallet.did,
+    signing: wallet.keys.signing,
+    kem: wallet.keys.kem,
+    ownerKeyOf: (objectId) => ownerKeyOf(wallet.root, objectId),
+    noticeAddressOf: async (objectId) => ({
+      noticeKey: (await noticeKeyOf(wallet.root, objectId)).publicKey,
+      noticeTag: noticeTagOf(wallet.root, objectId),
+    }),
   }
   return {
     wallet,
-    ports: ports as unknown as LightNode['ports'],
-    custodyKeyOf: custodyKeySource(wallet, ports as unknown as LightNode['ports']),
+    ports,
+    custodyKeyOf: custodyKeySource(ports),
     async close() {
       await Promise.all([coder.close(), peer.stop()])
     },

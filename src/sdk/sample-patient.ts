@@ -1,6 +1,6 @@
 import { utf8 } from '../bytes.ts'
 import { systemRandom } from '../crypto/random.ts'
-import type { RecordSource } from '../light-node/put-record.ts'
+import { type RecordSource, slicesOf } from '../light-node/put-record.ts'
 import type { Random } from '../ports.ts'
 import { systemClock } from './clock.ts'
 import { sampleBundle } from './sample/fhir.ts'
@@ -9,7 +9,10 @@ import { samplePerson } from './sample/person.ts'
 import { sampleScan } from './sample/scan.ts'
 
 /** @returns three records of a made-up patient: a FHIR R4 bundle, a letter and an image. */
-export function samplePatient(random: Random = systemRandom, nowMs: number = systemClock.nowMs()): RecordSource[] {
+export function samplePatient(
+  random: Random = systemRandom,
+  nowMs: number = systemClock.nowMs(),
+): RecordSource[] {
   const person = samplePerson(random, nowMs)
   return [
     inMemory('visit.fhir.json', 'application/fhir+json', utf8(sampleBundle(person, random))),
@@ -24,8 +27,6 @@ export function inMemory(name: string, mediaType: string, bytes: Uint8Array): Re
     name,
     mediaType,
     length: bytes.length,
-    read: async function* (offset, length) {
-      yield bytes.slice(offset, offset + length)
-    },
+    read: (offset, length) => slicesOf(bytes.subarray(offset, offset + length)),
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fromUtf8, toHex } from '../bytes.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { XcareError } from '../errors.ts'
 import { type IdentityKeys, identityOf, vaultKeyOf } from '../identity/keypair.ts'
@@ -8,7 +9,7 @@ import { createKeyring, openKeyring, readKeyring } from '../identity/keyring.ts'
 import { openVault, type Vault } from '../identity/vault.ts'
 import type { Did } from '../ids.ts'
 import type { Folder } from '../ports.ts'
-import { isSystemError, openFolder } from './folder.ts'
+import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
 import type { NetworkFile, NetworkFolder } from './network-folder.ts'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
@@ -75,4 +76,20 @@ export async function listWallets(folder: NetworkFolder): Promise<string[]> {
     if (isSystemError(error, 'ENOENT')) return []
     throw error
   }
+}
+
+/**
+ * Opens the wallet at `path`, or makes it, with a passphrase that lies beside it in a file of mode 0600: for wallets of a
+ * local network, whose folder protects them. @throws XcareError as openWallet
+ */
+export async function keptWallet(path: string, network: NetworkFile): Promise<OpenWallet> {
+  const file = join(path, 'passphrase')
+  const kept = await readOrNull(file)
+  if (kept) return openWallet(path, network, fromUtf8(kept).split('\n')[0]!)
+  const passphrase = toHex(systemRandom.bytes(16))
+  // The passphrase first: a wallet without it would be lost.
+  await openFolder(path)
+  await replaceFile(file, `${passphrase}\n`)
+  await createWallet(path, network, passphrase)
+  return openWallet(path, network, passphrase)
 }

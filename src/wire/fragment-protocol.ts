@@ -69,7 +69,7 @@ const NONE: BodyRule = [0, 0, 1]
 const FRAGMENT: BodyRule = [FRAGMENT_HEAD_BYTES + SHARD_STEP_BYTES, FRAGMENT_BYTES_MAX, SHARD_STEP_BYTES]
 const MANIFEST: BodyRule = [1, MANIFEST_BYTES_MAX, 1]
 
-const empty = z.strictObject({})
+const empty: z.ZodType<object> = z.strictObject({})
 
 /** Every op: its byte, its header and its body. The client's ops are below 0x40, the node's above; ACK is both. */
 const OPS = {

@@ -1,25 +1,37 @@
 import type { Command } from 'commander'
-import { runRole } from '../../sdk/role.ts'
-import { startAnchorRole, startGuardianRole, startNodeRole } from '../../sdk/start-role.ts'
+import { runRole, type StartedRole } from '../../sdk/role.ts'
 import { action, type Invocation } from '../invocation.ts'
+
+/** Kinds of long-running parts; the first word of their commands. */
+export const ROLE_KINDS = ['node', 'guardian', 'anchor'] as const
+
+type RoleKind = (typeof ROLE_KINDS)[number]
+
+const WHAT: Record<RoleKind, string> = {
+  node: 'contribute disk: a storage node',
+  guardian: 'hold key shares: a guardian',
+  anchor: 'the anchoring chain of a local network',
+}
+
+/** Each part loads its own code only: seventeen of them start together. */
+const START: Record<RoleKind, (dir: string) => Promise<StartedRole>> = {
+  node: async (dir) => (await import('../../sdk/start-node.ts')).startNodeRole(dir),
+  guardian: async (dir) => (await import('../../sdk/start-guardian.ts')).startGuardianRole(dir),
+  anchor: async (dir) => (await import('../../sdk/start-anchor.ts')).startAnchorRole(dir),
+}
 
 /** Adds `node run`, `guardian run` and `anchor run`: one part of a network as this process, its folder given with --dir. */
 export function addRoleCommands(program: Command): void {
-  const parts = [
-    { kind: 'node', what: 'contribute disk: a storage node', start: startNodeRole },
-    { kind: 'guardian', what: 'hold key shares: a guardian', start: startGuardianRole },
-    { kind: 'anchor', what: 'the anchoring chain of a local network', start: startAnchorRole },
-  ]
-  for (const { kind, what, start } of parts)
+  for (const kind of ROLE_KINDS)
     program
       .command(kind)
-      .description(what)
+      .description(WHAT[kind])
       .command('run')
       .description(`run the ${kind} of the folder given with --dir until it is told to stop`)
       .action(
         action(async (invocation: Invocation) => {
           invocation.atInterrupt = null
-          await runRole(invocation.dir, () => start(invocation.dir))
+          await runRole(invocation.dir, () => START[kind](invocation.dir))
           return null
         }),
       )

@@ -46,7 +46,10 @@ function uuids(random: Random): () => string {
 
 const reference = ({ id }: Resource) => ({ reference: `urn:uuid:${id}` })
 const quantity = (value: number, unit: string, code: string) => ({ value, unit, system: UCUM, code })
-const concept = (system: string, code: string, display: string) => ({ coding: [{ system, code, display }], text: display })
+const concept = (system: string, code: string, display: string) => ({
+  coding: [{ system, code, display }],
+  text: display,
+})
 
 function patientOf(person: Person, id: string): Resource {
   return {
@@ -62,7 +65,11 @@ function patientOf(person: Person, id: string): Resource {
 }
 
 function encounterOf({ visitDate }: Person, id: string, patient: Resource): Resource {
-  const AMBULATORY = { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB', display: 'ambulatory' }
+  const AMBULATORY = {
+    system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode',
+    code: 'AMB',
+    display: 'ambulatory',
+  }
   return {
     resourceType: 'Encounter',
     id,

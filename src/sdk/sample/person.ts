@@ -1,6 +1,15 @@
 import type { Random } from '../../ports.ts'
 
-const FAMILY = ['Aldermoor', 'Brightwater', 'Castellane', 'Dunmarrow', 'Eskelund', 'Fairholme', 'Greystone', 'Halvorsen']
+const FAMILY = [
+  'Aldermoor',
+  'Brightwater',
+  'Castellane',
+  'Dunmarrow',
+  'Eskelund',
+  'Fairholme',
+  'Greystone',
+  'Halvorsen',
+]
 const GIVEN = ['Amara', 'Bruno', 'Celeste', 'Dario', 'Elodie', 'Farid', 'Greta', 'Hiroto', 'Ines', 'Jonas']
 const STREETS = ['Chestnut Lane', 'Harbour Row', 'Mill Street', 'Orchard Road', 'Station Square']
 const TOWNS = ['Ashford Bay', 'Brookhaven', 'Eastmere', 'Northgate', 'Westering']

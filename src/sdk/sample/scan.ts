@@ -17,7 +17,12 @@ export function sampleScan(random: Random): Uint8Array {
     for (let x = 0; x < SIZE; x++)
       rows[y * (SIZE + 1) + 1 + x] = shadeAt(x - SIZE / 2, y - SIZE / 2, tilt) + (grain[y * SIZE + x]! >> 5)
   const header = concat(u32be(SIZE), u32be(SIZE), Uint8Array.from(GREY_8_BIT))
-  return concat(SIGNATURE, part('IHDR', header), part('IDAT', deflateSync(rows)), part('IEND', new Uint8Array()))
+  return concat(
+    SIGNATURE,
+    part('IHDR', header),
+    part('IDAT', deflateSync(rows)),
+    part('IEND', new Uint8Array()),
+  )
 }
 
 /** Two dark lungs, bright ribs across them, a bright spine between. 0 to 220. */

@@ -1,0 +1,31 @@
+import type { Command } from 'commander'
+import { addBenchCommand } from './commands/bench.ts'
+import { addChainCommands } from './commands/chain.ts'
+import { addDownCommand } from './commands/down.ts'
+import { addGetCommand } from './commands/get.ts'
+import { addGrantCommands } from './commands/grant.ts'
+import { addLsCommand } from './commands/ls.ts'
+import { addNoticesCommand } from './commands/notices.ts'
+import { addPutCommand } from './commands/put.ts'
+import { addRmCommand } from './commands/rm.ts'
+import { addRoleCommands } from './commands/roles.ts'
+import { addStatusCommand } from './commands/status.ts'
+import { addUpCommand } from './commands/up.ts'
+import { addWalletCommands } from './commands/wallet.ts'
+
+/** Adds every command to `program`, in the order help lists them. */
+export function addCommands(program: Command): void {
+  addUpCommand(program)
+  addDownCommand(program)
+  addStatusCommand(program)
+  addPutCommand(program)
+  addGetCommand(program)
+  addLsCommand(program)
+  addRmCommand(program)
+  addGrantCommands(program)
+  addNoticesCommand(program)
+  addWalletCommands(program)
+  addRoleCommands(program)
+  addChainCommands(program)
+  addBenchCommand(program)
+}

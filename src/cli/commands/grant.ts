@@ -1,0 +1,134 @@
+import type { Command } from 'commander'
+import { fromHex, toHex } from '../../bytes.ts'
+import { parsePurpose, purposeWords } from '../../custody/purpose.ts'
+import { XcareError } from '../../errors.ts'
+import { type Did, objectIdToBytes, parseDid } from '../../ids.ts'
+import { type GivenGrant, issueGrant, revokeGrant } from '../../light-node/grant.ts'
+import { readIdentity } from '../../light-node/identity.ts'
+import { readNetworkView } from '../../light-node/network-view.ts'
+import { systemClock } from '../../sdk/clock.ts'
+import { networkFolder } from '../../sdk/network-folder.ts'
+import type { LightNode } from '../../sdk/open-light-node.ts'
+import { listWallets, readWalletFile } from '../../sdk/wallet.ts'
+import { action, type Invocation } from '../invocation.ts'
+import { withLightNode } from '../light-node.ts'
+import { parseUntil } from '../until.ts'
+import { parseObjectId } from './get.ts'
+
+interface GrantOptions {
+  to: string
+  purpose: string
+  until: string
+}
+
+/** Adds `grant` and `revoke`. */
+export function addGrantCommands(program: Command): void {
+  program
+    .command('grant')
+    .description('let somebody read records of yours')
+    .argument('<object...>')
+    .requiredOption('--to <did>', 'who: a DID, or the name of a wallet on this machine')
+    .option('--purpose <code>', 'why, as an HL7 purpose of use', 'TREAT')
+    .option('--until <time>', 'until when: 30d, 12h, 2027-03-01', '30d')
+    .action(action(grant))
+  program
+    .command('revoke')
+    .description('take a permission back')
+    .argument('<grant>', 'its id, as `grant` printed it')
+    .action(action(revoke))
+}
+
+async function grant(
+  invocation: Invocation,
+  objects: string[],
+  { to, purpose, until }: GrantOptions,
+): Promise<Record<string, unknown>> {
+  const untilMs = parseUntil(until, systemClock.nowMs())
+  const why = parsePurpose(purpose)
+  const ids = objects.map((object) => objectIdToBytes(parseObjectId(object)))
+  const did = await didOfWords(invocation, to)
+  return withLightNode(invocation, async (node) => {
+    const given = await giveGrant(node, { did, name: to, ids, purpose: why, untilMs })
+    const grantId = toHex(given.held.grant.grantId)
+    const end = new Date(untilMs).toISOString()
+    return {
+      ...{ grantId, to: did, purpose: why, until: end, mailboxes: given.mailboxes },
+      text: `${to} may now read ${ids.length === 1 ? 'this record' : `these ${ids.length} records`} ${purposeWords(why)} until ${end.slice(0, 16)}.\n  take it back with: npx xcare revoke ${grantId}`,
+    }
+  })
+}
+
+/** A permission in words of the command line. */
+export interface GrantWords {
+  did: Did
+  name: string
+  /** Own objects, 32 bytes each. */
+  ids: Uint8Array[]
+  purpose: ReturnType<typeof parsePurpose>
+  untilMs: number
+}
+
+/** Gives a permission for own records, all their parts included, and keeps it in the vault. @throws XcareError NOT_FOUND for records that are not the wallet's. */
+export async function giveGrant(node: LightNode, wish: GrantWords): Promise<GivenGrant> {
+  const { ports, wallet } = node
+  const { did, ids, purpose, untilMs } = wish
+  const objects = ids.flatMap((id) => ownObjects(node, id))
+  const { guardians } = await readNetworkView(ports.ledger, null)
+  const given = await issueGrant(ports, guardians, {
+    to: await readIdentity(ports.ledger, did),
+    objects,
+    purpose,
+    untilMs,
+  })
+  const { grantId, notBeforeMs, notAfterMs } = given.held.grant
+  const objectIds = objects.map(({ objectId }) => objectId)
+  const told = { granteeDid: did, granteeName: wish.name, purpose }
+  await wallet.vault.addIssued({ grantId, ...told, objectIds, notBeforeMs, notAfterMs, revoked: false })
+  return given
+}
+
+function ownObjects({ wallet }: LightNode, id: Uint8Array): { objectId: Uint8Array; name: string }[] {
+  const whole = wallet.vault.get(id)
+  if (!whole)
+    throw new XcareError('NOT_FOUND', 'that record is not one of yours', {
+      next: '`npx xcare ls` lists yours',
+    })
+  const parts = wallet.vault.list().filter(({ partOf }) => partOf && toHex(partOf) === toHex(id))
+  return [whole, ...parts].map(({ objectId, name }) => ({ objectId, name }))
+}
+
+async function revoke(invocation: Invocation, id: string): Promise<Record<string, unknown>> {
+  if (!/^[0-9a-f]{32}$/.test(id))
+    throw new XcareError('USAGE', `"${id.slice(0, 40)}" is not the id of a permission`, {
+      next: 'use the id that `grant` printed',
+    })
+  return withLightNode(invocation, async ({ ports, wallet }) => {
+    const grantId = fromHex(id)
+    if (!wallet.vault.issued().some((issued) => toHex(issued.grantId) === id))
+      throw new XcareError('NOT_FOUND', 'this wallet gave no such permission')
+    await revokeGrant(ports, grantId)
+    await wallet.vault.markRevoked(grantId)
+    return {
+      grantId: id,
+      text: 'Taken back. What was read before cannot be unread; from now on guardians refuse.',
+    }
+  })
+}
+
+async function didOfWords({ dir }: Invocation, to: string): Promise<Did> {
+  if (to.startsWith('did:')) return parsedDid(to)
+  const folder = networkFolder(dir)
+  const names = await listWallets(folder)
+  if (names.includes(to)) return (await readWalletFile(folder.wallet(to))).did
+  throw new XcareError('USAGE', `"${to.slice(0, 60)}" is neither a DID nor a wallet on this machine`, {
+    next: `make a wallet with \`npx xcare wallet create --as NAME\`${names.length > 0 ? `; there is ${names.join(', ')}` : ''}`,
+  })
+}
+
+function parsedDid(text: string): Did {
+  try {
+    return parseDid(text).did
+  } catch (cause) {
+    throw new XcareError('USAGE', `"${text.slice(0, 80)}" is not a DID of an XCARE network`, { cause })
+  }
+}

@@ -1,0 +1,79 @@
+import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import type { SigningKey } from '../crypto/sign.ts'
+import { asXcareError } from '../errors.ts'
+import type { Vault } from '../identity/vault.ts'
+import { type ObjectId, objectIdToBytes } from '../ids.ts'
+import { HEADER_AGE_MS_MAX } from '../limits.ts'
+import type { PeerAddress, Progress } from '../ports.ts'
+import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
+import { readNodeMessage } from './column-upload.ts'
+import { type Destroyed, type DestroyPorts, destroyCustody } from './destroy.ts'
+import { type LocatedObject, locateObject } from './locate.ts'
+
+const DIAL_MS_MAX = 5_000
+
+/** What removing needs of the world. */
+export interface RemovePorts extends DestroyPorts {
+  progress: Progress
+  vault: Vault
+  ownerKeyOf(objectId: Uint8Array): SigningKey
+}
+
+/** What became of one object. */
+export interface RemovedObject {
+  objectId: ObjectId
+  /** Guardians that destroyed their share; once `shredded`, no copy of a fragment can be read ever again. */
+  custody: Destroyed
+  /** Storage nodes that dropped their fragments, of all that kept some; the others drop them when they learn of it. */
+  nodes: number
+  nodesOf: number
+}
+
+/**
+ * Removes one object for good: its key shares are destroyed first, which makes every copy unreadable, then its fragments.
+ * The own copy of the key is forgotten last, so that an interrupted removal can be run again.
+ * @throws XcareError NOT_FOUND, REFUSED, OFFLINE
+ */
+export async function removeObject(ports: RemovePorts, objectId: ObjectId): Promise<RemovedObject> {
+  const raw = objectIdToBytes(objectId)
+  const ownerKey = ports.ownerKeyOf(raw)
+  const located = await locateObject(ports.ledger, objectId)
+  const custody = await destroyCustody(ports, located.custody, ownerKey)
+  const keepers = new Map(located.holders.flatMap((holder) => (holder ? [[holder.nodeId, holder]] : [])))
+  const dropped = await Promise.all(
+    [...keepers.values()].map((peer) => dropAt(ports, peer, located, ownerKey)),
+  )
+  await retire(ports, raw, ownerKey)
+  await ports.vault.remove(raw)
+  return { objectId, custody, nodes: dropped.filter(Boolean).length, nodesOf: keepers.size }
+}
+
+async function dropAt(
+  ports: RemovePorts,
+  peer: PeerAddress,
+  { record }: LocatedObject,
+  ownerKey: SigningKey,
+): Promise<boolean> {
+  const { objectId, version } = record
+  const fields = { objectId, version, ownerKey: ownerKey.publicKey }
+  const signature = ownerKey.sign(DELETE_DOMAIN, deleteOrderBytes({ network: ports.network, ...fields }))
+  try {
+    const stream = await ports.transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
+    await stream.write(...encodeFrame({ op: 'DELETE', ...fields, signature }))
+    await readNodeMessage(stream)
+    await stream.close()
+    return true
+  } catch (error) {
+    ports.progress({ type: 'node-kept', node: peer.nodeId, code: asXcareError(error).code })
+    return false
+  }
+}
+
+async function retire(ports: RemovePorts, objectId: Uint8Array, ownerKey: SigningKey): Promise<void> {
+  const { ledger, random } = ports
+  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
+  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
+  await ledger.submit(
+    buildTx({ ...draft, messages: [{ type: 'record.remove', objectId }], signers: [ownerKey] }),
+  )
+}

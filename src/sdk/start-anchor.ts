@@ -1,0 +1,36 @@
+import { startAnchor } from '../anchor-node/anchor.ts'
+import { systemRandom } from '../crypto/random.ts'
+import { startPeer } from '../net/peer.ts'
+import { TOPICS } from '../wire/topics.ts'
+import { systemClock } from './clock.ts'
+import type { StartedRole } from './role.ts'
+import { keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
+import { listenOn, logLine } from './role-peer.ts'
+
+/** Starts the anchoring chain of the folder `dir`: engine, RPC, and a peer that gossips new headers. */
+export async function startAnchorRole(dir: string): Promise<StartedRole> {
+  const { rpcPort } = await readRoleFile(dir, 'anchor')
+  const governor = await keepSigningKey(dir, 'governor')
+  const peer = await startPeer({
+    seed: await keepSeed(dir, 'peer'),
+    listen: listenOn(0),
+    topics: TOPICS,
+  })
+  const anchor = await startAnchor({
+    dir,
+    listenRpcPort: rpcPort,
+    genesis: { governors: [governor.publicKey] },
+    broadcast: peer.broadcast,
+    clock: systemClock,
+    random: systemRandom,
+    log: logLine,
+  })
+  const { rpcUrl, chainId, trust } = anchor
+  return {
+    ready: { rpcUrl, chainId, trust, nodeId: peer.nodeId, addresses: peer.addresses() },
+    stop: async () => {
+      await anchor.stop()
+      await peer.stop()
+    },
+  }
+}
