@@ -1,28 +1,40 @@
 import { XcareError } from '../../errors.ts'
 import { type Code, checkShardBytes, codeOf, positionOf } from './code.ts'
-import { addProduct, Rows } from './fft.ts'
+import { Transform } from './fft.ts'
+import type { Combination, Kernel } from './kernel.ts'
 import { differenceLogs, elementOf, lagrangeWeights } from './lagrange.ts'
-import { ByteMatrix } from './matrix.ts'
+import { bestKernel } from './pick-kernel.ts'
 
-/** Up to so many wanted rows a matrix of bytes beats the transform (measured, bench/erasure). */
-const MATRIX_ROWS_MAX = 64
-/** The same for 16-bit symbols. */
-const WIDE_ROWS_MAX = 4
-/** Bytes of each shard that a transform works on at a time: all rows of a strip should fit the cache. */
-const STRIP_BYTES_SMALL = 256
-const STRIP_CACHE_BYTES = 1 << 20
+/** Shards of a stripe in order, null where there is none. */
+type Shards = readonly (Uint8Array | null)[]
+
+/** Up to so many wanted rows, weighted sums beat the transform. Measured with bench/erasure.mjs. */
+const SUM_ROWS_MAX = {
+  simd: { bytes: 32, wide: 4 },
+  plain: { bytes: 64, wide: 4 },
+}
+/** A strip of all rows in work should fit the second-level cache. */
+const STRIP_CACHE_BYTES = 1 << 18
+const STRIP_BYTES_MIN = 320
 /** Encoders kept for the shapes last used. */
 const ENCODERS_MAX = 8
 
-const encoders = new Map<string, ByteMatrix>()
+const encoders = new Map<string, Combination>()
 
 /**
  * Parity of one stripe. Source: docs/spec/erasure-code.md.
  * @param data k shards of `shardBytes`, one after the other.
+ * @param kernel only tests and benchmarks choose one; all give the same bytes.
  * @returns the n - k parity shards, one after the other.
  * @throws XcareError MALFORMED on a shape the code has not, or when `data` does not match it.
  */
-export function encodeStripe(data: Uint8Array, k: number, n: number, shardBytes: number): Uint8Array {
+export function encodeStripe(
+  data: Uint8Array,
+  k: number,
+  n: number,
+  shardBytes: number,
+  kernel = bestKernel(),
+): Uint8Array {
   const code = codeOf(k, n)
   checkShardBytes(shardBytes)
   if (data.length !== k * shardBytes)
@@ -30,70 +42,68 @@ export function encodeStripe(data: Uint8Array, k: number, n: number, shardBytes:
       'MALFORMED',
       `a stripe of ${k} shards has ${k * shardBytes} bytes, not ${data.length}`,
     )
-  const parity = new Uint32Array(((n - k) * shardBytes) / 4)
-  if (code.wide || n - k > MATRIX_ROWS_MAX)
-    transformEncode(code, data, shardBytes, new Uint8Array(parity.buffer))
-  else if (n > k) encoderOf(code).apply(split(data, shardBytes), parity, wordOffsets(n - k, shardBytes))
-  return new Uint8Array(parity.buffer)
+  const parity = new Uint8Array((n - k) * shardBytes)
+  const rows = split(data, shardBytes)
+  if (n - k > sumRowsMax(kernel, code)) transformEncode(kernel, code, rows, split(parity, shardBytes))
+  else if (n > k) sum(kernel, encoderOf(kernel, code), rows, split(parity, shardBytes))
+  return parity
 }
 
 /**
  * Data of one stripe from any k of its shards. A wrong shard gives wrong data: check hashes first.
  * @param shards n entries in order, null where there is none; more than k are allowed.
+ * @param kernel as for `encodeStripe`.
  * @returns the k data shards, one after the other.
  * @throws XcareError TOO_FEW_FRAGMENTS with fewer than k shards; MALFORMED on a wrong shape or shard size.
  */
 export function decodeStripe(
-  shards: readonly (Uint8Array | null)[],
+  shards: Shards,
   k: number,
   n: number,
   shardBytes: number,
+  kernel = bestKernel(),
 ): Uint8Array {
   const code = codeOf(k, n)
   const known = knownShards(shards, code, shardBytes, -1)
-  const data = new Uint32Array((k * shardBytes) / 4)
-  const bytes = new Uint8Array(data.buffer)
+  const data = new Uint8Array(k * shardBytes)
+  const rows = split(data, shardBytes)
   const missing: number[] = []
-  for (let at = 0; at < k; at++) {
+  rows.forEach((row, at) => {
     const shard = shards[at]
-    if (shard) bytes.set(shard, at * shardBytes)
+    if (shard) row.set(shard)
     else missing.push(at)
-  }
-  if (missing.length === 0) return bytes
-  if (missing.length <= (code.wide ? WIDE_ROWS_MAX : MATRIX_ROWS_MAX))
-    combine(code, shards, known, missing, data, shardBytes)
-  else transformDecode(code, shards, known, missing, bytes, shardBytes)
-  return bytes
+  })
+  const wanted = missing.map((at) => rows[at])
+  if (missing.length > sumRowsMax(kernel, code)) transformDecode(kernel, code, shards, known, missing, wanted)
+  else if (missing.length > 0) sumOfShards(kernel, code, shards, known, missing, wanted)
+  return data
 }
 
 /**
  * One shard, data or parity, from k others.
  * @param shards as for `decodeStripe`; an entry at `wanted` is not looked at.
+ * @param kernel as for `encodeStripe`.
  * @throws as `decodeStripe`; MALFORMED when `wanted` is no shard number.
  */
 export function rebuildShard(
-  shards: readonly (Uint8Array | null)[],
+  shards: Shards,
   wanted: number,
   k: number,
   n: number,
   shardBytes: number,
+  kernel = bestKernel(),
 ): Uint8Array {
   const code = codeOf(k, n)
   if (!Number.isInteger(wanted) || wanted < 0 || wanted >= n)
     throw new XcareError('MALFORMED', `a stripe of ${n} shards has no shard ${wanted}`)
   const known = knownShards(shards, code, shardBytes, wanted)
-  const shard = new Uint32Array(shardBytes / 4)
-  combine(code, shards, known, [wanted], shard, shardBytes, [0])
-  return new Uint8Array(shard.buffer)
+  const shard = new Uint8Array(shardBytes)
+  sumOfShards(kernel, code, shards, known, [wanted], [shard])
+  return shard
 }
 
 /** Numbers of the first k shards there are, all sizes checked. */
-function knownShards(
-  shards: readonly (Uint8Array | null)[],
-  { k, n }: Code,
-  shardBytes: number,
-  except: number,
-): number[] {
+function knownShards(shards: Shards, { k, n }: Code, shardBytes: number, except: number): number[] {
   checkShardBytes(shardBytes)
   if (shards.length !== n)
     throw new XcareError('MALFORMED', `expected ${n} shards or gaps, got ${shards.length}`)
@@ -109,55 +119,73 @@ function knownShards(
   return known
 }
 
-/** Each wanted shard as a weighted sum of the known ones. Needs no work that grows with n. */
-function combine(
+function sumOfShards(
+  kernel: Kernel,
   code: Code,
-  shards: readonly (Uint8Array | null)[],
+  shards: Shards,
   known: readonly number[],
   wanted: readonly number[],
-  out: Uint32Array,
-  shardBytes: number,
-  wordAt = wanted.map((shard) => (shard * shardBytes) / 4),
+  out: readonly Uint8Array[],
 ): void {
-  const weights = lagrangeWeights(code, known, wanted)
-  if (!code.wide) {
-    new ByteMatrix(weights).apply(
-      known.map((shard) => shards[shard]!),
-      out,
-      wordAt,
-    )
-    return
-  }
-  const words = shardBytes / 4
-  // one known shard, and behind it the wanted ones
-  const rows = new Uint32Array((wanted.length + 1) * words)
-  const input = new Uint8Array(rows.buffer, 0, shardBytes)
-  known.forEach((shard, at) => {
-    input.set(shards[shard]!)
-    weights.forEach((row, to) => {
-      addProduct(rows, (to + 1) * words, 0, words, row[at])
+  const combination = kernel.combination(lagrangeWeights(code, known, wanted), code.wide)
+  sum(
+    kernel,
+    combination,
+    known.map((at) => shards[at]!),
+    out,
+  )
+}
+
+/** Weighted sums of whole shards, a strip at a time. */
+function sum(
+  kernel: Kernel,
+  combination: Combination,
+  inputs: readonly Uint8Array[],
+  outputs: readonly Uint8Array[],
+): void {
+  const shardBytes = inputs[0].length
+  const rows = inputs.length + outputs.length
+  const strip = stripBytes(rows, shardBytes)
+  const memory = kernel.workspace(rows * strip)
+  const from = inputs.map((_, at) => at * strip)
+  const to = outputs.map((_, at) => (inputs.length + at) * strip)
+  for (let start = 0; start < shardBytes; start += strip) {
+    const bytes = Math.min(strip, shardBytes - start)
+    inputs.forEach((row, at) => {
+      memory.set(row.subarray(start, start + bytes), from[at])
     })
-  })
-  wordAt.forEach((word, at) => {
-    out.set(rows.subarray((at + 1) * words, (at + 2) * words), word)
-  })
+    combination.run(from, to, bytes)
+    outputs.forEach((row, at) => {
+      row.set(memory.subarray(to[at], to[at] + bytes), start)
+    })
+  }
 }
 
 /** Values at the data points become coefficients once, then values at one block of K points after the other. */
-function transformEncode(code: Code, data: Uint8Array, shardBytes: number, parity: Uint8Array): void {
-  const { k, n, span } = code
-  const strip = stripBytes(span, shardBytes)
-  for (let from = 0; from < shardBytes; from += strip) {
-    const bytes = Math.min(strip, shardBytes - from)
-    const rows = new Rows(code, span, bytes / 4)
-    for (let at = 0; at < k; at++)
-      rows.bytes(at).set(data.subarray(at * shardBytes + from, at * shardBytes + from + bytes))
-    rows.toCoefficients(span, k)
-    for (let first = 0; first < n - k; first += span) {
-      const count = Math.min(span, n - k - first)
-      const values = first + span < n - k ? rows.copy() : rows
-      values.toValues(span, count, span + first)
-      for (let at = 0; at < count; at++) parity.set(values.bytes(at), (first + at) * shardBytes + from)
+function transformEncode(
+  kernel: Kernel,
+  { k, span, wide }: Code,
+  data: readonly Uint8Array[],
+  parity: readonly Uint8Array[],
+): void {
+  const shardBytes = data[0].length
+  const strip = stripBytes(2 * span, shardBytes)
+  const memory = kernel.workspace(2 * span * strip)
+  for (let start = 0; start < shardBytes; start += strip) {
+    const bytes = Math.min(strip, shardBytes - start)
+    data.forEach((row, at) => {
+      memory.set(row.subarray(start, start + bytes), at * bytes)
+    })
+    memory.fill(0, k * bytes, span * bytes)
+    new Transform(kernel, wide, 0, bytes).toCoefficients(span, k)
+    for (let first = 0; first < parity.length; first += span) {
+      const count = Math.min(span, parity.length - first)
+      const last = first + span >= parity.length
+      const base = last ? 0 : span * bytes
+      if (!last) memory.copyWithin(base, 0, span * bytes)
+      new Transform(kernel, wide, base, bytes).toValues(span, count, span + first)
+      for (let at = 0; at < count; at++)
+        parity[first + at].set(memory.subarray(base + at * bytes, base + (at + 1) * bytes), start)
     }
   }
 }
@@ -167,52 +195,59 @@ function transformEncode(code: Code, data: Uint8Array, shardBytes: number, parit
  * f' L + f L' is f L' at an erased point, so f there is that value divided by L'.
  */
 function transformDecode(
+  kernel: Kernel,
   code: Code,
-  shards: readonly (Uint8Array | null)[],
+  shards: Shards,
   known: readonly number[],
   missing: readonly number[],
-  data: Uint8Array,
-  shardBytes: number,
+  out: readonly Uint8Array[],
 ): void {
-  const { k, span, positions } = code
+  const { k, span, positions, wide } = code
   const erased = new Float64Array(positions).fill(1).fill(0, k, span)
   for (const shard of known) erased[positionOf(code, shard)] = 0
   const logs = differenceLogs(code, erased)
   const used = positionOf(code, known[k - 1]) + 1
-  const strip = stripBytes(positions, shardBytes)
-  for (let from = 0; from < shardBytes; from += strip) {
-    const bytes = Math.min(strip, shardBytes - from)
-    // one row more than there are positions: the place where a row lies before it is scaled
-    const rows = new Rows(code, positions + 1, bytes / 4)
-    const plain = rows.bytes(positions)
+  const shardBytes = out[0].length
+  // one row more than there are positions: where a row lies before or after it is scaled
+  const strip = stripBytes(positions + 1, shardBytes)
+  const memory = kernel.workspace((positions + 1) * strip)
+  for (let start = 0; start < shardBytes; start += strip) {
+    const bytes = Math.min(strip, shardBytes - start)
+    const spare = positions * bytes
+    memory.fill(0, 0, spare)
     for (const shard of known) {
       const at = positionOf(code, shard)
-      plain.set(shards[shard]!.subarray(from, from + bytes))
-      rows.addProduct(at, positions, elementOf(code, logs[at]))
+      memory.set(shards[shard]!.subarray(start, start + bytes), spare)
+      kernel.product(at * bytes, spare, bytes, elementOf(code, logs[at]))
     }
+    const rows = new Transform(kernel, wide, 0, bytes)
     rows.toCoefficients(positions, used)
     rows.derive(positions, span)
     rows.toValues(span, k, 0)
-    for (const at of missing) {
-      plain.fill(0)
-      rows.addProduct(positions, at, elementOf(code, -logs[at]))
-      data.set(plain, at * shardBytes + from)
-    }
+    missing.forEach((at, row) => {
+      memory.fill(0, spare, spare + bytes)
+      kernel.product(spare, at * bytes, bytes, elementOf(code, -logs[at]))
+      out[row].set(memory.subarray(spare, spare + bytes), start)
+    })
   }
 }
 
-function encoderOf(code: Code): ByteMatrix {
-  const name = `${code.k}/${code.n}`
+function encoderOf(kernel: Kernel, code: Code): Combination {
+  const name = `${kernel.name} ${code.k}/${code.n}`
   let encoder = encoders.get(name)
   if (!encoder) {
     const data = Array.from({ length: code.k }, (_, at) => at)
     const parity = Array.from({ length: code.n - code.k }, (_, at) => code.k + at)
-    encoder = new ByteMatrix(lagrangeWeights(code, data, parity))
+    encoder = kernel.combination(lagrangeWeights(code, data, parity), code.wide)
     const [oldest] = encoders.keys()
-    if (encoders.size >= ENCODERS_MAX && oldest) encoders.delete(oldest)
+    if (encoders.size >= ENCODERS_MAX && oldest !== undefined) encoders.delete(oldest)
     encoders.set(name, encoder)
   }
   return encoder
+}
+
+function sumRowsMax(kernel: Kernel, code: Code): number {
+  return SUM_ROWS_MAX[kernel.name][code.wide ? 'wide' : 'bytes']
 }
 
 function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
@@ -221,11 +256,8 @@ function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
   )
 }
 
-function wordOffsets(count: number, shardBytes: number): number[] {
-  return Array.from({ length: count }, (_, at) => (at * shardBytes) / 4)
-}
-
+/** An odd multiple of 64: rows a power of two apart would fall on the same cache lines. */
 function stripBytes(rows: number, shardBytes: number): number {
-  const fits = Math.floor(STRIP_CACHE_BYTES / rows / 64) * 64
-  return Math.min(shardBytes, Math.max(STRIP_BYTES_SMALL, fits))
+  const fits = Math.floor(STRIP_CACHE_BYTES / rows / 128) * 128 - 64
+  return Math.min(shardBytes, Math.max(STRIP_BYTES_MIN, fits))
 }

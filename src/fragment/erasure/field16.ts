@@ -14,6 +14,13 @@ export function mul16(x: number, y: number): number {
   return (mul8(a, c) ^ mul8(BASIS8[7], high)) | ((mul8(a, d) ^ mul8(b, c) ^ high) << 8)
 }
 
+/** (a + b u)(low + high u) = (a low + b v7 high) + (b low + (a + b) high) u: the four byte factors, in reading order. */
+export function byteFactors(factor: number): [number, number, number, number] {
+  const a = factor & 255
+  const b = factor >> 8
+  return [a, mul8(b, BASIS8[7]), b, a ^ b]
+}
+
 /** Everything that is too big to compute before somebody asks for a wide code. */
 export interface Field16 {
   /** `exp[i]` = g^i, twice over; `log` is its inverse. The generator g is a matter of this file alone. */

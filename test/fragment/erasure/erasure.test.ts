@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { equalBytes, fromHex, toHex, u32be } from '../../../src/bytes.ts'
+import { concat, equalBytes, fromHex, toHex, u32be } from '../../../src/bytes.ts'
 import { sha256, sha512 } from '../../../src/crypto/hash.ts'
 import { decodeStripe, encodeStripe, rebuildShard } from '../../../src/fragment/erasure/erasure.ts'
 import vectors from '../../vectors/erasure-code.json' with { type: 'json' }
@@ -170,31 +170,31 @@ describe('larger shapes', () => {
         const order = shuffled(n, seed)
         const left = keep(shards, order.slice(0, Math.min(n, k + (seed % 3))))
         const whole = decodeStripe(left, k, n, size)
+        if (!equalBytes(whole, data)) return false
+        if (n === k) return true
         const again = rebuildShard(keep(shards, order.slice(n - k)), order[0], k, n, size)
-        return equalBytes(whole, data) && equalBytes(again, shards[order[0]])
+        return equalBytes(again, shards[order[0]])
       }),
       { numRuns: 40 },
     )
   })
 
-  it('works strip by strip on full shards just as on single blocks', () => {
-    for (const [k, n] of [
-      [6, 12],
-      [20, 40],
-      [29, 120],
-      [150, 300],
+  it('works strip by strip on long shards just as on single blocks', () => {
+    for (const [k, n, size] of [
+      [6, 12, 65536],
+      [20, 40, 65536],
+      [29, 120, 16384],
+      [150, 300, 4096],
     ]) {
-      const size = 65536
       const data = sample(k * size, n)
       const parity = encodeStripe(data, k, n, size)
       const shards = shardsOf(data, parity, size)
       const left = keep(shards, shuffled(n, n).slice(0, k))
       expect(equalBytes(decodeStripe(left, k, n, size), data)).toBe(true)
-      for (const block of [0, 8128, 65472]) {
-        const cut = (from: Uint8Array) =>
-          shardsOf(from, new Uint8Array(0), size).map((row) => row.subarray(block, block + 64))
-        const alone = encodeStripe(Uint8Array.from(cut(data).flatMap((row) => [...row])), k, n, 64)
-        expect(equalBytes(alone, Uint8Array.from(cut(parity).flatMap((row) => [...row])))).toBe(true)
+      for (const block of [0, 2048, size - 64]) {
+        const cut = (rows: Uint8Array[]) => concat(...rows.map((row) => row.subarray(block, block + 64)))
+        const alone = encodeStripe(cut(shards.slice(0, k)), k, n, 64)
+        expect(equalBytes(alone, cut(shards.slice(k)))).toBe(true)
       }
     }
   })

@@ -23,20 +23,18 @@ export class ByteMatrix {
       )
   }
 
-  /**
-   * @param rows input rows of equal length, a multiple of 4.
-   * @param out receives output i at `wordAt[i]`, in words of 32 bits.
-   */
-  apply(rows: readonly Uint8Array[], out: Uint32Array, wordAt: readonly number[]): void {
-    const length = rows[0]?.length ?? 0
-    for (let from = 0; from < length; from += STRIP) {
-      const sums = new Uint32Array(Math.min(STRIP, length - from))
-      const strips = rows.map((row) => row.subarray(from, from + STRIP))
+  /** Sums rows of `memory`, each `bytes` long from the given offset; all are multiples of 4. */
+  apply(memory: Uint8Array, from: readonly number[], to: readonly number[], bytes: number): void {
+    const words = new Uint32Array(memory.buffer, memory.byteOffset, memory.length >> 2)
+    for (let start = 0; start < bytes; start += STRIP) {
+      const length = Math.min(STRIP, bytes - start)
+      const sums = new Uint32Array(length)
+      const strips = from.map((row) => memory.subarray(row + start, row + start + length))
       this.#tables.forEach((tables, group) => {
         sums.fill(0)
         fold(sums, strips, tables)
         for (let lane = 0; lane < 4 && group * 4 + lane < this.outputs; lane++)
-          unpack(sums, lane * 8, out, wordAt[group * 4 + lane] + from / 4)
+          unpack(sums, lane * 8, words, (to[group * 4 + lane] + start) >> 2)
       })
     }
   }
