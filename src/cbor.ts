@@ -1,4 +1,3 @@
-import { encode, rfc8949EncodeOptions } from 'cborg'
 import { fromUtf8 } from './bytes.ts'
 import { XcareError } from './errors.ts'
 import { CBOR_DEPTH_MAX } from './limits.ts'
@@ -15,13 +14,20 @@ const FALSE = 0xf4
 const TRUE = 0xf5
 const NULL = 0xf6
 
+// The first buffer serves every small message; one that grew beyond the limit is let go.
+const BUFFER_BYTES = 4096
+const BUFFER_BYTES_KEPT_MAX = 1024 * 1024
+const KEYS_KEPT_MAX = 2048
+/** Up to this length a loop over ASCII is faster than the platform's encoder and decoder. */
+const SHORT_TEXT = 32
+const encoder = new TextEncoder()
+
 /**
  * @param value plain objects, arrays, byte arrays, well-formed text, booleans, null and safe integers only.
  * @returns the one deterministic CBOR form of `value` (RFC 8949 4.2.1). @throws XcareError INTERNAL on anything else.
  */
 export function encodeCbor(value: unknown): Uint8Array {
-  checkEncodable(value, 0)
-  return encode(value, rfc8949EncodeOptions)
+  return writer.encode(value)
 }
 
 /**
@@ -41,34 +47,122 @@ function malformed(problem: string): XcareError {
   return new XcareError('MALFORMED', `not deterministic CBOR: ${problem}`)
 }
 
-function checkEncodable(value: unknown, depth: number): void {
-  if (depth > CBOR_DEPTH_MAX) throw new XcareError('INTERNAL', 'cannot encode: nested too deep')
-  if (typeof value === 'string' ? value.isWellFormed() : value === null || typeof value === 'boolean') return
-  if (Number.isSafeInteger(value) || value instanceof Uint8Array) return
-  if (Array.isArray(value)) {
-    // A loop by index sees the holes of an array, which forEach skips.
-    for (let at = 0; at < value.length; at++) checkEncodable(value[at], depth + 1)
-    return
-  }
-  if (!isPlainObject(value)) throw new XcareError('INTERNAL', `cannot encode ${describe(value)}`)
-  for (const key of Object.keys(value)) {
-    checkEncodable(key, depth)
-    checkEncodable(value[key], depth + 1)
-  }
-}
-
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
 
-function describe(value: unknown): string {
-  if (typeof value === 'number') return `the number ${value}`
-  return typeof value === 'object' ? 'an object that is not plain' : `a value of type ${typeof value}`
+function unencodable(value: unknown): XcareError {
+  const kind = typeof value === 'object' ? 'an object that is not plain' : `a value of type ${typeof value}`
+  return new XcareError(
+    'INTERNAL',
+    `cannot encode ${typeof value === 'number' ? `the number ${value}` : kind}`,
+  )
 }
 
-// Our own reader, because the library cannot refuse unsorted keys, and proving the form by encoding again costs six times as much.
+// Formats use the same few keys again and again; encoding them anew would be half of all work.
+const keys = new Map<string, Uint8Array>()
+
+function keyBytes(name: string): Uint8Array {
+  const kept = keys.get(name)
+  if (kept) return kept
+  if (!name.isWellFormed()) throw unencodable(name)
+  const key = encoder.encode(name)
+  if (keys.size >= KEYS_KEPT_MAX) keys.clear()
+  keys.set(name, key)
+  return key
+}
+
+class Writer {
+  #bytes = new Uint8Array(BUFFER_BYTES)
+  #at = 0
+
+  /** @returns the encoding of `value`, in memory of its own. */
+  encode(value: unknown): Uint8Array {
+    this.#at = 0
+    this.#item(value, 0)
+    const encoded = this.#bytes.slice(0, this.#at)
+    if (this.#bytes.length > BUFFER_BYTES_KEPT_MAX) this.#bytes = new Uint8Array(BUFFER_BYTES)
+    return encoded
+  }
+
+  #item(value: unknown, depth: number): void {
+    if (depth > CBOR_DEPTH_MAX) throw new XcareError('INTERNAL', 'cannot encode: nested too deep')
+    if (typeof value === 'string') this.#text(value)
+    else if (typeof value === 'number') this.#integer(value)
+    else if (typeof value === 'boolean') this.#byte(value ? TRUE : FALSE)
+    else if (value === null) this.#byte(NULL)
+    else if (value instanceof Uint8Array) this.#sized(BYTES, value)
+    else if (Array.isArray(value)) {
+      this.#head(ARRAY, value.length)
+      // A loop by index meets the holes of an array, which forEach skips.
+      for (let at = 0; at < value.length; at++) this.#item(value[at], depth + 1)
+    } else if (isPlainObject(value)) this.#map(value, depth)
+    else throw unencodable(value)
+  }
+
+  #integer(value: number): void {
+    if (!Number.isSafeInteger(value)) throw unencodable(value)
+    if (value < 0) this.#head(NEGATIVE, -1 - value)
+    else this.#head(UNSIGNED, value)
+  }
+
+  #text(text: string): void {
+    if (!text.isWellFormed()) throw unencodable(text)
+    this.#sized(TEXT, encoder.encode(text))
+  }
+
+  #map(map: Record<string, unknown>, depth: number): void {
+    const names = Object.keys(map)
+    names.sort((a, b) => compareKeys(keyBytes(a), keyBytes(b)))
+    this.#head(MAP, names.length)
+    for (const name of names) {
+      this.#sized(TEXT, keyBytes(name))
+      this.#item(map[name], depth + 1)
+    }
+  }
+
+  #sized(major: number, bytes: Uint8Array): void {
+    this.#head(major, bytes.length)
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  /** Writes a major type with its number in the shortest form. */
+  #head(major: number, value: number): void {
+    if (value < 24) {
+      this.#byte((major << 5) | value)
+      return
+    }
+    const exponent = value < 2 ** 8 ? 0 : value < 2 ** 16 ? 1 : value < 2 ** 32 ? 2 : 3
+    this.#byte((major << 5) | (24 + exponent))
+    const length = 1 << exponent
+    this.#reserve(length)
+    let rest = value
+    for (let at = this.#at + length - 1; at >= this.#at; at--) {
+      this.#bytes[at] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+    this.#at += length
+  }
+
+  #byte(byte: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#at++] = byte
+  }
+
+  #reserve(length: number): void {
+    if (this.#at + length <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
+    larger.set(this.#bytes.subarray(0, this.#at))
+    this.#bytes = larger
+  }
+}
+
+const writer = new Writer()
+
 class Reader {
   at = 0
   readonly #bytes: Uint8Array
@@ -156,10 +250,8 @@ function compareKeys(a: Uint8Array, b: Uint8Array): number {
   return 0
 }
 
-const SHORT_TEXT_BYTES = 32
-
 function textOf(bytes: Uint8Array): string {
-  if (bytes.length > SHORT_TEXT_BYTES) return fromUtf8(bytes)
+  if (bytes.length > SHORT_TEXT) return fromUtf8(bytes)
   let text = ''
   // For short ASCII, which most keys are, a loop is faster than the decoder.
   for (const byte of bytes) {

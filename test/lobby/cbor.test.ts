@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decode as libraryDecode } from 'cborg'
+import { decode as libraryDecode, encode as libraryEncode, rfc8949EncodeOptions } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/bytes.ts'
@@ -60,12 +60,13 @@ const { value: anyValue } = fc.letrec((tie) => ({
 }))
 
 describe('encodeCbor and decodeCbor', () => {
-  it('give back every value and agree with the library that reads it', () => {
+  it('give back every value and agree with another implementation', () => {
     fc.assert(
       fc.property(anyValue, (value) => {
         const bytes = encodeCbor(value)
         expect(decodeCbor(bytes)).toEqual(value)
         expect(decodeCbor(bytes)).toEqual(libraryDecode(bytes, { strict: true }))
+        expect(toHex(bytes)).toBe(toHex(libraryEncode(value, rfc8949EncodeOptions)))
       }),
       { numRuns: 500 },
     )
@@ -123,6 +124,24 @@ describe('encodeCbor and decodeCbor', () => {
     expect(refusal(() => encodeCbor(nested(CBOR_DEPTH_MAX + 1)))).toBe('INTERNAL')
     expect(refusal(() => decodeCbor(fromHex(`81${toHex(deepest)}`)))).toBe('MALFORMED')
     expect(refusal(() => decodeCbor(new Uint8Array(1_000_000).fill(0x81)))).toBe('MALFORMED')
+  })
+
+  it('write keys in the order of their bytes, not of their UTF-16 units', () => {
+    const value = { '\uffee': 1, '\u{1f600}': 2, z: 3, '\u00e9': 4 }
+    expect(Object.keys(decodeCbor(encodeCbor(value)) as object)).toEqual([
+      'z',
+      '\u00e9',
+      '\uffee',
+      '\u{1f600}',
+    ])
+  })
+
+  it('take values of megabytes and more keys than are kept in mind', () => {
+    const large = { bytes: new Uint8Array(3_000_000).fill(7), text: 'ä'.repeat(500_000) }
+    expect(decodeCbor(encodeCbor(large))).toEqual(large)
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`key ${at}`, at]))
+    expect(decodeCbor(encodeCbor(many))).toEqual(many)
+    expect(toHex(encodeCbor(1))).toBe('01')
   })
 
   it('keeps a key named __proto__ as a plain property', () => {
