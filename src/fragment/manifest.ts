@@ -89,6 +89,8 @@ export interface Manifest extends ManifestBody {
 export interface WrittenObject {
   objectId: Uint8Array
   version: number
+  /** Ed25519, 32 bytes: the key that the body is bound to. */
+  ownerKey: Uint8Array
   layout: Layout
   salt: Uint8Array
   commitment: Uint8Array
@@ -98,7 +100,8 @@ export interface WrittenObject {
 
 /**
  * Makes and signs the manifest of a written object.
- * @param ownerKey the key that the writer was told. @param sealed private part from `sealManifest`. @returns encoded manifest.
+ * @param sealed private part from `sealManifest`. @param ownerKey signs. @returns the encoded manifest.
+ * @throws XcareError INTERNAL when `ownerKey` is not the key that the writer was told: the object would never open.
  */
 export function buildManifest(
   written: WrittenObject,
@@ -106,6 +109,8 @@ export function buildManifest(
   ownerKey: SigningKey,
 ): Uint8Array {
   const { objectId, version, layout, salt, commitment, kcv, columnRoots } = written
+  if (!equalBytes(written.ownerKey, ownerKey.publicKey))
+    throw new XcareError('INTERNAL', 'the object was written for another owner key')
   const { k, n, shardBytes, stripes, bodyLength } = layout
   const named = { suite: 1 as const, network, objectId, version, k, n, shardBytes, stripes, bodyLength }
   const locked = {

@@ -150,10 +150,11 @@ export class ObjectWriter {
   /** @returns what goes into the public part of the manifest. */
   written(): WrittenObject {
     this.#requireEnd()
-    const { objectId, version, layout, custodyKey } = this.#options
+    const { objectId, version, ownerKey, layout, custodyKey } = this.#options
     const columnRoots = this.#columnHashes.map(columnRoot)
     const kcv = keyCheckValue(objectId, custodyKey)
-    return { objectId, version, layout, salt: this.salt, commitment: this.commitment, kcv, columnRoots }
+    const { salt, commitment } = this
+    return { objectId, version, ownerKey, layout, salt, commitment, kcv, columnRoots }
   }
 
   #requireEnd(): void {

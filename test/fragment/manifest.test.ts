@@ -46,7 +46,8 @@ describe('manifest', () => {
     const written = object.writer.written()
     const about = { network: NETWORK, custodyEpoch: 1, sealed: object.manifest.sealed }
     const other = signingKeyFromSeed(new Uint8Array(32).fill(9))
-    const manifest = decodeManifest(buildManifest(written, about, other))
+    expect(() => buildManifest(written, about, other)).toThrow(code('INTERNAL'))
+    const manifest = decodeManifest(buildManifest({ ...written, ownerKey: other.publicKey }, about, other))
     expect(verifyManifest(encodeManifest(manifest), NETWORK).manifest.ownerKey).toEqual(other.publicKey)
     const claimed = { ...manifest, ownerKey: object.manifest.ownerKey }
     expect(() => verifyManifest(encodeManifest(claimed), NETWORK)).toThrow(code('INTEGRITY'))

@@ -78,7 +78,7 @@ export function makeObject(options: MadeOptions): MadeObject {
     return at < 0 ? seededBytes(content + column, 32) : columnRoot(hashesOf(fragments[at]!))
   })
   const written = {
-    ...{ objectId, version, layout, columnRoots },
+    ...{ objectId, version, ownerKey: owner.publicKey, layout, columnRoots },
     ...{ salt: seededBytes(1, 24), commitment: seededBytes(2, 32), kcv: seededBytes(3, 32) },
   }
   const manifest = buildManifest(written, { network, custodyEpoch: 1, sealed: seededBytes(4, 100) }, owner)
