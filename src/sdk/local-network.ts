@@ -60,7 +60,8 @@ export async function layOutLocalNetwork(
     )
   try {
     await mkdir(folder.root, { recursive: true, mode: 0o700 })
-    if (!existsSync(folder.anchor)) await writeRoleFile(folder.anchor, { kind: 'anchor', rpcPort: 0 })
+    if (!existsSync(folder.anchor))
+      await writeRoleFile(folder.anchor, { kind: 'anchor', rpcPort: 0, port: 0 })
   } catch (cause) {
     throw asDiskError(cause, folder.root)
   }

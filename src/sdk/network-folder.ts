@@ -8,9 +8,10 @@ const networkShape = z.strictObject({
   network: text(64),
   rpc: z.array(text(200)).min(1).max(16),
   trust: z.strictObject({ height: uint(), hash: text(64) }),
+  bootstrap: z.array(z.strictObject({ nodeId: text(64), addresses: z.array(text(256)).max(8) })).max(16),
 })
 
-/** What a process must know to join a network: its chain id, where headers are served, and the header trusted from the start. */
+/** What a process must know to join a network: its chain id, where headers are served, the header trusted from the start, and peers to gossip with. */
 export type NetworkFile = z.infer<typeof networkShape>
 
 /** Paths of everything inside one network's folder. */

@@ -1,6 +1,3 @@
-import { fromHex } from '../bytes.ts'
-import { openLedger } from '../chain-anchor/light/ledger.ts'
-import { rpcProvider } from '../chain-anchor/light/rpc-provider.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
@@ -10,12 +7,13 @@ import type { GrantPorts } from '../light-node/grant.ts'
 import type { PutRecordPorts } from '../light-node/put-record.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/read-as-grantee.ts'
 import { startPeer } from '../net/peer.ts'
-import type { Ledger, Progress } from '../ports.ts'
+import type { Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
 import { systemClock } from './clock.ts'
 import { startCoder } from './coder-thread.ts'
 import { openFolder } from './folder.ts'
 import type { NetworkFile } from './network-folder.ts'
+import { openNetworkLedger } from './network-ledger.ts'
 import type { OpenWallet } from './wallet.ts'
 
 /** Everything the recipes of a light node need of the world. */
@@ -36,19 +34,6 @@ export interface LightNodeOptions {
   wallet: OpenWallet
   cache: string
   progress: Progress
-}
-
-/** Opens the ledger of `network` as the light client in `folder` sees it. */
-export async function openNetworkLedger(network: NetworkFile, folder: OpenWallet['folder']): Promise<Ledger> {
-  const [first, ...others] = network.rpc.map((url) => rpcProvider(url, systemClock))
-  return openLedger({
-    provider: first!,
-    witnesses: others,
-    chainId: network.network,
-    trust: { height: network.trust.height, hash: fromHex(network.trust.hash) },
-    store: folder,
-    clock: systemClock,
-  })
 }
 
 /** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. */

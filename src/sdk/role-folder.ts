@@ -9,7 +9,7 @@ import { parseJsonFile } from './network-folder.ts'
 
 const label = text(64)
 const roleShape = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('anchor'), rpcPort: uint(65535) }),
+  z.strictObject({ kind: z.literal('anchor'), rpcPort: uint(65535), port: uint(65535) }),
   z.strictObject({
     kind: z.literal('node'),
     networkDir: text(4096),
@@ -50,6 +50,11 @@ export async function readRoleFile<K extends RoleFile['kind']>(
   throw new XcareError('NOT_INITIALISED', `there is no ${kind} in ${folder}`, {
     next: `make one with \`npx xcare ${kind} init\`, or name its folder with --dir`,
   })
+}
+
+/** Keeps the port that was free at the first start, so that addresses told to others stay true. */
+export async function keepPort(folder: string, role: RoleFile, port: number): Promise<void> {
+  if (role.port === 0 && port !== 0) await writeRoleFile(folder, { ...role, port })
 }
 
 /** @returns the 32-byte secret called `name` of the part in `folder`, made at first use; file mode 0600. */

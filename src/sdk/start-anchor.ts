@@ -4,27 +4,28 @@ import { startPeer } from '../net/peer.ts'
 import { TOPICS } from '../wire/topics.ts'
 import { systemClock } from './clock.ts'
 import type { StartedRole } from './role.ts'
-import { keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { listenOn, logLine } from './role-peer.ts'
+import { keepPort, keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
+import { listenOn, logLine, portOf } from './role-peer.ts'
 
 /** Starts the anchoring chain of the folder `dir`: engine, RPC, and a peer that gossips new headers. */
 export async function startAnchorRole(dir: string): Promise<StartedRole> {
-  const { rpcPort } = await readRoleFile(dir, 'anchor')
+  const role = await readRoleFile(dir, 'anchor')
   const governor = await keepSigningKey(dir, 'governor')
   const peer = await startPeer({
     seed: await keepSeed(dir, 'peer'),
-    listen: listenOn(0),
+    listen: listenOn(role.port),
     topics: TOPICS,
   })
   const anchor = await startAnchor({
     dir,
-    listenRpcPort: rpcPort,
+    listenRpcPort: role.rpcPort,
     genesis: { governors: [governor.publicKey] },
     broadcast: peer.broadcast,
     clock: systemClock,
     random: systemRandom,
     log: logLine,
   })
+  await keepPort(dir, role, portOf(peer.addresses()))
   const { rpcUrl, chainId, trust } = anchor
   return {
     ready: { rpcUrl, chainId, trust, nodeId: peer.nodeId, addresses: peer.addresses() },

@@ -10,7 +10,7 @@ import { systemClock } from './clock.ts'
 import { openFolder } from './folder.ts'
 import { type LocalInstitution, type LocalSize, layOutLocalNetwork, rolesOf } from './local-network.ts'
 import { type NetworkFile, type NetworkFolder, writeNetworkFile } from './network-folder.ts'
-import { openNetworkLedger } from './open-light-node.ts'
+import { openNetworkLedger } from './network-ledger.ts'
 import { type Role, startProcess, stopProcess } from './processes.ts'
 import { keepSigningKey } from './role-folder.ts'
 
@@ -45,11 +45,19 @@ export async function startNetwork(
   return network
 }
 
+interface AnchorReady {
+  chainId: string
+  rpcUrl: string
+  trust: NetworkFile['trust']
+  nodeId: string
+  addresses: string[]
+}
+
 async function startAnchorProcess(folder: NetworkFolder, progress: Progress): Promise<NetworkFile> {
   progress({ type: 'starting', text: 'starting the anchoring chain' })
   const ready = await startProcess({ kind: 'anchor', folder: folder.anchor })
-  const { chainId, rpcUrl, trust } = ready as { chainId: string; rpcUrl: string; trust: NetworkFile['trust'] }
-  const network = { network: chainId, rpc: [rpcUrl], trust }
+  const { chainId, rpcUrl, trust, nodeId, addresses } = ready as unknown as AnchorReady
+  const network = { network: chainId, rpc: [rpcUrl], trust, bootstrap: [{ nodeId, addresses }] }
   await writeNetworkFile(folder.root, network)
   return network
 }
