@@ -8,7 +8,6 @@ import { HEADS_MAX, SHARE_BYTES } from '../../wire/fragment-protocol.ts'
 import { hashesOf } from './column-hashes.ts'
 import type { ColumnName, ColumnRow, FragmentIndex } from './fragment-index.ts'
 import type { Place } from './place.ts'
-import type { DamagedFragment } from './store.ts'
 import { RECORD_HEADER_BYTES, recordBytes } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
 
@@ -37,6 +36,14 @@ export interface LeafRun {
   count: number
   proofBytes: number
   bytes: Uint8Array
+}
+
+/** Names one fragment that was found damaged. */
+export interface DamagedFragment {
+  objectId: Uint8Array
+  version: number
+  column: number
+  stripe: number
 }
 
 interface Located {

@@ -5,7 +5,7 @@ import type { Clock } from '../../ports.ts'
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
 import { emptyBitmap, setBit } from './bitmap.ts'
-import { ColumnReader } from './column-reader.ts'
+import { ColumnReader, type DamagedFragment } from './column-reader.ts'
 import { type CommitOp, type CommitResult, Committer } from './commit.ts'
 import { type FragmentIndex, isIndexDamage } from './fragment-index.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
@@ -37,14 +37,6 @@ export interface StoreStatus {
   readOnly: boolean
   /** Fragments found damaged since the start. */
   damaged: number
-}
-
-/** Names one fragment that was found damaged. */
-export interface DamagedFragment {
-  objectId: Uint8Array
-  version: number
-  column: number
-  stripe: number
 }
 
 /** What a put starts from. */

@@ -1,0 +1,54 @@
+import type { MessageOf } from '../../wire/fragment-protocol.ts'
+import type { Audience } from '../admit.ts'
+import type { ColumnKey, DamagedFragment, FragmentRun, LeafRun, ShareRun } from './column-reader.ts'
+import type { Recovery } from './recover.ts'
+import type { PutStart, StoreStatus } from './store.ts'
+
+/** How the disk thread opens its store. */
+export interface DiskOptions {
+  /** Data folder of the node; made when absent. */
+  path: string
+  /** Disk the store may use, index and reserve included. */
+  quotaBytes: number
+  audience: Audience
+}
+
+/** What the disk thread can be asked: arguments and answer of each call. */
+export interface DiskCalls {
+  openPut: [[order: MessageOf<'OPEN_PUT'>], PutStart]
+  have: [[handle: number], { bitmap: Uint8Array; objectKnown: boolean }]
+  closePut: [[handle: number], null]
+  put: [[handle: number, stripe: number, body: Uint8Array], null]
+  finish: [[handle: number, manifest: Uint8Array], { columnRoot: Uint8Array; bytes: number }]
+  delete: [[order: MessageOf<'DELETE'>], null]
+  fragments: [[key: ColumnKey, from: number, to: number], FragmentRun]
+  hashes: [[key: ColumnKey], Uint8Array]
+  shares: [[key: ColumnKey, from: number, to: number], ShareRun[]]
+  leaves: [[key: ColumnKey, range: { stripe: number; first: number; count: number }], LeafRun | null]
+  manifest: [[objectId: Uint8Array], Uint8Array]
+  recent: [[sinceMs: number, limit: number], { objectId: Uint8Array; column: number; k: number; n: number }[]]
+  expire: [[], number]
+  takeDamaged: [[], DamagedFragment[]]
+  status: [[], StoreStatus]
+  close: [[], null]
+}
+
+/** Name of a call. */
+export type DiskCall = keyof DiskCalls
+
+/** One call on its way to the disk thread. */
+export interface DiskRequest {
+  id: number
+  call: DiskCall
+  args: unknown[]
+}
+
+/** One answer on its way back. */
+export type DiskAnswer =
+  | { id: number; value: unknown }
+  | { id: number; error: { code: string; message: string; next: string | null } }
+
+/** First message of the disk thread: the store is open, or why not. */
+export type DiskStarted =
+  | { started: Recovery }
+  | { error: { code: string; message: string; next: string | null } }

@@ -1,0 +1,150 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { assert } from '../../assert.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX } from '../../limits.ts'
+import type { DiskAnswer, DiskCall, DiskCalls, DiskOptions, DiskRequest, DiskStarted } from './calls.ts'
+import type { CommitOp, CommitResult } from './commit.ts'
+import { costOf } from './commit.ts'
+import { openStore } from './open-store.ts'
+import type { Store } from './store.ts'
+
+type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
+type Handlers = { [C in Now]: (store: Store, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
+
+const HANDLERS: Handlers = {
+  openPut: (store, order) => store.openPut(order),
+  have: (store, handle) => store.have(handle),
+  closePut: (store, handle) => {
+    store.closePut(handle)
+    return null
+  },
+  fragments: (store, key, from, to) => store.read((reader) => reader.fragments(key, from, to)),
+  hashes: (store, key) => store.read((reader) => reader.hashes(key)),
+  shares: (store, key, from, to) => store.read((reader) => reader.shares(key, from, to)),
+  leaves: (store, key, range) => store.read((reader) => reader.leaves(key, range)),
+  manifest: (store, objectId) => store.read((reader) => reader.manifest(objectId)),
+  recent: (store, sinceMs, limit) => store.recent(sinceMs, limit),
+  expire: (store) => store.expire(),
+  takeDamaged: (store) => store.takeDamaged(),
+  status: (store) => store.status(),
+}
+
+/** Serves the calls of one main thread: reads as they come, everything that must be durable in groups. */
+class DiskThread {
+  readonly #port: MessagePort
+  readonly #store: Store
+  readonly #close: () => void
+  readonly #waiting: { id: number; op: CommitOp }[] = []
+  #scheduled = false
+
+  constructor(port: MessagePort, store: Store, close: () => void) {
+    this.#port = port
+    this.#store = store
+    this.#close = close
+    port.on('message', (request: DiskRequest) => {
+      this.#take(request)
+      this.#schedule()
+    })
+  }
+
+  #take({ id, call, args }: DiskRequest): void {
+    if (call === 'put') {
+      const [handle, stripe, body] = args as DiskCalls['put'][0]
+      this.#waiting.push({ id, op: { kind: 'put', handle, stripe, body } })
+    } else if (call === 'finish') {
+      const [handle, manifest] = args as DiskCalls['finish'][0]
+      this.#waiting.push({ id, op: { kind: 'finish', handle, manifest } })
+    } else if (call === 'delete') {
+      const [order] = args as DiskCalls['delete'][0]
+      this.#waiting.push({ id, op: { kind: 'delete', order } })
+    } else if (call === 'close') this.#end(id)
+    else this.#answer([this.#run(id, call, args)])
+  }
+
+  #run(id: number, call: Now, args: unknown[]): DiskAnswer {
+    try {
+      const handler = HANDLERS[call] as (store: Store, ...args: unknown[]) => unknown
+      return { id, value: handler(this.#store, ...args) }
+    } catch (error) {
+      return { id, error: wireError(asXcareError(error)) }
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      // What arrived while the last sync ran joins this one.
+      for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
+        this.#take(more.message as DiskRequest)
+      this.#commit()
+      this.#schedule()
+    })
+  }
+
+  #commit(): void {
+    const group = this.#nextGroup()
+    if (group.length === 0) return
+    const results = this.#store.commit(group.map(({ op }) => op))
+    this.#answer(group.map(({ id }, at) => commitAnswer(id, results[at]!)))
+  }
+
+  #nextGroup(): { id: number; op: CommitOp }[] {
+    let bytes = 0
+    let count = 0
+    for (const { op } of this.#waiting) {
+      bytes += costOf(op)
+      if (count === COMMIT_RECORDS_MAX || (count > 0 && bytes > COMMIT_BYTES_MAX)) break
+      count++
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  #answer(answers: DiskAnswer[]): void {
+    this.#port.postMessage(answers, answers.flatMap(transferOf))
+  }
+
+  #end(id: number): void {
+    while (this.#waiting.length > 0) this.#commit()
+    this.#close()
+    this.#answer([{ id, value: null }])
+    this.#port.close()
+  }
+}
+
+function commitAnswer(id: number, result: CommitResult | XcareError): DiskAnswer {
+  if (result instanceof XcareError) return { id, error: wireError(result) }
+  return { id, value: result.finished ?? null }
+}
+
+/** Bytes of a fragment run and of leaves belong to the answer alone, so they move instead of being copied. */
+function transferOf(answer: DiskAnswer): ArrayBuffer[] {
+  const value = 'value' in answer ? (answer.value as { bytes?: unknown } | null) : null
+  const bytes = value?.bytes
+  return bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
+}
+
+function wireError({ code, message, next }: XcareError): {
+  code: string
+  message: string
+  next: string | null
+} {
+  return { code, message, next }
+}
+
+function main(): void {
+  const port = parentPort
+  assert(port !== null, 'this file is the entry of a worker thread')
+  let started: DiskStarted
+  try {
+    const { store, close } = openStore(workerData as DiskOptions)
+    new DiskThread(port, store, close)
+    started = { started: store.recovery }
+  } catch (error) {
+    started = { error: wireError(asXcareError(error)) }
+  }
+  port.postMessage(started)
+}
+
+main()

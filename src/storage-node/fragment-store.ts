@@ -1,0 +1,142 @@
+import { Worker } from 'node:worker_threads'
+import { isErrorCode, XcareError } from '../errors.ts'
+import { DISK_QUEUE_BYTES_MAX } from '../limits.ts'
+import type { DiskAnswer, DiskCall, DiskCalls, DiskOptions, DiskRequest, DiskStarted } from './disk/calls.ts'
+import type { Recovery } from './disk/recover.ts'
+
+/** Bodies below this size are copied: handing their memory over costs more. */
+const COPY_BYTES = 8 * 1024
+/** A buffer with more than this beside the body is not handed over: others may be using it. */
+const BESIDE_BYTES = 128
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: XcareError): void
+  bytes: number
+}
+
+/** The store of a node as its network thread sees it: every call runs on the disk thread. */
+export class FragmentStore {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #recovery: Recovery
+  #nextId = 1
+  #queuedBytes = 0
+  #room: PromiseWithResolvers<void> | null = null
+  #failure: XcareError | null = null
+  #onFailure: (error: XcareError) => void = () => {}
+
+  private constructor(worker: Worker, recovery: Recovery) {
+    this.#worker = worker
+    this.#recovery = recovery
+    worker.on('message', (answers: DiskAnswer[]) => this.#settle(answers))
+    worker.on('error', (cause) =>
+      this.#fail(new XcareError('INTERNAL', 'the disk thread broke down', { cause })),
+    )
+    worker.on('exit', () => this.#fail(new XcareError('INTERRUPTED', 'the store is closed')))
+  }
+
+  /** Starts the disk thread and opens the store. @throws XcareError LOCKED, INTEGRITY, NO_SPACE as the store does. */
+  static async open(options: DiskOptions): Promise<FragmentStore> {
+    const worker = new Worker(new URL('./disk/worker.ts', import.meta.url), { workerData: options })
+    const { promise, resolve, reject } = Promise.withResolvers<DiskStarted>()
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    const started = await promise
+    worker.off('error', reject)
+    if ('started' in started) return new FragmentStore(worker, started.started)
+    await worker.terminate()
+    throw errorFrom(started.error)
+  }
+
+  /** What the last opening found and did. */
+  get recovery(): Recovery {
+    return this.#recovery
+  }
+
+  /** Sets what happens when the disk thread breaks down; the store is of no use then. */
+  set onFailure(listener: (error: XcareError) => void) {
+    this.#onFailure = listener
+  }
+
+  /** Asks the disk thread. @throws XcareError as the call does; INTERRUPTED after close. */
+  async call<C extends Exclude<DiskCall, 'put' | 'close'>>(
+    call: C,
+    ...args: DiskCalls[C][0]
+  ): Promise<DiskCalls[C][1]> {
+    return (await this.#post(call, args, [], 0)) as DiskCalls[C][1]
+  }
+
+  /** Resolves when `body` is durable. `body` must not be used afterwards: its memory may move to the disk thread. */
+  async put(handle: number, stripe: number, body: Uint8Array): Promise<void> {
+    const { buffer } = body
+    const isOwn =
+      body.length >= COPY_BYTES &&
+      buffer instanceof ArrayBuffer &&
+      buffer.byteLength - body.length <= BESIDE_BYTES
+    const sent = isOwn ? body : body.slice()
+    await this.#post('put', [handle, stripe, sent], [sent.buffer as ArrayBuffer], body.length)
+  }
+
+  /** Resolves when the disk thread has room for more: streams read on only then. */
+  async room(): Promise<void> {
+    while (this.#queuedBytes > DISK_QUEUE_BYTES_MAX && this.#failure === null) {
+      this.#room ??= Promise.withResolvers<void>()
+      await this.#room.promise
+    }
+  }
+
+  /** Finishes what is under way and closes the store. */
+  async close(): Promise<void> {
+    if (this.#failure) return
+    await this.#post('close', [], [], 0)
+    this.#failure = new XcareError('INTERRUPTED', 'the store is closed')
+    await this.#worker.terminate()
+  }
+
+  #post(call: DiskCall, args: unknown[], transfer: ArrayBuffer[], bytes: number): Promise<unknown> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    const id = this.#nextId++
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, { resolve, reject, bytes })
+    this.#queuedBytes += bytes
+    const request: DiskRequest = { id, call, args }
+    this.#worker.postMessage(request, transfer)
+    return promise
+  }
+
+  #settle(answers: DiskAnswer[]): void {
+    for (const answer of answers) {
+      const waiting = this.#waiting.get(answer.id)
+      if (waiting === undefined) continue
+      this.#waiting.delete(answer.id)
+      this.#queuedBytes -= waiting.bytes
+      if ('value' in answer) waiting.resolve(answer.value)
+      else waiting.reject(errorFrom(answer.error))
+    }
+    if (this.#queuedBytes > DISK_QUEUE_BYTES_MAX) return
+    this.#room?.resolve()
+    this.#room = null
+  }
+
+  #fail(error: XcareError): void {
+    if (this.#failure) return
+    this.#failure = error
+    for (const waiting of this.#waiting.values()) waiting.reject(error)
+    this.#waiting.clear()
+    this.#room?.resolve()
+    this.#onFailure(error)
+  }
+}
+
+function errorFrom({
+  code,
+  message,
+  next,
+}: {
+  code: string
+  message: string
+  next: string | null
+}): XcareError {
+  return new XcareError(isErrorCode(code) ? code : 'INTERNAL', message, next === null ? {} : { next })
+}

@@ -1,0 +1,273 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { concat } from '../../src/bytes.ts'
+import { verifyLeaves } from '../../src/crypto/blake3-tree.ts'
+import { verifySignature } from '../../src/crypto/sign.ts'
+import { CREDIT_BYTES_MAX, LEAF_BYTES, NODE_STREAMS_PER_PEER_MAX } from '../../src/limits.ts'
+import {
+  type ClientMessage,
+  type MessageOf,
+  STORAGE_RECEIPT_DOMAIN,
+  storageReceiptBytes,
+} from '../../src/wire/fragment-protocol.ts'
+import { AUDIENCE, deleteOf, hashesOf, makeObject, openPutOf } from './made-object.ts'
+import { NODE_KEY, ServedNode } from './served-node.ts'
+
+let node: ServedNode
+beforeAll(async () => {
+  node = await ServedNode.start()
+})
+afterAll(async () => {
+  for (const end of await node.hangUp()) if (end) expect(end).toHaveProperty('name', 'XcareError')
+  await node.stop()
+})
+
+const columnOf = ({ objectId, version }: { objectId: Uint8Array; version: number }, column = 0) => ({
+  objectId,
+  version,
+  column,
+})
+
+test('a column that was put comes back byte for byte, with a receipt that the node signed', async () => {
+  const object = makeObject({ seed: 1, length: 20_000 })
+  const client = node.connect()
+  const receipt = (await client.putColumn(object)) as MessageOf<'RECEIPT'>
+  expect(receipt).toMatchObject({
+    op: 'RECEIPT',
+    ...AUDIENCE,
+    ...columnOf(object),
+    columnRoot: object.columnRoots[0],
+  })
+  expect(receipt.bytes).toBe(object.fragments[0]!.reduce((sum, { length }) => sum + length, 0))
+  expect(
+    verifySignature(
+      NODE_KEY.publicKey,
+      STORAGE_RECEIPT_DOMAIN,
+      storageReceiptBytes(receipt),
+      receipt.signature,
+    ),
+  ).toBe(true)
+
+  const stripes = object.layout.stripes
+  expect(stripes).toBeGreaterThan(15)
+  const answers = await client.collect({ op: 'GET', ...columnOf(object), from: 0, to: stripes, hashes: true })
+  expect(answers[0]).toEqual({ op: 'HASHES', ...columnOf(object), body: hashesOf(object.fragments[0]!) })
+  expect(answers.slice(1, -1)).toEqual(
+    object.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, body })),
+  )
+  expect(answers.at(-1)).toEqual({ op: 'END' })
+  expect(await client.ask({ op: 'GET_MANIFEST', objectId: object.objectId })).toEqual({
+    op: 'MANIFEST',
+    body: object.manifest,
+  })
+  expect(node.completed.at(-1)).toMatchObject({ objectId: object.objectId, column: 0, k: 4, n: 8 })
+})
+
+test('every PUT is acknowledged by a cumulative count before the receipt', async () => {
+  const object = makeObject({ seed: 2, length: 10_000 })
+  const client = node.connect()
+  await client.send(openPutOf(object))
+  for (const [stripe, body] of object.fragments[0]!.entries()) await client.send({ op: 'PUT', stripe, body })
+  await client.send({ op: 'DONE', body: object.manifest })
+  let acked = 0
+  for (let message = await client.next(); message?.op === 'ACK'; message = await client.next()) {
+    expect(message.count).toBeGreaterThan(acked)
+    acked = message.count
+  }
+  expect(acked).toBe(object.layout.stripes)
+})
+
+test('a put that broke off goes on where it stopped, over another stream', async () => {
+  const object = makeObject({ seed: 3, length: 10_000 })
+  const first = node.connect()
+  await first.send(openPutOf(object))
+  for (const stripe of [0, 3, 4]) await first.send({ op: 'PUT', stripe, body: object.fragments[0]![stripe]! })
+  while (((await first.next()) as MessageOf<'ACK'>).count < 3);
+  first.stream.abort(new Error('power cut'))
+
+  const second = node.connect()
+  await second.send(openPutOf(object))
+  const have = (await second.ask({ op: 'GET_HAVE' })) as MessageOf<'HAVE'>
+  expect(have).toMatchObject({ objectKnown: false })
+  expect([...have.bitmap].map((byte) => byte.toString(2))[0]).toBe('11001')
+  for (const [stripe, body] of object.fragments[0]!.entries())
+    if (((have.bitmap[stripe >> 3]! >> (stripe & 7)) & 1) === 0)
+      await second.send({ op: 'PUT', stripe, body })
+  expect(await second.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ op: 'RECEIPT' })
+  // Finishing again is harmless: a client that lost the receipt asks for it once more.
+  await second.send(openPutOf(object))
+  expect(await second.ask({ op: 'GET_HAVE' })).toMatchObject({ objectKnown: true })
+  expect(await second.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ op: 'RECEIPT' })
+})
+
+test('an unfinished column is served to nobody', async () => {
+  const object = makeObject({ seed: 4 })
+  const client = node.connect()
+  await client.send(openPutOf(object))
+  await client.send({ op: 'PUT', stripe: 0, body: object.fragments[0]![0]! })
+  expect(await client.next()).toEqual({ op: 'ACK', count: 1 })
+  const messages: ClientMessage[] = [
+    { op: 'GET', ...columnOf(object), from: 0, to: 1, hashes: false },
+    { op: 'GET_HEADS', ...columnOf(object), from: 0, to: 1 },
+    { op: 'GET_LEAVES', ...columnOf(object), ranges: [{ stripe: 0, first: 0, count: 1 }], hashes: true },
+    { op: 'GET_MANIFEST', objectId: object.objectId },
+  ]
+  for (const message of messages)
+    expect(await client.ask(message)).toMatchObject({ op: 'ERR', code: 'NOT_FOUND' })
+})
+
+test('shares and proven leaves come without whole fragments', async () => {
+  const object = makeObject({ seed: 5, length: 40_000, shardBytesMax: 4096 })
+  const client = node.connect()
+  await client.putColumn(object)
+  const { stripes } = object.layout
+  const [heads] = (await client.collect({ op: 'GET_HEADS', ...columnOf(object), from: 1, to: stripes })) as [
+    MessageOf<'HEADS'>,
+  ]
+  expect(heads.from).toBe(1)
+  expect(heads.body).toEqual(
+    concat(...object.fragments[0]!.slice(1).map((fragment) => fragment.subarray(64, 97))),
+  )
+
+  const ranges = [
+    { stripe: 0, first: 1, count: 2 },
+    { stripe: stripes - 1, first: 0, count: Math.ceil(object.fragments[0]![0]!.length / LEAF_BYTES) },
+  ]
+  const answers = await client.collect({ op: 'GET_LEAVES', ...columnOf(object), ranges, hashes: true })
+  const hashes = (answers[0] as MessageOf<'HASHES'>).body
+  for (const [at, range] of ranges.entries()) {
+    const leaves = answers[at + 1] as MessageOf<'LEAVES'>
+    expect(leaves).toMatchObject({ op: 'LEAVES', ...range })
+    const bytes = leaves.body.subarray(0, leaves.body.length - leaves.proofBytes)
+    const fragment = object.fragments[0]![range.stripe]!
+    expect(bytes).toEqual(
+      fragment.subarray(range.first * LEAF_BYTES, (range.first + range.count) * LEAF_BYTES),
+    )
+    const hash = hashes.subarray(range.stripe * 32, range.stripe * 32 + 32)
+    const proof = leaves.body.subarray(bytes.length)
+    expect(verifyLeaves(hash, fragment.length, range.first, bytes, proof)).toBe(true)
+  }
+  const far = { ...columnOf(object), ranges: [{ stripe: 0, first: 60, count: 1 }], hashes: false }
+  expect(await client.ask({ op: 'GET_LEAVES', ...far })).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
+})
+
+test('a node sends no more than the credit and goes on with the acks', async () => {
+  const object = makeObject({ seed: 6, length: 12_000_000, shardBytesMax: 65_536 })
+  const client = node.connect()
+  const put = node.connect()
+  await put.putColumn(object)
+  const { stripes } = object.layout
+  expect(stripes * 66_560).toBeGreaterThan(CREDIT_BYTES_MAX)
+  await client.send({ op: 'GET', ...columnOf(object), from: 0, to: stripes, hashes: false })
+  const window = Math.floor(CREDIT_BYTES_MAX / object.fragments[0]![0]!.length)
+  for (let stripe = 0; stripe < window; stripe++)
+    expect(await client.next()).toMatchObject({ op: 'FRAG', stripe })
+  await expect(client.stream.read(1e6, 30)).rejects.toMatchObject({ code: 'TIMEOUT' })
+  await client.send({ op: 'ACK', count: window })
+  for (let stripe = window; stripe < stripes; stripe++)
+    expect(await client.next()).toMatchObject({ op: 'FRAG', stripe })
+  expect(await client.next()).toEqual({ op: 'END' })
+})
+
+test('a client that sends above its credit is cut off with a reason', async () => {
+  const object = makeObject({ seed: 7, length: 40_000_000, shardBytesMax: 65_536, k: 2, n: 4 })
+  const client = node.connect()
+  await client.send(openPutOf(object))
+  for (const [stripe, body] of object.fragments[0]!.entries()) await client.send({ op: 'PUT', stripe, body })
+  expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
+  expect(await client.answer()).toBe(null)
+})
+
+test('fragments that are not those of the manifest give no receipt, and the column can be put anew', async () => {
+  const object = makeObject({ seed: 8, length: 9_000 })
+  const other = makeObject({ seed: 8, length: 9_000, content: 1234 })
+  const client = node.connect()
+  expect(await client.putColumn(object, 0, other.fragments[0]!)).toMatchObject({
+    op: 'ERR',
+    code: 'INTEGRITY',
+  })
+  expect(await client.next()).toBe(null)
+  expect(await node.connect().putColumn(object)).toMatchObject({ op: 'RECEIPT' })
+})
+
+test('only the owner deletes, again is harmless, and a deleted version does not come back', async () => {
+  const object = makeObject({ seed: 9 })
+  const client = node.connect()
+  await client.putColumn(object)
+  const stranger = makeObject({ seed: 9, owner: 77 })
+  expect(await client.ask(deleteOf(stranger))).toEqual({ op: 'END' })
+  expect(await client.ask({ ...deleteOf(object), ownerKey: stranger.owner.publicKey })).toMatchObject({
+    op: 'ERR',
+    code: 'REFUSED',
+  })
+  expect(await client.ask(deleteOf(object, 1, 'other-network'))).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+  expect(await client.ask({ op: 'GET_MANIFEST', objectId: object.objectId })).toMatchObject({
+    op: 'MANIFEST',
+  })
+  for (const _ of [1, 2]) expect(await client.ask(deleteOf(object))).toEqual({ op: 'END' })
+  expect(await client.ask({ op: 'GET_MANIFEST', objectId: object.objectId })).toMatchObject({
+    op: 'ERR',
+    code: 'NOT_FOUND',
+  })
+  await client.send(openPutOf(object))
+  expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+  const next = makeObject({ seed: 9, version: 2 })
+  expect(await node.connect().putColumn(next)).toMatchObject({ op: 'RECEIPT' })
+})
+
+test('the newest manifest wins, older columns stay readable, and nobody else takes over an object', async () => {
+  const [first, second] = [makeObject({ seed: 10 }), makeObject({ seed: 10, version: 2 })]
+  const client = node.connect()
+  await client.putColumn(second)
+  await client.putColumn(first)
+  expect(await client.ask({ op: 'GET_MANIFEST', objectId: first.objectId })).toEqual({
+    op: 'MANIFEST',
+    body: second.manifest,
+  })
+  const [fragment] = await client.collect({ op: 'GET', ...columnOf(first), from: 0, to: 1, hashes: false })
+  expect(fragment).toEqual({ op: 'FRAG', stripe: 0, body: first.fragments[0]![0] })
+  const thief = makeObject({ seed: 10, version: 3, owner: 5 })
+  await client.send(openPutOf(thief))
+  expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+})
+
+test('orders for another node, another network or more columns than one node may hold are refused', async () => {
+  const object = makeObject({ seed: 11, columns: [0, 1], k: 6, n: 12 })
+  const refused = async (message: MessageOf<'OPEN_PUT'>) => {
+    const client = node.connect()
+    await client.send(message)
+    expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+  }
+  await refused(openPutOf(object, 0, { ...AUDIENCE, network: 'other' }))
+  await refused(openPutOf(object, 0, { ...AUDIENCE, nodeId: 'another' as typeof AUDIENCE.nodeId }))
+  await refused({ ...openPutOf(object), stripes: object.layout.stripes + 1 })
+  expect(await node.connect().putColumn(object, 0)).toMatchObject({ op: 'RECEIPT' })
+  await refused(openPutOf(object, 1))
+})
+
+test('one peer cannot take every stream', async () => {
+  const clients = Array.from({ length: NODE_STREAMS_PER_PEER_MAX }, () => node.connect('greedy'))
+  for (const client of clients)
+    expect(await client.ask({ op: 'GET_STATUS' })).toMatchObject({ op: 'STATUS', readOnly: false })
+  expect(await node.connect('greedy').next()).toMatchObject({ op: 'ERR', code: 'BUSY' })
+  expect(await node.connect('modest').ask({ op: 'GET_STATUS' })).toMatchObject({ op: 'STATUS' })
+  await Promise.all(clients.map((client) => client.stream.close()))
+  for (const client of clients) expect(await client.next()).toBe(null)
+  expect(await node.connect('greedy').ask({ op: 'GET_STATUS' })).toMatchObject({ op: 'STATUS' })
+})
+
+test('a quota is refused before bytes are accepted, and reading goes on', async () => {
+  const small = await ServedNode.start({ quotaBytes: 12e6 })
+  const fits = makeObject({ seed: 12, length: 2e6, shardBytesMax: 65_536 })
+  const large = makeObject({ seed: 13, length: 40e6, shardBytesMax: 65_536 })
+  expect(await small.connect().putColumn(fits)).toMatchObject({ op: 'RECEIPT' })
+  const client = small.connect()
+  await client.send(openPutOf(large))
+  expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'QUOTA_FULL' })
+  expect(await small.connect().ask({ op: 'GET_MANIFEST', objectId: fits.objectId })).toMatchObject({
+    op: 'MANIFEST',
+  })
+  const status = (await small.connect().ask({ op: 'GET_STATUS' })) as MessageOf<'STATUS'>
+  expect(status.usedBytes).toBeLessThan(12e6)
+  expect(status.fragments).toBe(fits.layout.stripes)
+  await small.stop()
+})
