@@ -147,7 +147,9 @@ async function register(
     ...{ guardianId, instId: institution.instId, signKey: signing.publicKey, kemKey: kem.publicKey },
     ...{ jurisdiction, addresses: [...addresses].sort() },
   }
-  if (value && isListed(guardianValue.decode(value), wanted)) return
+  const listed = value && guardianValue.decode(value)
+  // Whoever retired it must bring it back: a restart does not.
+  if (listed && (listed.status === 'retired' || isListed(listed, wanted))) return
   const { height } = await ledger.head(HEADER_AGE_MS_MAX)
   const draft = { chainId: network, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
   const messages = [{ type: 'guardian.register' as const, ...wanted }]
@@ -156,7 +158,6 @@ async function register(
 
 function isListed(listed: GuardianValue, wanted: Omit<GuardianValue, 'epoch' | 'status'>): boolean {
   return (
-    listed.status === 'active' &&
     listed.instId === wanted.instId &&
     listed.jurisdiction === wanted.jurisdiction &&
     equalBytes(listed.kemKey, wanted.kemKey) &&
