@@ -1,4 +1,4 @@
-import { networkFolder, readNetworkFile } from '../sdk/network-folder.ts'
+import { networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
 import { type OpenWallet, openWallet } from '../sdk/wallet.ts'
 import type { Invocation } from './invocation.ts'

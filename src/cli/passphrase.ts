@@ -4,7 +4,7 @@ import { Writable } from 'node:stream'
 import { fromUtf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import { readOrNull } from '../sdk/folder.ts'
-import { networkFolder } from '../sdk/network-folder.ts'
+import { networkFolder } from '../sdk/network/network-folder.ts'
 import type { Invocation } from './invocation.ts'
 
 /**

@@ -10,10 +10,10 @@ import { startPeer } from '../net/peer.ts'
 import type { Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
 import { systemClock } from './clock.ts'
-import { startCoder } from './coder-thread.ts'
+import { startCoder } from './coder/coder-thread.ts'
 import { openFolder } from './folder.ts'
-import type { NetworkFile } from './network-folder.ts'
-import { openNetworkLedger } from './network-ledger.ts'
+import type { NetworkFile } from './network/network-folder.ts'
+import { openNetworkLedger } from './network/network-ledger.ts'
 import type { OpenWallet } from './wallet.ts'
 
 /** Everything the recipes of a light node need of the world. */

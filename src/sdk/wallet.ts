@@ -10,7 +10,7 @@ import { openVault, type Vault } from '../identity/vault.ts'
 import type { Did } from '../ids.ts'
 import type { Folder } from '../ports.ts'
 import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
-import type { NetworkFile, NetworkFolder } from './network-folder.ts'
+import type { NetworkFile, NetworkFolder } from './network/network-folder.ts'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
 export interface OpenWallet {

@@ -14,13 +14,22 @@ export const LAYERS = [
 const LOBBY = '^src/[^/]+\\.ts$'
 const within = (rooms: readonly string[]) => `^src/(${rooms.join('|')})/`
 const npm = (...names: string[]) => `node_modules/(${names.join('|')})/`
-const NODE_BUILTIN = { dependencyTypes: ['core' as const] }
+const NODE_BUILTIN: Side = { dependencyTypes: ['core'] }
 
-const forbid = (
-  name: string,
-  from: IForbiddenRuleType['from'],
-  to: IForbiddenRuleType['to'],
-): IForbiddenRuleType => ({ name, severity: 'error', from, to }) as IForbiddenRuleType
+interface Side {
+  path?: string
+  pathNot?: string
+  circular?: boolean
+  couldNotResolve?: boolean
+  dependencyTypes?: 'core'[]
+}
+
+const forbid = (name: string, from: Side, to: Side): IForbiddenRuleType => ({
+  name,
+  severity: 'error',
+  from,
+  to,
+})
 
 const door = (library: string, packages: string, rooms: string) =>
   forbid(`door-${library}`, { path: '^src/', pathNot: `^src/(${rooms})` }, { path: packages })

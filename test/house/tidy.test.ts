@@ -37,17 +37,23 @@ function functions(): { where: string; lines: number }[] {
 
 const hasDoc = (node: ts.Node) => ts.getJSDocCommentsAndTags(node).length > 0
 
+/** A doc comment may head a run of exports that follow each other line by line. */
 function undocumentedExports(path: string, file: ts.SourceFile): string[] {
   const missing: string[] = []
+  let documentedTo = -1
   for (const statement of file.statements) {
-    const exported =
-      ts.canHaveModifiers(statement) &&
-      ts.getModifiers(statement)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword)
-    if (!exported || hasDoc(statement)) continue
-    missing.push(`${path}:${file.getLineAndCharacterOfPosition(statement.getStart()).line + 1}`)
+    const first = file.getLineAndCharacterOfPosition(statement.getStart()).line
+    const last = file.getLineAndCharacterOfPosition(statement.end).line
+    const isTold = hasDoc(statement) || first === documentedTo + 1
+    if (isTold) documentedTo = last
+    if (isExported(statement) && !isTold) missing.push(`${path}:${first + 1}`)
   }
   return missing
 }
+
+const isExported = (statement: ts.Statement) =>
+  ts.canHaveModifiers(statement) &&
+  (ts.getModifiers(statement) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
 
 describe('the house stays tidy', () => {
   test(`no file is longer than ${LINES_PER_FILE_MAX} lines`, () => {

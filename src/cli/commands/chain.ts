@@ -5,8 +5,8 @@ import { readNetworkView } from '../../light-node/network-view.ts'
 import { HEADER_AGE_MS_MAX } from '../../limits.ts'
 import { systemClock } from '../../sdk/clock.ts'
 import { openFolder } from '../../sdk/folder.ts'
-import { networkFolder, readNetworkFile } from '../../sdk/network-folder.ts'
-import { openNetworkLedger } from '../../sdk/network-ledger.ts'
+import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
+import { openNetworkLedger } from '../../sdk/network/network-ledger.ts'
 import { action, type Invocation } from '../invocation.ts'
 
 /** Adds `chain status`: the newest header, verified here from the trusted one. */

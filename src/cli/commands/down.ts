@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { networkFolder, readNetworkFile } from '../../sdk/network-folder.ts'
-import { stopNetwork } from '../../sdk/start-network.ts'
+import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
+import { stopNetwork } from '../../sdk/network/start-network.ts'
 import { action, type Invocation } from '../invocation.ts'
 
 /** Adds `down`: stops every process of a local network; what it stores stays. */

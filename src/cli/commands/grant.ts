@@ -7,7 +7,7 @@ import { type GivenGrant, issueGrant, revokeGrant } from '../../light-node/grant
 import { readIdentity } from '../../light-node/identity.ts'
 import { readNetworkView } from '../../light-node/network-view.ts'
 import { systemClock } from '../../sdk/clock.ts'
-import { networkFolder } from '../../sdk/network-folder.ts'
+import { networkFolder } from '../../sdk/network/network-folder.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
 import { listWallets, readWalletFile } from '../../sdk/wallet.ts'
 import { action, type Invocation } from '../invocation.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { runRole, type StartedRole } from '../../sdk/role.ts'
+import { runRole, type StartedRole } from '../../sdk/roles/role.ts'
 import { action, type Invocation } from '../invocation.ts'
 
 /** Kinds of long-running parts; the first word of their commands. */
@@ -16,8 +16,8 @@ const WHAT: Record<RoleKind, string> = {
 /** Each part loads its own code only: seventeen of them start together. */
 const START: Record<RoleKind, (dir: string) => Promise<StartedRole>> = {
   node: async (dir) => (await import('../../sdk/start-node.ts')).startNodeRole(dir),
-  guardian: async (dir) => (await import('../../sdk/start-guardian.ts')).startGuardianRole(dir),
-  anchor: async (dir) => (await import('../../sdk/start-anchor.ts')).startAnchorRole(dir),
+  guardian: async (dir) => (await import('../../sdk/roles/start-guardian.ts')).startGuardianRole(dir),
+  anchor: async (dir) => (await import('../../sdk/roles/start-anchor.ts')).startAnchorRole(dir),
 }
 
 /** Adds `node run`, `guardian run` and `anchor run`: one part of a network as this process, its folder given with --dir. */

@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { rolesOf } from '../../sdk/local-network.ts'
-import { networkFolder, readNetworkFile } from '../../sdk/network-folder.ts'
-import { runningRole } from '../../sdk/role.ts'
+import { rolesOf } from '../../sdk/network/local-network.ts'
+import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
+import { runningRole } from '../../sdk/roles/role.ts'
 import { action, type Invocation } from '../invocation.ts'
 
 /** Adds `status`: which parts of the network run, and what that means for records. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { networkFolder, readNetworkFile } from '../../sdk/network-folder.ts'
+import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
 import { createWallet, listWallets, readWalletFile } from '../../sdk/wallet.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { newPassphrase } from '../passphrase.ts'

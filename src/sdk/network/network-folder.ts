@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path'
-import { fromUtf8 } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
-import { text, uint, z } from '../schema.ts'
-import { readOrNull, replaceFile } from './folder.ts'
+import { fromUtf8 } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import { text, uint, z } from '../../schema.ts'
+import { readOrNull, replaceFile } from '../folder.ts'
 
 const networkShape = z.strictObject({
   network: text(64),

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemRandom } from '../crypto/random.ts'
-import { type SigningKey, signingKeyFromSeed } from '../crypto/sign.ts'
-import { XcareError } from '../errors.ts'
-import { text, uint, z } from '../schema.ts'
-import { readOrNull, replaceFile } from './folder.ts'
-import { parseJsonFile } from './network-folder.ts'
+import { systemRandom } from '../../crypto/random.ts'
+import { type SigningKey, signingKeyFromSeed } from '../../crypto/sign.ts'
+import { XcareError } from '../../errors.ts'
+import { text, uint, z } from '../../schema.ts'
+import { readOrNull, replaceFile } from '../folder.ts'
+import { parseJsonFile } from '../network/network-folder.ts'
 
 const label = text(64)
 const roleShape = z.discriminatedUnion('kind', [

@@ -1,6 +1,6 @@
-import type { SealedManifest, WrittenObject } from '../fragment/manifest.ts'
-import type { StripeFragments } from '../fragment/writer.ts'
-import type { SealJob } from '../light-node/coder.ts'
+import type { SealedManifest, WrittenObject } from '../../fragment/manifest.ts'
+import type { StripeFragments } from '../../fragment/writer.ts'
+import type { SealJob } from '../../light-node/coder.ts'
 
 /** What the coder thread can be asked, by kind. `stream` names a sealing or an opening under way. */
 export interface Questions {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asXcareError } from '../errors.ts'
-import { text, uint, z } from '../schema.ts'
-import { readOrNull, replaceFile } from './folder.ts'
-import { parseJsonFile } from './network-folder.ts'
+import { asXcareError } from '../../errors.ts'
+import { text, uint, z } from '../../schema.ts'
+import { readOrNull, replaceFile } from '../folder.ts'
+import { parseJsonFile } from '../network/network-folder.ts'
 
 const runShape = z.strictObject({
   pid: uint(),

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { XcareError } from '../errors.ts'
-import { asDiskError, isSystemError } from './folder.ts'
+import { XcareError } from '../../errors.ts'
+import { asDiskError, isSystemError } from '../folder.ts'
+import type { Role } from '../roles/processes.ts'
+import { keepSigningKey, writeRoleFile } from '../roles/role-folder.ts'
 import type { NetworkFolder } from './network-folder.ts'
-import type { Role } from './processes.ts'
-import { keepSigningKey, writeRoleFile } from './role-folder.ts'
 
 const MIB = 1024 * 1024
 const REGIONS = ['north', 'east', 'south', 'west']

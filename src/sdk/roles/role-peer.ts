@@ -1,4 +1,4 @@
-import type { XcareEvent } from '../ports.ts'
+import type { XcareEvent } from '../../ports.ts'
 
 /** @returns where a part listens: on the port it had before, or any free one at its first start. */
 export const listenOn = (port: number): string[] => [`/ip4/127.0.0.1/tcp/${port}`]

@@ -1,12 +1,12 @@
-import { utf8 } from '../bytes.ts'
-import { systemRandom } from '../crypto/random.ts'
-import { type RecordSource, slicesOf } from '../light-node/put-record.ts'
-import type { Random } from '../ports.ts'
-import { systemClock } from './clock.ts'
-import { sampleBundle } from './sample/fhir.ts'
-import { sampleLetter } from './sample/letter.ts'
-import { samplePerson } from './sample/person.ts'
-import { sampleScan } from './sample/scan.ts'
+import { utf8 } from '../../bytes.ts'
+import { systemRandom } from '../../crypto/random.ts'
+import { type RecordSource, slicesOf } from '../../light-node/put-record.ts'
+import type { Random } from '../../ports.ts'
+import { systemClock } from '../clock.ts'
+import { sampleBundle } from './fhir.ts'
+import { sampleLetter } from './letter.ts'
+import { samplePerson } from './person.ts'
+import { sampleScan } from './scan.ts'
 
 /** @returns three records of a made-up patient: a FHIR R4 bundle, a letter and an image. */
 export function samplePatient(

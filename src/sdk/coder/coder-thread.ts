@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { isErrorCode, XcareError } from '../errors.ts'
-import type { Coder, OpenStream, SealStream } from '../light-node/coder.ts'
+import { isErrorCode, XcareError } from '../../errors.ts'
+import type { Coder, OpenStream, SealStream } from '../../light-node/coder.ts'
 import type { Answers, Questions } from './_coder-messages.ts'
 
 /** Starts a worker thread that seals and opens, so that this thread is free for the network. */

@@ -3,11 +3,11 @@ import { closeSync, openSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isErrorCode, XcareError } from '../errors.ts'
-import { systemClock } from './clock.ts'
+import { isErrorCode, XcareError } from '../../errors.ts'
+import { systemClock } from '../clock.ts'
 import { isAlive, type RunFile, runningRole } from './role.ts'
 
-const PROGRAM = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const READY_MS_MAX = 60_000
 const STOP_MS_MAX = 10_000
 

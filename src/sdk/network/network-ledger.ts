@@ -1,8 +1,8 @@
-import { fromHex } from '../bytes.ts'
-import { openLedger } from '../chain-anchor/light/ledger.ts'
-import { rpcProvider } from '../chain-anchor/light/rpc-provider.ts'
-import type { Folder, Ledger } from '../ports.ts'
-import { systemClock } from './clock.ts'
+import { fromHex } from '../../bytes.ts'
+import { openLedger } from '../../chain-anchor/light/ledger.ts'
+import { rpcProvider } from '../../chain-anchor/light/rpc-provider.ts'
+import type { Folder, Ledger } from '../../ports.ts'
+import { systemClock } from '../clock.ts'
 import type { NetworkFile } from './network-folder.ts'
 
 /** Opens the ledger of `network` as a light client of its own sees it; `folder` keeps its headers. */

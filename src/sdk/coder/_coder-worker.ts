@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads'
-import { systemRandom } from '../crypto/random.ts'
-import { asXcareError, XcareError } from '../errors.ts'
-import type { StripeFragments } from '../fragment/writer.ts'
-import type { OpenStream, SealStream } from '../light-node/coder.ts'
-import { localCoder } from '../light-node/coder-local.ts'
+import { systemRandom } from '../../crypto/random.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import type { StripeFragments } from '../../fragment/writer.ts'
+import type { OpenStream, SealStream } from '../../light-node/coder.ts'
+import { localCoder } from '../../light-node/coder-local.ts'
 import type { Answers, Question } from './_coder-messages.ts'
 
 const coder = localCoder(systemRandom)
