@@ -63,7 +63,7 @@ function plain(buffer: Uint8Array): Uint8Array {
 const scratch = new Uint8Array(SCRATCH_BYTES)
 
 function digest(name: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return fromLatin1(crypto.hash(name, parts[0]!, 'latin1'))
+  if (parts.length === 1) return fromLatin1(crypto.hash(name, parts[0]!, 'binary'))
   let length = 0
   for (const part of parts) length += part.length
   if (length > SCRATCH_BYTES) {
@@ -76,7 +76,7 @@ function digest(name: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8A
     scratch.set(part, at)
     at += part.length
   }
-  return fromLatin1(crypto.hash(name, scratch.subarray(0, length), 'latin1'))
+  return fromLatin1(crypto.hash(name, scratch.subarray(0, length), 'binary'))
 }
 
 function fromLatin1(text: string): Uint8Array {
