@@ -121,6 +121,42 @@ describe('native proofs', () => {
   })
 })
 
+interface Claim {
+  why?: string
+  root: string
+  key: string
+  value: string | null
+  proof: string
+}
+
+describe('frozen proofs', () => {
+  const file = `${import.meta.dirname}/../vectors/state-proof.json`
+  const frozen: {
+    entries: { key: string; value: string }[]
+    root: string
+    valid: Claim[]
+    invalid: Claim[]
+  } = JSON.parse(readFileSync(file, 'utf8'))
+  const holds = ({ root, key, value, proof }: Claim) =>
+    verifyStateProof(fromHex(root), fromHex(key), value === null ? null : fromHex(value), fromHex(proof))
+
+  it('come out of the tree as they were', () => {
+    const entries = frozen.entries.map(({ key, value }) => [fromHex(key), fromHex(value)] as const)
+    const grown = new StateTree(new MemoryPages()).update(entries)
+    expect(toHex(grown.root.hash)).toBe(frozen.root)
+    for (const claim of frozen.valid.filter(({ root }) => root === frozen.root))
+      expect(toHex(grown.prove(fromHex(claim.key)).proof)).toBe(claim.proof)
+  })
+
+  it('hold', () => {
+    expect(frozen.valid.every(holds)).toBe(true)
+  })
+
+  it.each(frozen.invalid)('do not hold for $why', (claim) => {
+    expect(holds(claim)).toBe(false)
+  })
+})
+
 /** The same proof in ICS-23 form, to show that our tree is the tree of SmtSpec. */
 function ics23Existence(key: Uint8Array): Uint8Array {
   const { value, proof } = tree.prove(key)

@@ -114,7 +114,7 @@ class LightLedger implements Ledger {
         failure ??= error
       }
     }
-    throw failure!
+    throw failure?.code === 'TIMEOUT' ? unconfirmed(failure) : failure!
   }
 
   /** Newest verified block; fails only when what is known is older than `maxAgeMs`. */
