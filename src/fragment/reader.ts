@@ -2,7 +2,7 @@ import { allZero } from '../bytes.ts'
 import { CobblestoneOpener } from '../crypto/cobblestone.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES, FRAGMENT_HEAD_BYTES } from '../limits.ts'
-import { decodeStripe } from './erasure/erasure.ts'
+import { decodeShards } from './erasure/erasure.ts'
 import { fragmentBytesOf, type Layout, LENGTH_PREFIX_BYTES, layoutFrom, paddedLengthOf } from './layout.ts'
 import type { Manifest } from './manifest.ts'
 import { bodyContext, checkCustodyKey, deriveObjectKeys, type ObjectKeys } from './object-keys.ts'
@@ -38,6 +38,8 @@ export class ObjectReader {
   readonly #carry = new Uint8Array(SEALED_CHUNK_BYTES)
   #carryFill = 0
   #broken = false
+  /** Where lost data shards are rebuilt, made when the first is lost. */
+  #room: Uint8Array | null = null
   readonly #spares: Uint8Array[] = []
 
   /**
@@ -151,7 +153,8 @@ export class ObjectReader {
     )
     const data = bare.slice(0, k)
     if (data.every((shard) => shard?.length === shardBytes)) return data as Uint8Array[]
-    return [decodeStripe(bare, k, n, shardBytes)]
+    this.#room ??= new Uint8Array(k * shardBytes)
+    return decodeShards(bare, k, n, shardBytes, this.#room)
   }
 
   #openBody(stripe: number, data: Uint8Array[]): Uint8Array {

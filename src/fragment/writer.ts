@@ -4,7 +4,7 @@ import { blake3 } from '../crypto/hash.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES, FRAGMENT_HEAD_BYTES } from '../limits.ts'
 import type { Random } from '../ports.ts'
-import { encodeStripe } from './erasure/erasure.ts'
+import { encodeShards } from './erasure/erasure.ts'
 import { SHARE_BYTES, writeHead } from './header.ts'
 import { checkLayout, fragmentBytesOf, type Layout, paddedLengthOf } from './layout.ts'
 import { columnRoot, type WrittenObject } from './manifest.ts'
@@ -46,8 +46,8 @@ export interface StripeFragments {
 }
 
 /**
- * Seals one object and cuts it into fragments, stripe by stripe. Holds one stripe of sealed body and whatever stripes the caller
- * has not let go of. Write at most about a stripe at a time to keep memory small. Spec: docs/spec/object.md.
+ * Seals one object and cuts it into fragments, stripe by stripe. Holds the stripe being filled and whatever stripes the
+ * caller has not let go of. Write at most about a stripe at a time to keep memory small. Spec: docs/spec/object.md.
  */
 export class ObjectWriter {
   /** Cobblestone salt, 24 bytes. */
@@ -61,9 +61,11 @@ export class ObjectWriter {
   /** Plaintext of the next chunk. */
   readonly #chunk = new Uint8Array(CHUNK_BYTES)
   #chunkFill = 0
-  /** Sealed body of the stripe being filled, with room for the chunk that crosses its end. */
-  readonly #body: Uint8Array
-  #bodyFill = 0
+  /** A sealed chunk that does not fit the shard it begins in, before it is laid out. */
+  readonly #crossing = new Uint8Array(SEALED_CHUNK_BYTES)
+  /** Fragments of the stripe being filled, and how much of the body its data shards hold by now. */
+  #stripe: Uint8Array | null = null
+  #stripeFill = 0
   #written = 0
   #nextStripe = 0
   #finished = false
@@ -78,7 +80,6 @@ export class ObjectWriter {
     this.salt = random.bytes(SALT_BYTES)
     this.#sealer = new CobblestoneSealer(this.#keys.body, this.salt, bodyContext(options, ownerKey, layout))
     this.commitment = this.#sealer.commitment
-    this.#body = new Uint8Array(layout.k * layout.shardBytes + SEALED_CHUNK_BYTES)
     this.#columnHashes = Array.from({ length: layout.n }, () => new Uint8Array(layout.stripes * HASH_BYTES))
     this.#chunk.set(u64be(length))
     this.#chunkFill = 8
@@ -114,10 +115,7 @@ export class ObjectWriter {
       done.push(...this.#take(ZERO_CHUNK.subarray(0, Math.min(left, CHUNK_BYTES))))
     this.#finished = true
     this.#seal(this.#chunk.subarray(0, this.#chunkFill), true, done)
-    if (this.#nextStripe < layout.stripes) {
-      this.#body.fill(0, this.#bodyFill)
-      done.push(this.#completeStripe())
-    }
+    while (this.#nextStripe < layout.stripes) this.#lay(ZERO_CHUNK.subarray(0, this.#shardRoom()), done)
     this.#chunk.fill(0)
     return done
   }
@@ -176,44 +174,79 @@ export class ObjectWriter {
     return done
   }
 
+  /** Seals a chunk straight into the shard where it belongs, or by way of `#crossing` when it goes on in the next. */
   #seal(chunk: Uint8Array, isLast: boolean, done: StripeFragments[]): void {
-    const { k, shardBytes } = this.#options.layout
-    const stripeBytes = k * shardBytes
-    this.#bodyFill = this.#sealer.sealInto(chunk, isLast, this.#body, this.#bodyFill)
-    while (this.#bodyFill >= stripeBytes) {
-      done.push(this.#completeStripe())
-      this.#body.copyWithin(0, stripeBytes, this.#bodyFill)
-      this.#bodyFill -= stripeBytes
+    const length = chunk.length + CHUNK_TAG_BYTES
+    if (length <= this.#shardRoom()) {
+      this.#sealer.sealInto(chunk, isLast, this.#buffer(), this.#place())
+      this.#advance(length, done)
+      return
+    }
+    this.#sealer.sealInto(chunk, isLast, this.#crossing, 0)
+    this.#lay(this.#crossing.subarray(0, length), done)
+  }
+
+  /** Lays bytes of the body where they belong, shard after shard. */
+  #lay(body: Uint8Array, done: StripeFragments[]): void {
+    for (let at = 0; at < body.length; ) {
+      const part = body.subarray(at, at + this.#shardRoom())
+      this.#buffer().set(part, this.#place())
+      at += part.length
+      this.#advance(part.length, done)
     }
   }
 
-  /** Codes the filled body, puts heads on and hashes. */
+  #buffer(): Uint8Array {
+    const { layout } = this.#options
+    this.#stripe ??= this.#spares.pop() ?? new Uint8Array(layout.n * fragmentBytesOf(layout))
+    return this.#stripe
+  }
+
+  /** Bytes of the body that still fit the shard being filled. */
+  #shardRoom(): number {
+    const { shardBytes } = this.#options.layout
+    return shardBytes - (this.#stripeFill % shardBytes)
+  }
+
+  /** Where the next byte of the body goes in the buffer: behind the heads of its own and all earlier fragments. */
+  #place(): number {
+    const column = Math.floor(this.#stripeFill / this.#options.layout.shardBytes)
+    return this.#stripeFill + (column + 1) * FRAGMENT_HEAD_BYTES
+  }
+
+  #advance(bytes: number, done: StripeFragments[]): void {
+    const { k, shardBytes } = this.#options.layout
+    this.#stripeFill += bytes
+    if (this.#stripeFill < k * shardBytes) return
+    done.push(this.#completeStripe())
+    this.#stripe = null
+    this.#stripeFill = 0
+  }
+
+  /** Codes the filled stripe, puts heads on and hashes. */
   #completeStripe(): StripeFragments {
-    const { k, n, shardBytes } = this.#options.layout
+    const { k, n } = this.#options.layout
     const stripe = this.#nextStripe++
-    const fragmentBytes = fragmentBytesOf(this.#options.layout)
-    const bytes = this.#spares.pop() ?? new Uint8Array(n * fragmentBytes)
+    const bytes = this.#buffer()
+    const size = fragmentBytesOf(this.#options.layout)
+    const fragments = Array.from({ length: n }, (_, column) => itemOf(bytes, column, size))
+    const shards = fragments.map((fragment) => fragment.subarray(FRAGMENT_HEAD_BYTES))
+    encodeShards(shards.slice(0, k), shards.slice(k))
     const hashes = new Uint8Array(n * HASH_BYTES)
-    const body = this.#body.subarray(0, k * shardBytes)
-    const parity = encodeStripe(body, k, n, shardBytes)
-    for (let column = 0; column < n; column++) {
-      const shard = itemOf(column < k ? body : parity, column < k ? column : column - k, shardBytes)
-      const fragment = bytes.subarray(column * fragmentBytes, (column + 1) * fragmentBytes)
-      this.#writeFragment(fragment, stripe, column, shard)
+    fragments.forEach((fragment, column) => {
+      this.#writeHead(fragment, stripe, column)
       const hash = blake3(fragment)
       hashes.set(hash, column * HASH_BYTES)
       this.#columnHashes[column]!.set(hash, stripe * HASH_BYTES)
-    }
+    })
     return { stripe, bytes, hashes }
   }
 
-  #writeFragment(fragment: Uint8Array, stripe: number, column: number, shard: Uint8Array): void {
+  #writeHead(fragment: Uint8Array, stripe: number, column: number): void {
     const { objectId, version, layout } = this.#options
     const { k, n, shardBytes, stripes } = layout
-    const header = { objectId, version, stripe, column, k, n, shardBytes, stripes }
     const share = itemOf(this.#secrets.shares[stripe]!, column, SHARE_BYTES)
-    writeHead(header, share, fragment, 0)
-    fragment.set(shard, FRAGMENT_HEAD_BYTES)
+    writeHead({ objectId, version, stripe, column, k, n, shardBytes, stripes }, share, fragment, 0)
   }
 }
 

@@ -35,18 +35,35 @@ export function encodeStripe(
   shardBytes: number,
   kernel = bestKernel(),
 ): Uint8Array {
-  const code = codeOf(k, n)
   checkShardBytes(shardBytes)
   if (data.length !== k * shardBytes)
     throw new XcareError(
       'MALFORMED',
       `a stripe of ${k} shards has ${k * shardBytes} bytes, not ${data.length}`,
     )
+  codeOf(k, n)
   const parity = new Uint8Array((n - k) * shardBytes)
-  const rows = split(data, shardBytes)
-  if (n - k > sumRowsMax(kernel, code)) transformEncode(kernel, code, rows, split(parity, shardBytes))
-  else if (n > k) sum(kernel, encoderOf(kernel, code), rows, split(parity, shardBytes))
+  encodeShards(split(data, shardBytes), split(parity, shardBytes), kernel)
   return parity
+}
+
+/**
+ * As `encodeStripe`, for shards that lie apart: fills `parity` from `data`, where they are.
+ * @param data k shards of equal size. @param parity n - k shards of that size, overwritten.
+ * @throws XcareError MALFORMED on a shape the code has not, or shards of different sizes.
+ */
+export function encodeShards(
+  data: readonly Uint8Array[],
+  parity: readonly Uint8Array[],
+  kernel = bestKernel(),
+): void {
+  const code = codeOf(data.length, data.length + parity.length)
+  const shardBytes = data[0].length
+  checkShardBytes(shardBytes)
+  if ([...data, ...parity].some((shard) => shard.length !== shardBytes))
+    throw new XcareError('MALFORMED', 'the shards of a stripe have different sizes')
+  if (parity.length > sumRowsMax(kernel, code)) transformEncode(kernel, code, data, parity)
+  else if (parity.length > 0) sum(kernel, encoderOf(kernel, code), data, parity)
 }
 
 /**
@@ -63,20 +80,36 @@ export function decodeStripe(
   shardBytes: number,
   kernel = bestKernel(),
 ): Uint8Array {
+  codeOf(k, n)
+  checkShardBytes(shardBytes)
+  const data = new Uint8Array(k * shardBytes)
+  decodeShards(shards, k, n, shardBytes, data, kernel).forEach((shard, at) => {
+    if (shards[at]) data.set(shard, at * shardBytes)
+  })
+  return data
+}
+
+/**
+ * As `decodeStripe`, without copying the data shards that are there.
+ * @param room k * `shardBytes` bytes; each lost shard is written to its place there.
+ * @returns the k data shards: those of `shards`, and views into `room` for the lost ones.
+ */
+export function decodeShards(
+  shards: Shards,
+  k: number,
+  n: number,
+  shardBytes: number,
+  room: Uint8Array,
+  kernel = bestKernel(),
+): Uint8Array[] {
   const code = codeOf(k, n)
   const known = knownShards(shards, code, shardBytes, -1)
-  const data = new Uint8Array(k * shardBytes)
-  const rows = split(data, shardBytes)
-  const missing: number[] = []
-  rows.forEach((row, at) => {
-    const shard = shards[at]
-    if (shard) row.set(shard)
-    else missing.push(at)
-  })
+  const rows = split(room, shardBytes)
+  const missing = Array.from(rows.keys()).filter((at) => !shards[at])
   const wanted = missing.map((at) => rows[at])
   if (missing.length > sumRowsMax(kernel, code)) transformDecode(kernel, code, shards, known, missing, wanted)
   else if (missing.length > 0) sumOfShards(kernel, code, shards, known, missing, wanted)
-  return data
+  return rows.map((row, at) => shards[at] ?? row)
 }
 
 /**
