@@ -5,7 +5,8 @@ import { concat, equalBytes, utf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import type { XWing } from './native-types.ts'
 import {
-  rawKey,
+  privateHandle,
+  publicHandle,
   XWING_ENC_BYTES,
   XWING_KEM_ID,
   XWING_PUBLIC_BYTES,
@@ -51,9 +52,9 @@ export function envelopesOver(xwing: XWing): Envelopes {
     async kemKeyFromSeed(seed) {
       if (seed.length !== XWING_SEED_BYTES)
         throw new XcareError('MALFORMED', `an envelope key has a 32-byte seed, got ${seed.length}`)
-      const privateKey = rawKey('private', new Uint8Array(seed))
+      const privateKey = privateHandle(xwing.fromSeed(new Uint8Array(seed)))
       return {
-        publicKey: xwing.fromSeed(seed).publicKey,
+        publicKey: privateKey.publicKey,
         async open(envelope, info, aad) {
           const { enc, ciphertext } = splitEnvelope(envelope)
           try {
@@ -73,7 +74,7 @@ export function envelopesOver(xwing: XWing): Envelopes {
         throw new XcareError('MALFORMED', `an envelope's public key has 1216 bytes, got ${publicKey.length}`)
       try {
         const options = { info: utf8(info), aad }
-        const sealed = await suite.Seal(rawKey('public', publicKey), plaintext, options)
+        const sealed = await suite.Seal(publicHandle(publicKey), plaintext, options)
         return concat(SUITE, sealed.encapsulatedSecret, sealed.ciphertext)
       } catch (cause) {
         throw new XcareError('MALFORMED', 'not an X-Wing public key', { cause })
