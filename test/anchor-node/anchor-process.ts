@@ -29,10 +29,11 @@ export async function spawnAnchor(
 export async function startAnchorProcess(dir: string, validators = 1): Promise<AnchorProcess> {
   const { said, child } = await spawnAnchor(dir, validators)
   if (said.type !== 'ready') throw new Error(`the anchor did not start: ${JSON.stringify(said)}`)
+  // Listened for from the start: an anchor may end by itself before `end` is called.
+  const gone = once(child, 'exit')
   return {
     ...(said as Pick<AnchorProcess, 'rpcUrl' | 'chainId' | 'trust'>),
     async end(signal) {
-      const gone = once(child, 'exit')
       if (child.exitCode === null && child.signalCode === null) child.kill(signal)
       await gone
     },

@@ -10,8 +10,8 @@ import { openLedger } from '../../src/chain-anchor/light/ledger.ts'
 import { rpcProvider } from '../../src/chain-anchor/light/rpc-provider.ts'
 import type { Ledger } from '../../src/ports.ts'
 import { make, person, seeded, tx } from '../chain-anchor/app/chain-actors.ts'
+import { MemoryFolder } from '../chain-anchor/light/fake-ports.ts'
 import { type AnchorProcess, startAnchorProcess } from './anchor-process.ts'
-import { MemoryFolder } from './memory-folder.ts'
 
 const clock = {
   nowMs: () => Date.now(),

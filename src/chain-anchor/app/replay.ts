@@ -2,10 +2,16 @@ import { compareBytes, concat, u64be, utf8 } from '../../bytes.ts'
 import { UNIQUE_IDS_PER_SHARD_MAX } from '../../limits.ts'
 import { refuse, type Verdict } from './refusal.ts'
 import type { StateOverlay, StateView } from './state.ts'
-import type { TxBody } from './tx.ts'
 
 const ID_BYTES = 16
 const SHARDS = 16
+/** What tells transactions apart. */
+export interface TxIdentity {
+  /** 16 bytes */
+  uniqueId: Uint8Array
+  validUntilHeight: number
+}
+
 const PREFIX = utf8('seen/')
 
 /**
@@ -13,7 +19,7 @@ const PREFIX = utf8('seen/')
  * only be found in one place, and a whole height is forgotten once no such transaction could pass any more.
  * @returns a refusal when a transaction with this body's id and height was applied already. Spec: docs/spec/state.md 3.
  */
-export function checkUnique(state: StateView, body: TxBody): Verdict {
+export function checkUnique(state: StateView, body: TxIdentity): Verdict {
   const ids = state.get(shardKey(body.validUntilHeight, shardOf(body.uniqueId)))
   if (ids === null) return null
   if (position(ids, body.uniqueId).found) return refuse('repeated', 'This transaction is in a block already.')
@@ -23,7 +29,7 @@ export function checkUnique(state: StateView, body: TxBody): Verdict {
 }
 
 /** Keeps the unique id of a transaction that is about to be applied. */
-export function rememberId(state: StateOverlay, body: TxBody): void {
+export function rememberId(state: StateOverlay, body: TxIdentity): void {
   const key = shardKey(body.validUntilHeight, shardOf(body.uniqueId))
   const ids = state.get(key) ?? new Uint8Array(0)
   const { at } = position(ids, body.uniqueId)

@@ -7,7 +7,7 @@ import type { Block } from '../comet/block.ts'
 import { decodeLightBlock } from '../comet/decode.ts'
 import { encodeLightBlock } from '../comet/encode.ts'
 import { type Commit, NO_BLOCK_ID } from '../comet/types.ts'
-import { openSqlite } from '../state/sqlite.ts'
+import { openSqlite, plain } from '../state/sqlite.ts'
 import type { StoredBlock, TxPlace } from './engine.ts'
 
 /** Commit of the first block's "block before": height 0, no lines. */
@@ -122,8 +122,4 @@ function prepare(database: Database) {
 
 function answer([code, log]: [number, string]): TxAnswer {
   return { code, data: new Uint8Array(0), log, codespace: code === 0 ? '' : 'xcare' }
-}
-
-function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes)
 }

@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3'
 import { XcareError } from '../../errors.ts'
 import type { PageStore } from './smt.ts'
+import { plain } from './sqlite.ts'
 
 /**
  * The tree's records in one SQLite table with ids in order of writing, so that appends touch few pages of the database.
@@ -34,9 +35,11 @@ export class SqliteRecords implements PageStore {
 
   /** Bytes of record `id`, waiting or durable. @throws XcareError INTEGRITY when there is none. */
   read(id: number): Uint8Array {
-    const bytes = this.#pending.get(id) ?? this.#select.get(id)?.bytes
-    if (!bytes) throw new XcareError('INTEGRITY', 'a record of the chain state is missing')
-    return bytes
+    const waiting = this.#pending.get(id)
+    if (waiting) return waiting
+    const row = this.#select.get(id)
+    if (!row) throw new XcareError('INTEGRITY', 'a record of the chain state is missing')
+    return plain(row.bytes)
   }
 
   /** Keeps `record` until flush or drop. */

@@ -37,3 +37,8 @@ export function asStoreError(cause: unknown): unknown {
     return new XcareError('FILE_UNREADABLE', 'a file of the anchoring chain cannot be opened', { cause })
   return cause
 }
+
+/** @returns the bytes of a column as a plain array: a Buffer would cut without copying where an array copies. */
+export function plain(column: Uint8Array): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.length)
+}

@@ -5,7 +5,7 @@ import { STATE_VERSIONS_KEPT } from '../../limits.ts'
 import { LISTED_PREFIXES, type StateChanges, type StateEntry, type StateStore } from '../app/state.ts'
 import { SqliteRecords } from './records-sqlite.ts'
 import { EMPTY_ROOT, StateTree, type TreeRoot } from './smt.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite, plain } from './sqlite.ts'
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS versions (height INTEGER PRIMARY KEY, page INTEGER NOT NULL, hash BLOB NOT NULL);
@@ -152,9 +152,4 @@ function isListed(key: Uint8Array): boolean {
   return LISTED_PREFIXES.some((prefix) =>
     Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1').startsWith(prefix),
   )
-}
-
-// The driver returns Buffers; everything above works on plain byte arrays.
-function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes)
 }
