@@ -65,6 +65,9 @@ export const NODE_STREAMS_MAX = 512
 export const DISK_QUEUE_BYTES_MAX = 32 * MIB
 /** A full disk is looked at again after this long. */
 export const DISK_RETRY_MS = 2_000
+/** Holders of an object that tell the DHT about it, and objects waiting to be told, at most. */
+export const ANNOUNCERS_MAX = 8
+export const ANNOUNCE_QUEUE_MAX = 20_000
 /** After a restart, objects younger than this are announced again. */
 export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000
 /** Opening a connection or a stream, and stopping a peer, at most. */
@@ -192,7 +195,10 @@ assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
 assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
 assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
-assert(BLOCK_INTERVAL_MS_MAX + HEADER_DRIFT_MS < CLOCK_SKEW_MS_MAX, 'a healthy chain never looks like a wrong clock')
+assert(
+  BLOCK_INTERVAL_MS_MAX + HEADER_DRIFT_MS < CLOCK_SKEW_MS_MAX,
+  'a healthy chain never looks like a wrong clock',
+)
 assert(COMMIT_BYTES_MAX > FRAGMENT_BYTES_MAX + MANIFEST_BYTES_MAX, 'every record fits one commit')
 assert(VOLUME_BYTES > 2 * COMMIT_BYTES_MAX, 'a volume holds many commits')
 assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')

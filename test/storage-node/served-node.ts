@@ -128,8 +128,9 @@ export class TestClient {
     object: MadeObject,
     column = 0,
     fragments = object.fragments[0]!,
+    audience = AUDIENCE,
   ): Promise<NodeMessage | null> {
-    await this.send(openPutOf(object, column))
+    await this.send(openPutOf(object, column, audience))
     const window = new CreditWindow()
     for (const [stripe, body] of fragments.entries()) {
       while (!window.hasRoom(body.length)) {

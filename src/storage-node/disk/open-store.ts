@@ -5,14 +5,17 @@ import { fromHex, toHex } from '../../bytes.ts'
 import { systemRandom } from '../../crypto/random.ts'
 import type { DiskOptions } from './calls.ts'
 import { takeLock } from './lock.ts'
-import { Store } from './store.ts'
+import { VolumeStore } from './store.ts'
 import { storeIdOf } from './store-id.ts'
 import { openVolumeFolder } from './volume/files.ts'
 
 const CONFIG = 'store.json'
 
 /** Opens the store in a data folder: takes its lock, checks that the volumes are its own, recovers. @throws XcareError LOCKED, INTEGRITY */
-export function openStore({ path, quotaBytes, audience }: DiskOptions): { store: Store; close(): void } {
+export function openStore({ path, quotaBytes, audience }: DiskOptions): {
+  store: VolumeStore
+  close(): void
+} {
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const lock = takeLock(join(path, 'lock'))
   try {
@@ -22,7 +25,7 @@ export function openStore({ path, quotaBytes, audience }: DiskOptions): { store:
     if (configured === null) configureId(path, storeId)
     const index = { path: join(path, 'index.db') }
     const clock = { nowMs: () => Date.now() }
-    const store = new Store({ folder, index, storeId, quotaBytes, audience, clock })
+    const store = new VolumeStore({ folder, index, storeId, quotaBytes, audience, clock })
     const close = () => {
       store.close()
       lock.release()

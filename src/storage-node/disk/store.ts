@@ -51,7 +51,7 @@ export interface PutStart {
  * The fragment store of one node: append-only volumes and an index, used by one thread. Whatever was acknowledged
  * survives a crash; whatever is read has the hash it was put under. Spec: docs/spec/volume.md.
  */
-export class Store {
+export class VolumeStore {
   readonly #options: StoreOptions
   readonly #volumes: Volumes
   readonly #batch: Batch

@@ -6,10 +6,10 @@ import type { DiskAnswer, DiskCall, DiskCalls, DiskOptions, DiskRequest, DiskSta
 import type { CommitOp, CommitResult } from './commit.ts'
 import { costOf } from './commit.ts'
 import { openStore } from './open-store.ts'
-import type { Store } from './store.ts'
+import type { VolumeStore } from './store.ts'
 
 type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
-type Handlers = { [C in Now]: (store: Store, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
+type Handlers = { [C in Now]: (store: VolumeStore, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
 
 const HANDLERS: Handlers = {
   openPut: (store, order) => store.openPut(order),
@@ -32,12 +32,12 @@ const HANDLERS: Handlers = {
 /** Serves the calls of one main thread: reads as they come, everything that must be durable in groups. */
 class DiskThread {
   readonly #port: MessagePort
-  readonly #store: Store
+  readonly #store: VolumeStore
   readonly #close: () => void
   readonly #waiting: { id: number; op: CommitOp }[] = []
   #scheduled = false
 
-  constructor(port: MessagePort, store: Store, close: () => void) {
+  constructor(port: MessagePort, store: VolumeStore, close: () => void) {
     this.#port = port
     this.#store = store
     this.#close = close
@@ -63,7 +63,7 @@ class DiskThread {
 
   #run(id: number, call: Now, args: unknown[]): DiskAnswer {
     try {
-      const handler = HANDLERS[call] as (store: Store, ...args: unknown[]) => unknown
+      const handler = HANDLERS[call] as (store: VolumeStore, ...args: unknown[]) => unknown
       return { id, value: handler(this.#store, ...args) }
     } catch (error) {
       return { id, error: wireError(asXcareError(error)) }

@@ -1,0 +1,215 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SigningKey } from '../crypto/sign.ts'
+import { openDirectory } from '../dht/directory.ts'
+import { kadService } from '../dht/service.ts'
+import { asXcareError, type XcareError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
+import { ANNOUNCE_AGAIN_MS, ANNOUNCE_QUEUE_MAX, DIAL_MS, NODE_STREAMS_PER_PEER_MAX } from '../limits.ts'
+import { type Peer, startPeer } from '../net/peer.ts'
+import type { Clock, Ledger, PeerAddress, Random, XcareEvent } from '../ports.ts'
+import { FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
+import { AnnounceQueue } from './announce.ts'
+import type { StoreStatus } from './disk/store.ts'
+import { FragmentStore } from './fragment-store.ts'
+import { loadNodeKeys, type NodeKeys } from './keys.ts'
+import { meetNeighbours } from './neighbours.ts'
+import { registerNode } from './register.ts'
+import { serveFragments } from './serve.ts'
+import { StreamGate } from './stream-gate.ts'
+
+const REGISTER_RETRY_MS = 3_000
+const MEET_MS = 15_000
+const EXPIRE_MS = 60_000
+/** What a node says of itself until the network has measured it. */
+const AVAILABILITY_PPM = 990_000
+const ADDRESSES_TOLD_MAX = 8
+
+/** How to run a storage node as this process. */
+export interface StartStorageNodeOptions {
+  /** Folder of this node: `keys/` and `data/` are made inside, mode 0700. */
+  dir: string
+  /** Chain id. */
+  network: string
+  /** The node's own light client. */
+  ledger: Ledger
+  /** The institution that answers for this node, and its key. */
+  institution: { instId: string; signing: SigningKey }
+  /** Where the node is: its network and region, as placement sees them. */
+  location: { network: string; region: string }
+  /** Disk the node may use in all, at least 16 MiB. */
+  quotaBytes: number
+  /** Multiaddrs to listen on; `announce` is told to others instead, when given. */
+  listen: readonly string[]
+  announce?: readonly string[]
+  /** Peers to connect to before the chain names others. */
+  neighbours?: readonly PeerAddress[]
+  clock: Clock
+  random: Random
+  /** Version of the program. */
+  version?: string
+  log?: (event: XcareEvent) => void
+  /** Told once when the disk thread broke down: the node serves nothing any more and should be restarted. */
+  onFailure?: (error: XcareError) => void
+}
+
+/** A running storage node. */
+export interface RunningStorageNode {
+  readonly nodeId: NodeId
+  /** Multiaddrs without the peer id. */
+  readonly addresses: string[]
+  /** Whether the chain lists this node as it is now; false while the chain is away and it is tried again and again. */
+  readonly registered: boolean
+  /** Counters of its store. */
+  status(): Promise<StoreStatus>
+  /** Stops serving, finishes what is under way, closes the store. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts or continues the storage node in `dir`: keys, disk, peer, DHT, registration on the chain, service, chores.
+ * @throws XcareError LOCKED while another process has the folder, INTEGRITY on a wrong disk, PORT_IN_USE, REFUSED when the
+ * chain does not take the registration.
+ */
+export async function startStorageNode(options: StartStorageNodeOptions): Promise<RunningStorageNode> {
+  await mkdir(options.dir, { recursive: true, mode: 0o700 })
+  const keys = await loadNodeKeys(options.dir, options.random)
+  const { network, quotaBytes } = options
+  const audience = { network, nodeId: keys.nodeId }
+  const store = await FragmentStore.open({ path: join(options.dir, 'data'), quotaBytes, audience })
+  let peer: Peer | null = null
+  try {
+    peer = await startPeer({
+      seed: keys.seed,
+      listen: options.listen,
+      ...(options.announce ? { announce: options.announce } : {}),
+      services: { kad: kadService({ serverMode: true }) },
+    })
+    const node = new StorageNode(options, keys, store, peer)
+    await node.start()
+    return node
+  } catch (error) {
+    await peer?.stop()
+    await store.close()
+    throw error
+  }
+}
+
+class StorageNode implements RunningStorageNode {
+  readonly nodeId: NodeId
+  registered = false
+  readonly #options: StartStorageNodeOptions
+  readonly #keys: NodeKeys
+  readonly #store: FragmentStore
+  readonly #peer: Peer
+  readonly #announcements: AnnounceQueue
+  readonly #stopping = new AbortController()
+  readonly #chores: Promise<void>[] = []
+  readonly #log: (event: XcareEvent) => void
+
+  constructor(options: StartStorageNodeOptions, keys: NodeKeys, store: FragmentStore, peer: Peer) {
+    this.#options = options
+    this.#keys = keys
+    this.#store = store
+    this.#peer = peer
+    this.nodeId = keys.nodeId
+    this.#log = options.log ?? (() => {})
+    this.#announcements = new AnnounceQueue(openDirectory(peer), this.#log)
+    store.onFailure = (error) => {
+      this.#log({ type: 'failed', what: 'disk', code: error.code, message: error.message })
+      void peer.stop()
+      options.onFailure?.(error)
+    }
+  }
+
+  get addresses(): string[] {
+    return this.#peer.addresses().slice(0, ADDRESSES_TOLD_MAX).sort()
+  }
+
+  async start(): Promise<void> {
+    const { rebuilt, tornBytes } = this.#store.recovery
+    if (rebuilt || tornBytes > 0) this.#log({ type: 'recovered', rebuilt, tornBytes })
+    await this.#serve()
+    for (const neighbour of this.#options.neighbours ?? [])
+      void this.#peer.connect(neighbour, AbortSignal.timeout(DIAL_MS)).catch(() => null)
+    await this.#register().catch((error: unknown) => {
+      // A chain that is away for a moment must not keep a node from serving what it has.
+      if (!asXcareError(error).retryable) throw error
+    })
+    this.#chores.push(
+      this.#every(REGISTER_RETRY_MS, 'register', async () => {
+        if (!this.registered) await this.#register()
+      }),
+      this.#every(MEET_MS, 'meet', () => this.#meet()),
+      this.#every(EXPIRE_MS, 'expire', () => this.#tidy()),
+    )
+    void this.#announceAgain()
+  }
+
+  status(): Promise<StoreStatus> {
+    return this.#store.call('status')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all([...this.#chores, this.#announcements.stop()])
+    await this.#peer.stop()
+    await this.#store.close()
+  }
+
+  async #serve(): Promise<void> {
+    const parts = {
+      store: this.#store,
+      audience: { network: this.#options.network, nodeId: this.nodeId },
+      key: this.#keys.signing,
+      gate: new StreamGate(),
+      version: this.#options.version ?? '0',
+      onComplete: (column: Parameters<AnnounceQueue['add']>[0]) => this.#announcements.add(column),
+    }
+    await this.#peer.handle(FRAGMENT_PROTOCOL, (stream) => serveFragments(stream, parts), {
+      maxInboundStreams: NODE_STREAMS_PER_PEER_MAX,
+    })
+  }
+
+  async #register(): Promise<void> {
+    const { ledger, random, network, institution, location, quotaBytes } = this.#options
+    const { nodeId, signing } = this.#keys
+    const node = {
+      ...{ nodeId, instId: institution.instId, signKey: signing.publicKey, capacityBytes: quotaBytes },
+      ...{ network: location.network, region: location.region },
+      ...{ addresses: this.addresses, availabilityPpm: AVAILABILITY_PPM },
+    }
+    await registerNode(ledger, random, { network, node, signers: [institution.signing, signing] })
+    this.registered = true
+    await this.#meet().catch(() => null)
+  }
+
+  async #meet(): Promise<void> {
+    await meetNeighbours(this.#peer, this.#options.ledger, this.#options.random)
+  }
+
+  async #tidy(): Promise<void> {
+    const forgotten = await this.#store.call('expire')
+    if (forgotten > 0) this.#log({ type: 'expired', columns: forgotten })
+    for (const { version, column, stripe } of await this.#store.call('takeDamaged'))
+      this.#log({ type: 'damaged', version, column, stripe })
+  }
+
+  async #announceAgain(): Promise<void> {
+    const since = this.#options.clock.nowMs() - ANNOUNCE_AGAIN_MS
+    for (const column of await this.#store.call('recent', since, ANNOUNCE_QUEUE_MAX).catch(() => []))
+      this.#announcements.add(column)
+  }
+
+  /** Repeats `chore` until the node stops; a failure is logged and tried again next time. */
+  async #every(everyMs: number, what: string, chore: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(everyMs, signal).catch(() => null)
+      if (signal.aborted) return
+      await chore().catch((error: unknown) =>
+        this.#log({ type: 'failed', what, code: asXcareError(error).code }),
+      )
+    }
+  }
+}
