@@ -1,8 +1,8 @@
 import { assert } from '../../assert.ts'
 import { XcareError } from '../../errors.ts'
 
-/** Bytes of the longest varint: 64 bits in groups of seven. */
-export const VARINT_BYTES_MAX = 10
+/** The longest varint: 64 bits in groups of seven. */
+const VARINT_BYTES_MAX = 10
 
 const LOW = 0x7fn
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn

@@ -7,7 +7,7 @@ import { headerHash } from './header.ts'
 import type { BlockId, Commit, Header, PartSetHeader } from './types.ts'
 
 /** Bytes of one block part; the last one is shorter. Source: CometBFT BlockPartSizeBytes. */
-export const BLOCK_PART_BYTES = 65_536
+const BLOCK_PART_BYTES = 65_536
 
 /** A block without evidence. `lastCommit` of the first block has height 0 and no lines. */
 export interface Block {

@@ -14,7 +14,7 @@ export interface PowerFraction {
 }
 
 /** More than two thirds: what makes a block final. */
-export const TWO_THIRDS: PowerFraction = { numerator: 2n, denominator: 3n }
+const TWO_THIRDS: PowerFraction = { numerator: 2n, denominator: 3n }
 /** More than one third: at least one honest validator. Default trust level of skipping verification. */
 export const ONE_THIRD: PowerFraction = { numerator: 1n, denominator: 3n }
 
@@ -43,7 +43,7 @@ export function lineCheck(chainId: string, commit: Commit): LineCheck {
 }
 
 /** @returns whether `power` is strictly above `fraction` of `total`, with upstream's integer division. */
-export function exceeds(power: bigint, total: bigint, fraction: PowerFraction): boolean {
+function exceeds(power: bigint, total: bigint, fraction: PowerFraction): boolean {
   return power > (total * fraction.numerator) / fraction.denominator
 }
 

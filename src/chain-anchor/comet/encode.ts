@@ -16,7 +16,7 @@ export function encodeTime(time: Timestamp): Uint8Array {
 }
 
 /** @returns tendermint.types.PartSetHeader bytes. The canonical form is the same. */
-export function encodePartSetHeader(parts: PartSetHeader): Uint8Array {
+function encodePartSetHeader(parts: PartSetHeader): Uint8Array {
   return new ProtoWriter().int(1, parts.total).bytes(2, parts.hash).finish()
 }
 
@@ -76,7 +76,7 @@ export function encodePublicKey(publicKey: Uint8Array): Uint8Array {
 }
 
 /** @returns tendermint.types.Validator bytes. */
-export function encodeValidator(validator: Validator): Uint8Array {
+function encodeValidator(validator: Validator): Uint8Array {
   return new ProtoWriter()
     .bytes(1, validator.address)
     .message(2, encodePublicKey(validator.publicKey))

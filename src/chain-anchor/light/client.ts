@@ -13,7 +13,7 @@ import { type LineCheck, lineCheck, ONE_THIRD, type PowerFraction } from '../com
 import { headerHash } from '../comet/header.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
 import type { LightBlock, Validator } from '../comet/types.ts'
-import { compareWithWitnesses, ForkError } from './detector.ts'
+import { compareWithWitness, ForkError } from './detector.ts'
 import type { Endpoint } from './endpoint.ts'
 import { LightStore } from './store.ts'
 import {
@@ -26,6 +26,8 @@ import {
 } from './verifier.ts'
 
 const PERSIST_EVERY_MS = 60_000
+/** A witness that takes longer is heard later: a fork it proves still stops the client, but nobody waits for it. */
+const WITNESS_PATIENCE_MS = 1000
 // Upstream's pivot between a trusted header and one too far away: 9/16 of the distance.
 const PIVOT_NUMERATOR = 9
 const PIVOT_DENOMINATOR = 16
@@ -69,6 +71,8 @@ export class LightClient {
   #persistedMs = Number.NEGATIVE_INFINITY
   #syncing: Promise<LightBlock> | null = null
   #fork: ForkError | null = null
+  /** Witnesses that have not answered their last question. */
+  readonly #asking = new Set<Endpoint>()
 
   private constructor(options: LightClientOptions, store: LightStore, newest: LightBlock | null) {
     this.#options = { ...options, endpoints: [...options.endpoints] }
@@ -156,13 +160,17 @@ export class LightClient {
 
   /** @returns an error after which another endpoint may do better. @throws every other error */
   async #judge(error: unknown): Promise<XcareError> {
-    if (error instanceof ForkError) {
-      this.#fork = error
-      await this.#store.saveFork(error.fork)
-    }
+    if (error instanceof ForkError) await this.#stop(error)
     if (!(error instanceof XcareError) || error instanceof ForkError || error.code === 'CLOCK_SKEW')
       throw error
     return error
+  }
+
+  /** Believes nothing any more, and keeps the evidence. */
+  async #stop(error: ForkError): Promise<void> {
+    if (this.#fork) return
+    this.#fork = error
+    await this.#store.saveFork(error.fork)
   }
 
   async #syncWith(endpoint: Endpoint, witnesses: readonly Endpoint[]): Promise<LightBlock> {
@@ -175,10 +183,38 @@ export class LightClient {
         `${endpoint.name} is behind: it knows no block above ${target.header.height}`,
       )
     const verified = await this.#verify(endpoint, trusted, target)
-    await compareWithWitnesses(witnesses, trusted, verified, async (witness, common, height) =>
-      this.#verify(witness, common, await this.#fetch(witness, height, [common])),
-    )
+    if (verified !== trusted) await this.#confirm(witnesses, trusted, verified)
     return verified
+  }
+
+  async #confirm(witnesses: readonly Endpoint[], common: LightBlock, verified: LightBlock): Promise<void> {
+    const { clock } = this.#options
+    const free = witnesses.filter((witness) => !this.#asking.has(witness))
+    if (free.length === 0) return
+    const patience = new AbortController()
+    const heard = Promise.all(free.map((witness) => this.#ask(witness, common, verified))).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    const late = clock.sleep(WITNESS_PATIENCE_MS, patience.signal).then(
+      () => null,
+      () => null,
+    )
+    const error = await Promise.race([heard, late])
+    patience.abort()
+    if (error !== null) throw error
+    heard.then((found) => (found instanceof ForkError ? this.#stop(found) : undefined)).catch(() => {})
+  }
+
+  async #ask(witness: Endpoint, common: LightBlock, verified: LightBlock): Promise<void> {
+    this.#asking.add(witness)
+    try {
+      await compareWithWitness(witness, common, verified, async (height) =>
+        this.#verify(witness, common, await this.#fetch(witness, height, [common])),
+      )
+    } finally {
+      this.#asking.delete(witness)
+    }
   }
 
   async #first(endpoint: Endpoint): Promise<LightBlock> {

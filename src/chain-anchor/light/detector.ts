@@ -28,42 +28,31 @@ export class ForkError extends XcareError {
   }
 }
 
-/** Fetches and verifies the block at `height` from one endpoint, starting at `common`. @throws XcareError */
-export type VerifyFrom = (endpoint: Endpoint, common: LightBlock, height: number) => Promise<LightBlock>
-
 /**
- * Asks every witness for the header at the height of `primary`. Witnesses that do not answer, are behind or cannot
- * back their version with signatures prove nothing and are passed over.
+ * Asks a witness for the header at the height of `primary`. One that does not answer, is behind or cannot back its
+ * version with signatures proves nothing.
  * @param common the verified block both versions must descend from.
- * @returns how many witnesses confirmed `primary`.
- * @throws ForkError when a witness has another, properly signed block.
+ * @param verify fetches the witness's block at a height and verifies it from `common`. @throws XcareError
+ * @throws ForkError when the witness has another, properly signed block.
  */
-export async function compareWithWitnesses(
-  witnesses: readonly Endpoint[],
-  common: LightBlock,
-  primary: LightBlock,
-  verify: VerifyFrom,
-): Promise<number> {
-  const confirmed = await Promise.all(witnesses.map((witness) => confirms(witness, common, primary, verify)))
-  return confirmed.filter(Boolean).length
-}
-
-async function confirms(
+export async function compareWithWitness(
   witness: Endpoint,
   common: LightBlock,
   primary: LightBlock,
-  verify: VerifyFrom,
-): Promise<boolean> {
+  verify: (height: number) => Promise<LightBlock>,
+): Promise<void> {
   const { height } = primary.header
+  const { hash } = primary.commit.blockId
   let other: LightBlock
   try {
     const { header } = await witness.signedHeader(height)
-    if (equalBytes(headerHash(header) ?? new Uint8Array(0), primary.commit.blockId.hash)) return true
-    other = await verify(witness, common, height)
+    const own = headerHash(header)
+    if (own && equalBytes(own, hash)) return
+    other = await verify(height)
   } catch (error) {
-    if (error instanceof XcareError && error.code !== 'INTERNAL') return false
+    if (error instanceof XcareError && error.code !== 'INTERNAL') return
     throw error
   }
-  if (equalBytes(other.commit.blockId.hash, primary.commit.blockId.hash)) return true
-  throw new ForkError({ common, primary, witness: other }, witness.name)
+  if (!equalBytes(other.commit.blockId.hash, hash))
+    throw new ForkError({ common, primary, witness: other }, witness.name)
 }

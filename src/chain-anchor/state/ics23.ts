@@ -227,7 +227,7 @@ function leafData(prehash: number, length: number, data: Uint8Array): Uint8Array
 }
 
 /** @returns the proof in ics23.CommitmentProof bytes; batches and compressed ones are refused. @throws XcareError MALFORMED */
-export function decodeCommitmentProof(bytes: Uint8Array): CommitmentProof {
+function decodeCommitmentProof(bytes: Uint8Array): CommitmentProof {
   const reader = new ProtoReader(bytes)
   let proof: CommitmentProof | null = null
   while (reader.next()) {

@@ -152,6 +152,25 @@ describe('several endpoints', () => {
     expect(client.newest).toBeNull()
   })
 
+  it('nobody waits for a slow witness, but the fork it proves stops everything when it comes', async () => {
+    const fork = chain.forkAt(9)
+    const slow = new FakeEndpoint(fork, 'slow')
+    const answer = slow.signedHeader.bind(slow)
+    const gate = Promise.withResolvers<void>()
+    slow.signedHeader = async (height) => {
+      await gate.promise
+      return answer(height)
+    }
+    clock.sleep = () => Promise.resolve()
+    const client = await open({ endpoints: [endpoint, slow] })
+    expect((await client.sync()).header.height).toBe(10)
+    chain.grow(1)
+    expect((await client.sync()).header.height).toBe(11)
+    gate.resolve()
+    await expect.poll(() => folder.files.has('fork-10')).toBe(true)
+    await expect(client.sync()).rejects.toBeInstanceOf(ForkError)
+  })
+
   it('a fork at the height already trusted is noticed too', async () => {
     const client = await open()
     await client.sync()

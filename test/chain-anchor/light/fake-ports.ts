@@ -15,9 +15,13 @@ export class FakeClock implements Clock {
     return this.ms
   }
 
-  async sleep(durationMs: number): Promise<void> {
+  /** A sleep that can be cut short is a deadline, which never comes here; any other takes its time at once. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+    if (signal)
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     this.ms += durationMs
     this.onSleep(durationMs)
+    return Promise.resolve()
   }
 }
 
