@@ -3,7 +3,7 @@ import type { SigningKey } from '../../crypto/sign.ts'
 import { XcareError } from '../../errors.ts'
 import { BLOCK_DATA_BYTES_MAX, BLOCK_INTERVAL_MS_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
-import type { AbciApplication, QueryRequest, QueryResponse } from '../app/abci.ts'
+import type { AbciApplication, AbciInfo, QueryRequest, QueryResponse } from '../app/abci.ts'
 import { encodeAppState, type Genesis } from '../app/genesis.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
@@ -123,6 +123,11 @@ export class EmbeddedEngine implements Engine {
   /** Reads the application's state. */
   query(request: QueryRequest): QueryResponse {
     return this.#parts.app.query(request)
+  }
+
+  /** What the application holds. */
+  info(): AbciInfo {
+    return this.#parts.app.info()
   }
 
   /** Listens for blocks. */

@@ -1,4 +1,4 @@
-import type { QueryRequest, QueryResponse, TxAnswer } from '../app/abci.ts'
+import type { AbciInfo, QueryRequest, QueryResponse, TxAnswer } from '../app/abci.ts'
 import type { Block } from '../comet/block.ts'
 import type { BlockId, Commit, LightBlock, Validator } from '../comet/types.ts'
 
@@ -45,6 +45,8 @@ export interface Engine {
   /** Where the transaction is, or null. */
   find(hash: Uint8Array): TxPlace | null
   query(request: QueryRequest): QueryResponse
+  /** What the application holds. */
+  info(): AbciInfo
   /** Calls `listener` after every block, until the returned function is called. */
   onBlock(listener: (block: LightBlock) => void): () => void
   /** Ends after the block in hand. */

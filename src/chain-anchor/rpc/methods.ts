@@ -128,13 +128,14 @@ function blockToJson({ block, id }: StoredBlock): JsonObject {
 }
 
 function abciInfo(engine: Engine): JsonObject {
-  const { block } = blockAt(engine, {})
+  const { data, version, appVersion, lastBlockHeight, lastBlockAppHash } = engine.info()
   return {
     response: {
-      data: 'xcare',
-      version: '1',
-      app_version: String(APP_VERSION),
-      last_block_height: String(block.header.height),
+      data,
+      version,
+      app_version: String(appVersion),
+      last_block_height: String(lastBlockHeight),
+      last_block_app_hash: base64OrNull(lastBlockAppHash),
     },
   }
 }
