@@ -23,7 +23,7 @@ export interface SealedManifest {
   /** One record; several in a bundle; or one part of a record too large for one object. */
   kind: 'record' | 'bundle' | 'part'
   /** Of a record in parts: object ids in order, 32 bytes each, this object's own first. */
-  parts?: Uint8Array[] | undefined
+  parts?: Uint8Array[]
   /** Milliseconds since 1970 UTC. */
   createdMs: number
 }
@@ -73,9 +73,9 @@ export function openPrivatePart(key: Uint8Array, name: ObjectName, sealed: Uint8
   return content.decode(padded.subarray(LENGTH_BYTES, LENGTH_BYTES + length))
 }
 
-function encodeChecked(sealed: SealedManifest): Uint8Array {
+function encodeChecked({ parts, ...fields }: SealedManifest): Uint8Array {
   try {
-    return content.encode(sealed)
+    return content.encode(parts ? { ...fields, parts } : fields)
   } catch (cause) {
     throw new XcareError('USAGE', 'the name, type or length of the record is not allowed', { cause })
   }
