@@ -162,8 +162,9 @@ async function sendAll(
 ): Promise<Uint8Array> {
   let bytes = 0
   for await (const plain of source.read()) {
-    for (const stripe of await sealing.write(plain)) await uploads.send(stripe)
+    // A thread may take the buffer along and leave it empty here.
     bytes += plain.length
+    for (const stripe of await sealing.write(plain)) await uploads.send(stripe)
     ports.progress({ type: 'put-progress', bytes, of: source.length })
   }
   const { stripes, written, sealed } = await sealing.finish(source.sealed(plan.objectId))

@@ -15,7 +15,7 @@ const WHAT: Record<RoleKind, string> = {
 
 /** Each part loads its own code only: seventeen of them start together. */
 const START: Record<RoleKind, (dir: string) => Promise<StartedRole>> = {
-  node: async (dir) => (await import('../../sdk/start-node.ts')).startNodeRole(dir),
+  node: async (dir) => (await import('../../sdk/roles/start-node.ts')).startNodeRole(dir),
   guardian: async (dir) => (await import('../../sdk/roles/start-guardian.ts')).startGuardianRole(dir),
   anchor: async (dir) => (await import('../../sdk/roles/start-anchor.ts')).startAnchorRole(dir),
 }

@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { systemRandom } from '../../crypto/random.ts'
+import type { PeerAddress } from '../../ports.ts'
+import { startStorageNode } from '../../storage-node/node.ts'
+import { systemClock } from '../clock.ts'
+import { openFolder } from '../folder.ts'
+import { readNetworkFile } from '../network/network-folder.ts'
+import { openNetworkLedger } from '../network/network-ledger.ts'
+import type { StartedRole } from './role.ts'
+import { keepPort, keepSigningKey, readRoleFile } from './role-folder.ts'
+import { listenOn, logLine, portOf } from './role-peer.ts'
+
+/** Starts the storage node of the folder `dir`, with a light client of its own. */
+export async function startNodeRole(dir: string): Promise<StartedRole> {
+  const role = await readRoleFile(dir, 'node')
+  const network = await readNetworkFile(role.networkDir)
+  const node = await startStorageNode({
+    dir,
+    network: network.network,
+    ledger: await openNetworkLedger(network, await openFolder(join(dir, 'light'))),
+    institution: { instId: role.institution, signing: await keepSigningKey(dir, 'operator') },
+    location: { network: role.network, region: role.region },
+    quotaBytes: role.quotaBytes,
+    listen: listenOn(role.port),
+    neighbours: network.bootstrap as PeerAddress[],
+    clock: systemClock,
+    random: systemRandom,
+    log: logLine,
+  })
+  const { nodeId, addresses } = node
+  await keepPort(dir, role, portOf(addresses))
+  return { ready: { nodeId, addresses }, stop: () => node.stop() }
+}
