@@ -34,8 +34,8 @@ export interface Mailbox {
   ): { letters: Letter[]; more: boolean }
 }
 
-/** Opens the mailboxes inside a guardian's database. */
-export function openMailbox(db: Database): Mailbox {
+/** Opens the mailboxes inside a guardian's database. @param nameOf hides who a person or sender is from whoever reads the disk. */
+export function openMailbox(db: Database, nameOf: (who: string) => string): Mailbox {
   db.exec(SCHEMA)
   const expire = (nowMs: number) =>
     db.prepare('DELETE FROM letters WHERE time_ms < ?').run(nowMs - LETTER_KEPT_MS)
@@ -47,7 +47,9 @@ export function openMailbox(db: Database): Mailbox {
       bytes: number
     }
   return {
-    put(recipient, sender, letter, nowMs) {
+    put(to, from, letter, nowMs) {
+      const recipient = nameOf(to)
+      const sender = nameOf(from)
       return db.transaction(() => {
         expire(nowMs)
         const box = total('WHERE recipient = ?', recipient)
@@ -61,7 +63,8 @@ export function openMailbox(db: Database): Mailbox {
         return true
       })()
     },
-    take(recipient, after, bytesMax, nowMs) {
+    take(person, after, bytesMax, nowMs) {
+      const recipient = nameOf(person)
       expire(nowMs)
       db.prepare('DELETE FROM letters WHERE recipient = ? AND number <= ?').run(recipient, after)
       const waiting = db

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3'
-import { concat, u32be, utf8 } from '../bytes.ts'
+import { concat, toHex, u32be, utf8 } from '../bytes.ts'
+import { deriveKey } from '../crypto/kdf.ts'
 import { openSmall, sealSmall } from '../crypto/secretbox.ts'
 import type { CustodyShare } from '../custody/deal.ts'
 import { decodeShare, encodeShare } from '../custody/deposit.ts'
@@ -94,7 +95,9 @@ export class GuardianStore {
     this.#random = owner.random
     this.#firstLink = firstLink(owner.network, owner.guardianId)
     this.#claim(`${owner.network} ${owner.guardianId}`)
-    this.mailbox = openMailbox(this.#db)
+    this.mailbox = openMailbox(this.#db, (who) =>
+      toHex(deriveKey(owner.storeKey, 'xcare/guardian-mailbox/v1', utf8(who))),
+    )
   }
 
   /** @returns the newest share of the object, destroyed or not. */

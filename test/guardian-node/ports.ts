@@ -59,7 +59,8 @@ export function memoryFolder(): Folder & { files: Map<string, Uint8Array> } {
     files,
     read: async (name) => files.get(name)?.slice() ?? null,
     replace: async (name, content) => void files.set(name, content.slice()),
-    append: async (name, content) => void files.set(name, concat(files.get(name) ?? new Uint8Array(0), content)),
+    append: async (name, content) =>
+      void files.set(name, concat(files.get(name) ?? new Uint8Array(0), content)),
     remove: async (name) => void files.delete(name),
     list: async () => [...files.keys()].sort(),
   }

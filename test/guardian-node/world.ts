@@ -1,9 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { guardianKey, identityKey } from '../../src/chain-anchor/app/keys.ts'
-import { type GuardianValue, guardianValue, identityValue } from '../../src/chain-anchor/app/values.ts'
+import { utf8 } from '../../src/bytes.ts'
+import { custodyKey as custodyKeyOf, guardianKey, identityKey } from '../../src/chain-anchor/app/keys.ts'
+import {
+  custodyValue,
+  type GuardianValue,
+  guardianValue,
+  identityValue,
+} from '../../src/chain-anchor/app/values.ts'
+import { sealEnvelope } from '../../src/crypto/envelope.ts'
 import { deal } from '../../src/custody/deal.ts'
+import { type HeldGrant, openingFor } from '../../src/custody/grant.ts'
+import { REQUEST_INFO, requestFormat as releaseRequest } from '../../src/custody/release/request.ts'
 import { XcareError } from '../../src/errors.ts'
 import { type Guardian, openGuardian } from '../../src/guardian-node/guardian.ts'
 import { type GuardianKeys, guardianKeysOf } from '../../src/guardian-node/keys.ts'
@@ -19,7 +28,15 @@ import {
 import { openVault, type Vault } from '../../src/identity/vault.ts'
 import type { Did, NodeId } from '../../src/ids.ts'
 import { depositShares } from '../../src/light-node/deposit.ts'
+import { issueGrant } from '../../src/light-node/grant.ts'
+import { CUSTODY_MESSAGE_BYTES_MAX } from '../../src/limits.ts'
 import type { Broadcast, Random, Transport } from '../../src/ports.ts'
+import {
+  answerFrame,
+  CUSTODY_PROTOCOL,
+  type CustodyAnswer,
+  requestFrame,
+} from '../../src/wire/custody-protocol.ts'
 import { memoryFolder, streamPair, TestChain, TestClock, testRandom } from './ports.ts'
 
 export const NETWORK = 'xcare-test'
@@ -32,6 +49,8 @@ export interface TestGuardian {
   view: { offline?: boolean; lagBlocks?: number; headAgeMs?: number; chainId?: string }
   down: boolean
   log: GuardianEvent[]
+  /** Opens it again after `guardian.stop()`. */
+  start(): void
   restart(): Promise<void>
 }
 
@@ -132,15 +151,56 @@ export class World {
       { ...place, custodyKey, t, guardians, ownerKey: ownerKey.publicKey },
       this.random,
     )
-    const { custodyKey: keyOf } = await import('../../src/chain-anchor/app/keys.ts')
-    const { custodyValue } = await import('../../src/chain-anchor/app/values.ts')
     const terms = { ...dealt.terms, frozen: false, status: 'active' as const }
-    this.chain.set(keyOf(objectId), custodyValue.encode(terms))
+    this.chain.set(custodyKeyOf(objectId), custodyValue.encode(terms))
     const deposited = await depositShares(this.ports(owner), dealt, this.guardianValues(), ownerKey)
     const createdMs = this.clock.nowMs()
     const object = { objectId, version: 1, custodyKey, name, mediaType: 'text/plain', bytes: 5 }
     await owner.vault.add({ ...object, createdMs, kind: 'record' })
     return { objectId, custodyKey, ownerKey, dealt, custody: terms, deposited, name }
+  }
+
+  /** Gives `reader` a grant of an object, on the chain and in hand. */
+  async grant(owner: TestPerson, reader: TestPerson, object: { objectId: Uint8Array; name: string }) {
+    const { did, keys } = reader
+    const to = { did, signKey: keys.signing.publicKey, kemKey: keys.kem.publicKey }
+    const wish = {
+      to,
+      objects: [object],
+      purpose: 'TREAT' as const,
+      untilMs: this.clock.nowMs() + 86_400_000,
+    }
+    return (await issueGrant(this.ports(owner), this.guardianValues(), wish)).held
+  }
+
+  /** @returns a good release request to guardian `at`, as a frame. */
+  async releaseFrame(
+    reader: TestPerson,
+    held: HeldGrant,
+    objectId: Uint8Array,
+    at: number,
+  ): Promise<Uint8Array> {
+    const { guardianId, kem } = this.guardians[at]!.keys
+    const request = releaseRequest.sign(reader.keys.signing, {
+      ...{ v: 1, network: NETWORK, guardianId, objectId, ...openingFor(held, objectId) },
+      ...{ granteeDid: reader.did, purpose: 'TREAT', nonce: this.random.bytes(32) },
+      ...{ releaseId: this.random.bytes(16), timeMs: this.clock.nowMs() },
+    })
+    const sealed = await sealEnvelope(kem.publicKey, REQUEST_INFO, utf8(guardianId), request)
+    return requestFrame.encode({ type: 'release', sealed })
+  }
+
+  /** Sends one frame to guardian `at`. */
+  async ask(at: number, frame: Uint8Array): Promise<CustodyAnswer> {
+    const stream = await this.transport.open(
+      { nodeId: this.guardians[at]!.keys.guardianId, addresses: [] },
+      CUSTODY_PROTOCOL,
+      new AbortController().signal,
+    )
+    await stream.write(frame)
+    const answer = await stream.read(CUSTODY_MESSAGE_BYTES_MAX, 1000)
+    await stream.close()
+    return answerFrame.decode(answer!)
   }
 
   async #addGuardian(at: number): Promise<void> {
@@ -168,9 +228,12 @@ export class World {
     }
     const made: TestGuardian = {
       ...{ keys, view, log, guardian: start(), down: false },
+      start() {
+        made.guardian = start()
+      },
       async restart() {
         await made.guardian.stop()
-        made.guardian = start()
+        made.start()
       },
     }
     this.guardians.push(made)

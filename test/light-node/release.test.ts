@@ -112,7 +112,10 @@ describe('a permission, from the owner to the reader', () => {
   test('a wrong clock is named as such', async () => {
     const { object, held } = await granted()
     const ports = world.ports(clinic)
-    const late = { ...ports.clock, nowMs: () => world.clock.nowMs() + 3_600_000 }
+    const late = {
+      nowMs: () => world.clock.nowMs() + 3_600_000,
+      sleep: (durationMs: number) => world.clock.sleep(durationMs),
+    }
     await expect(requestRelease({ ...ports, clock: late }, object.custody, held)).rejects.toMatchObject({
       code: 'CLOCK_SKEW',
       exitCode: 15,
