@@ -8,14 +8,19 @@ import { bestKernel } from './pick-kernel.ts'
 /** Shards of a stripe in order, null where there is none. */
 type Shards = readonly (Uint8Array | null)[]
 
-/** Up to so many wanted rows, weighted sums beat the transform. Measured with bench/erasure.mjs. */
+/**
+ * Up to so many rows, weighted sums of k shards beat the transform. Measured; the transform that decodes runs over
+ * all positions and back, so it pays off later than the one that encodes.
+ */
 const SUM_ROWS_MAX = {
-  simd: { bytes: 32, wide: 4 },
-  plain: { bytes: 64, wide: 4 },
+  simd: { encode: 4, decode: 24 },
+  plain: { encode: 64, decode: 64 },
 }
-/** A strip of all rows in work should fit the second-level cache. */
-const STRIP_CACHE_BYTES = 1 << 18
-const STRIP_BYTES_MIN = 320
+/** Sums of 16-bit symbols without vectors are slow: four products each. */
+const PLAIN_WIDE_ROWS_MAX = 4
+/** A strip of all rows in work should stay near the processor. */
+const STRIP_CACHE_BYTES = 1 << 21
+const STRIP_BYTES_MIN = 448
 /** Encoders kept for the shapes last used. */
 const ENCODERS_MAX = 8
 
@@ -35,13 +40,13 @@ export function encodeStripe(
   shardBytes: number,
   kernel = bestKernel(),
 ): Uint8Array {
+  codeOf(k, n)
   checkShardBytes(shardBytes)
   if (data.length !== k * shardBytes)
     throw new XcareError(
       'MALFORMED',
       `a stripe of ${k} shards has ${k * shardBytes} bytes, not ${data.length}`,
     )
-  codeOf(k, n)
   const parity = new Uint8Array((n - k) * shardBytes)
   encodeShards(split(data, shardBytes), split(parity, shardBytes), kernel)
   return parity
@@ -62,7 +67,7 @@ export function encodeShards(
   checkShardBytes(shardBytes)
   if ([...data, ...parity].some((shard) => shard.length !== shardBytes))
     throw new XcareError('MALFORMED', 'the shards of a stripe have different sizes')
-  if (parity.length > sumRowsMax(kernel, code)) transformEncode(kernel, code, data, parity)
+  if (parity.length > sumRowsMax(kernel, code, 'encode')) transformEncode(kernel, code, data, parity)
   else if (parity.length > 0) sum(kernel, encoderOf(kernel, code), data, parity)
 }
 
@@ -80,8 +85,8 @@ export function decodeStripe(
   shardBytes: number,
   kernel = bestKernel(),
 ): Uint8Array {
-  codeOf(k, n)
-  checkShardBytes(shardBytes)
+  // before any room is made for what may be a stranger's numbers
+  knownShards(shards, codeOf(k, n), shardBytes, -1)
   const data = new Uint8Array(k * shardBytes)
   decodeShards(shards, k, n, shardBytes, data, kernel).forEach((shard, at) => {
     if (shards[at]) data.set(shard, at * shardBytes)
@@ -93,6 +98,7 @@ export function decodeStripe(
  * As `decodeStripe`, without copying the data shards that are there.
  * @param room k * `shardBytes` bytes; each lost shard is written to its place there.
  * @returns the k data shards: those of `shards`, and views into `room` for the lost ones.
+ * @throws as `decodeStripe`; MALFORMED when `room` has another size.
  */
 export function decodeShards(
   shards: Shards,
@@ -104,10 +110,16 @@ export function decodeShards(
 ): Uint8Array[] {
   const code = codeOf(k, n)
   const known = knownShards(shards, code, shardBytes, -1)
+  if (room.length !== k * shardBytes)
+    throw new XcareError(
+      'MALFORMED',
+      `the data of a stripe needs ${k * shardBytes} bytes, not ${room.length}`,
+    )
   const rows = split(room, shardBytes)
   const missing = Array.from(rows.keys()).filter((at) => !shards[at])
   const wanted = missing.map((at) => rows[at])
-  if (missing.length > sumRowsMax(kernel, code)) transformDecode(kernel, code, shards, known, missing, wanted)
+  if (missing.length > sumRowsMax(kernel, code, 'decode'))
+    transformDecode(kernel, code, shards, known, missing, wanted)
   else if (missing.length > 0) sumOfShards(kernel, code, shards, known, missing, wanted)
   return rows.map((row, at) => shards[at] ?? row)
 }
@@ -202,8 +214,10 @@ function transformEncode(
   parity: readonly Uint8Array[],
 ): void {
   const shardBytes = data[0].length
-  const strip = stripBytes(2 * span, shardBytes)
-  const memory = kernel.workspace(2 * span * strip)
+  // coefficients are used up by the last block of values; only if there are more do they need a copy
+  const room = parity.length > span ? 2 * span : span
+  const strip = stripBytes(room, shardBytes)
+  const memory = kernel.workspace(room * strip)
   for (let start = 0; start < shardBytes; start += strip) {
     const bytes = Math.min(strip, shardBytes - start)
     data.forEach((row, at) => {
@@ -279,8 +293,8 @@ function encoderOf(kernel: Kernel, code: Code): Combination {
   return encoder
 }
 
-function sumRowsMax(kernel: Kernel, code: Code): number {
-  return SUM_ROWS_MAX[kernel.name][code.wide ? 'wide' : 'bytes']
+function sumRowsMax({ name }: Kernel, { wide }: Code, work: 'encode' | 'decode'): number {
+  return wide && name === 'plain' ? PLAIN_WIDE_ROWS_MAX : SUM_ROWS_MAX[name][work]
 }
 
 function split(data: Uint8Array, shardBytes: number): Uint8Array[] {

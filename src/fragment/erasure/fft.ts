@@ -8,6 +8,9 @@ import { POINTS8 } from './field8.ts'
 import { field16 } from './field16.ts'
 import type { Kernel } from './kernel.ts'
 
+/** Points below this one lie in GF(2^8), whose elements act on every byte alone. */
+const BYTE_POINTS = 256
+
 /** Rows of equal length in a kernel's workspace, one per point, transformed in place. */
 export class Transform {
   readonly #kernel: Kernel
@@ -45,8 +48,16 @@ export class Transform {
 
   #inverse(first: number, half: number, used: number): void {
     if (half < 1 || first >= used) return
-    this.#inverse(first, half / 2, used)
-    this.#inverse(first + half, half / 2, used)
+    const quarter = half / 2
+    const last = (first + half) / quarter
+    if (half >= 2 && last < BYTE_POINTS) {
+      for (let part = 0; part < 4; part++) this.#inverse(first + part * quarter, quarter / 2, used)
+      const [f1, f2, f3] = [this.#points[first / half], this.#points[first / quarter], this.#points[last]]
+      this.#kernel.inverse4(this.#row(first), quarter * this.#rowBytes, f1, f2, f3)
+      return
+    }
+    this.#inverse(first, quarter, used)
+    this.#inverse(first + half, quarter, used)
     const factor = this.#points[first / half]
     const [x, y, bytes] = [this.#row(first), this.#row(first + half), half * this.#rowBytes]
     if (factor === 0) this.#kernel.add(y, x, bytes)
@@ -55,12 +66,21 @@ export class Transform {
 
   #forward(first: number, half: number, used: number, origin: number): void {
     if (half < 1 || first >= used) return
-    const factor = this.#points[(origin + first) / half]
+    const at = origin + first
+    const quarter = half / 2
+    const last = (at + half) / quarter
+    if (half >= 2 && last < BYTE_POINTS) {
+      const [f1, f2, f3] = [this.#points[at / half], this.#points[at / quarter], this.#points[last]]
+      this.#kernel.forward4(this.#row(first), quarter * this.#rowBytes, f1, f2, f3)
+      for (let part = 0; part < 4; part++) this.#forward(first + part * quarter, quarter / 2, used, origin)
+      return
+    }
+    const factor = this.#points[at / half]
     const [x, y, bytes] = [this.#row(first), this.#row(first + half), half * this.#rowBytes]
     if (factor === 0) this.#kernel.add(y, x, bytes)
     else this.#kernel.forward(x, y, bytes, factor)
-    this.#forward(first, half / 2, used, origin)
-    this.#forward(first + half, half / 2, used, origin)
+    this.#forward(first, quarter, used, origin)
+    this.#forward(first + half, quarter, used, origin)
   }
 
   #row(at: number): number {

@@ -14,6 +14,13 @@ export interface Kernel {
   forward(x: number, y: number, bytes: number, factor: number): void
   /** y += x, then x += factor y */
   inverse(x: number, y: number, bytes: number, factor: number): void
+  /**
+   * Two levels of forward steps on four neighbouring rows of `stride` bytes each, all factors below 256:
+   * rows 0 and 2, 1 and 3 with f1, then 0 and 1 with f2, 2 and 3 with f3.
+   */
+  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void
+  /** The inverse of `forward4`. */
+  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void
   /** Gets ready to compute weighted sums of rows: per output one weight per input. To be followed by `workspace`. */
   combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination
 }

@@ -43,6 +43,18 @@ class PlainKernel implements Kernel {
     this.product(x, y, bytes, factor)
   }
 
+  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void {
+    this.forward(row, row + 2 * stride, 2 * stride, f1)
+    this.forward(row, row + stride, stride, f2)
+    this.forward(row + 2 * stride, row + 3 * stride, stride, f3)
+  }
+
+  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void {
+    this.inverse(row, row + stride, stride, f2)
+    this.inverse(row + 2 * stride, row + 3 * stride, stride, f3)
+    this.inverse(row, row + 2 * stride, 2 * stride, f1)
+  }
+
   combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination {
     if (!wide) {
       const matrix = new ByteMatrix(weights)

@@ -55,6 +55,10 @@ export function simdModule(relaxed: boolean): Uint8Array<ArrayBuffer> {
     addRows(),
     ...steps.map((step) => byteStep(step, lookup)),
     ...steps.map((step) => wideStep(step, lookup)),
+    ...[false, true].flatMap((zero) => [
+      quadStep('forward', zero, lookup),
+      quadStep('inverse', zero, lookup),
+    ]),
     ...[1, 2, 3, 4].map((lanes) => combination(lanes, lookup)),
   ])
 }
@@ -101,6 +105,64 @@ function byteStep(step: Step, lookup: Lookup): Routine {
     ...loopWhile([...[0, 16, 32, 48].flatMap(vector), ...advance(x, 64), ...advance(y, 64)], x, get(end)),
   ]
   return { name: `${step}8`, parameters: 4, locals: [I32, V128, V128, V128, V128, V128], body }
+}
+
+/**
+ * STEP4(row, stride, bytes, f1, f2, f3) and STEP4z(row, stride, bytes, f3) for f1 = f2 = 0: two levels at once
+ * on four rows, so that each vector is read and written once for four butterflies.
+ */
+function quadStep(step: 'forward' | 'inverse', zero: boolean, lookup: Lookup): Routine {
+  const parameters = zero ? 4 : 6
+  const [row, stride, bytes, firstTable] = [0, 1, 2, 3]
+  const local = (at: number) => parameters + at
+  const [end, address] = [local(0), local(1)]
+  const [mask, firstNibbles, firstRow] = [local(2), local(3), local(9)]
+  const r = [0, 1, 2, 3].map((at) => firstRow + at)
+  const times = (value: number, factor: number): Code =>
+    xor(
+      lookup(get(firstNibbles + factor * 2), and(get(value), get(mask))),
+      lookup(get(firstNibbles + factor * 2 + 1), highNibbles(get(value), get(mask))),
+    )
+  const add = (to: number, from: number): Code => set(r[to], xor(get(r[to]), get(r[from])))
+  const addProduct = (to: number, from: number, factor: number): Code =>
+    zero && factor < 2 ? [] : set(r[to], xor(get(r[to]), times(r[from], factor)))
+  const forward = (x: number, y: number, factor: number) => [...addProduct(x, y, factor), ...add(y, x)]
+  const inverse = (x: number, y: number, factor: number) => [...add(y, x), ...addProduct(x, y, factor)]
+  const butterflies =
+    step === 'forward'
+      ? [...forward(0, 2, 0), ...forward(1, 3, 0), ...forward(0, 1, 1), ...forward(2, 3, 2)]
+      : [...inverse(0, 1, 1), ...inverse(2, 3, 2), ...inverse(0, 2, 0), ...inverse(1, 3, 0)]
+  const eachRow = (visit: (value: number) => Code): Code => [
+    ...set(address, get(row)),
+    ...r.flatMap((value, at) => [
+      ...visit(value),
+      ...(at < 3 ? set(address, plus(get(address), get(stride))) : []),
+    ]),
+  ]
+  const tables = zero ? [2] : [0, 1, 2]
+  const body = [
+    ...tables.flatMap((factor, at) =>
+      [0, 1].flatMap((half) =>
+        set(firstNibbles + factor * 2 + half, load(get(firstTable + at), half * VECTOR)),
+      ),
+    ),
+    ...set(mask, splat(15)),
+    ...set(end, plus(get(row), get(bytes))),
+    ...loopWhile(
+      [
+        ...[0, 16].flatMap((at) => [
+          ...eachRow((value) => set(value, load(get(address), at))),
+          ...butterflies,
+          ...eachRow((value) => store(get(address), at, get(value))),
+        ]),
+        ...advance(row, 32),
+      ],
+      row,
+      get(end),
+    ),
+  ]
+  const locals = [I32, I32, ...Array<number>(11).fill(V128)]
+  return { name: `${step}4${zero ? 'z' : ''}`, parameters, locals, body }
 }
 
 /** STEP16(x, y, bytes, ll, lh, hl, hh): a factor of GF(2^16) as the tables of its four byte products. */

@@ -79,6 +79,14 @@ class SimdKernel implements Kernel {
     this.#step('inverse', x, y, bytes, factor)
   }
 
+  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void {
+    this.#quad('forward4', row, stride, f1, f2, f3)
+  }
+
+  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void {
+    this.#quad('inverse4', row, stride, f1, f2, f3)
+  }
+
   combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination {
     const rows = wide ? weights.flatMap(halvesOf) : weights
     const tables: Uint8Array[] = []
@@ -130,6 +138,12 @@ class SimdKernel implements Kernel {
         at += TABLE_BYTES
       }
     return tables
+  }
+
+  #quad(name: string, row: number, stride: number, f1: number, f2: number, f3: number): void {
+    const at = this.#rowsAt + row
+    if (f1 === 0 && f2 === 0) this.#routine[`${name}z`](at, stride, stride, f3 * TABLE_BYTES)
+    else this.#routine[name](at, stride, stride, f1 * TABLE_BYTES, f2 * TABLE_BYTES, f3 * TABLE_BYTES)
   }
 
   #step(name: string, x: number, y: number, bytes: number, factor: number): void {

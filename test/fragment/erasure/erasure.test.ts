@@ -2,7 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, equalBytes, fromHex, toHex, u32be } from '../../../src/bytes.ts'
 import { sha256, sha512 } from '../../../src/crypto/hash.ts'
-import { decodeStripe, encodeStripe, rebuildShard } from '../../../src/fragment/erasure/erasure.ts'
+import {
+  decodeShards,
+  decodeStripe,
+  encodeStripe,
+  rebuildShard,
+} from '../../../src/fragment/erasure/erasure.ts'
 import vectors from '../../vectors/erasure-code.json' with { type: 'json' }
 import { referenceParity, referenceShard } from './reference.ts'
 
@@ -213,6 +218,23 @@ describe('larger shapes', () => {
       return memory.subarray(3)
     })
     expect(decodeStripe([...Array(6).fill(null), ...odd], 6, 12, 64)).toEqual(before)
+  })
+})
+
+describe('numbers of a stranger', () => {
+  it('get no memory before the shards are there', () => {
+    const none = Array(65536).fill(null)
+    expect(() => decodeStripe(none, 32768, 65536, 65536)).toThrow(
+      expect.objectContaining({ code: 'TOO_FEW_FRAGMENTS' }),
+    )
+  })
+
+  it('must fit the room for the answer', () => {
+    const shards = [new Uint8Array(64), new Uint8Array(64), null]
+    for (const room of [127, 192])
+      expect(() => decodeShards(shards, 2, 3, 64, new Uint8Array(room))).toThrow(
+        expect.objectContaining({ code: 'MALFORMED' }),
+      )
   })
 })
 

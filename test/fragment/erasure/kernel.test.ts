@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { equalBytes, u32be } from '../../../src/bytes.ts'
+import { concat, equalBytes, u32be } from '../../../src/bytes.ts'
 import { sha512 } from '../../../src/crypto/hash.ts'
 import { decodeStripe, encodeStripe, rebuildShard } from '../../../src/fragment/erasure/erasure.ts'
 import { bestKernel } from '../../../src/fragment/erasure/pick-kernel.ts'
@@ -68,6 +68,33 @@ describe.each([plainKernel(), simdKernel()!])('$name kernel', (kernel) => {
           const around = [...memory.subarray(0, bytes), ...memory.subarray(3 * bytes)]
           expect(around.every((byte) => byte === 7)).toBe(true)
         }
+  })
+
+  it('does two levels of steps on four rows as four steps do', () => {
+    for (const [f1, f2, f3] of [
+      [0, 0, 0],
+      [0, 0, 0xd6],
+      [0, 3, 9],
+      [77, 0, 1],
+      [200, 17, 255],
+    ]) {
+      const bytes = 192
+      const rows = [0, 1, 2, 3].map((at) => sample(bytes, at))
+      const pair = (x: number, y: number, factor: number) => {
+        ;[rows[x], rows[y]] = expected('forward', rows[x], rows[y], factor)
+      }
+      const memory = kernel.workspace(6 * bytes).fill(7)
+      memory.set(concat(...rows), bytes)
+      const before = memory.slice()
+      kernel.forward4(bytes, bytes, f1, f2, f3)
+      pair(0, 2, f1)
+      pair(1, 3, f1)
+      pair(0, 1, f2)
+      pair(2, 3, f3)
+      expect(equalBytes(memory.subarray(bytes, 5 * bytes), concat(...rows))).toBe(true)
+      kernel.inverse4(bytes, bytes, f1, f2, f3)
+      expect(equalBytes(memory, before)).toBe(true)
+    }
   })
 
   it('computes weighted sums of one to nine rows and leaves everything else alone', () => {
