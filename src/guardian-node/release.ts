@@ -16,6 +16,9 @@ import { type ReleaseView, readReleaseView, SECOND_LOOK_MS } from './chain-view.
 import { type GuardianParts, Refusal } from './parts.ts'
 import type { ShareRow } from './store.ts'
 
+/** A busy machine or a burst of blocks may leave one view behind; not several in a row. */
+const STALE_LOOKS_MAX = 6
+
 /** Refusals that a newer block may have lifted: looked at once more before they are given. */
 const CURABLE: ReadonlySet<RefusalReason> = new Set([
   'unknown-grantee',
@@ -51,16 +54,16 @@ async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<Si
   }
 }
 
+/** Judges on a fresh view; a view that fell behind is taken again, and a no that a newer block may have lifted is checked once. */
 async function decide(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
-  const first = await gather(parts, request)
-  const reason = firstRefusal(first)
-  if (!reason) return first
-  if (!CURABLE.has(reason)) throw new Refusal(reason)
-  await parts.clock.sleep(SECOND_LOOK_MS)
-  const second = await gather(parts, request)
-  const again = firstRefusal(second)
-  if (again) throw new Refusal(again)
-  return second
+  for (let look = 1; ; look++) {
+    const facts = await gather(parts, request)
+    const reason = firstRefusal(facts)
+    if (!reason) return facts
+    const looks = reason === 'stale-view' ? STALE_LOOKS_MAX : CURABLE.has(reason) ? 2 : 1
+    if (look >= looks) throw new Refusal(reason)
+    await parts.clock.sleep(SECOND_LOOK_MS)
+  }
 }
 
 async function gather(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
