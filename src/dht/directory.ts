@@ -1,5 +1,6 @@
 import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
+import type { CID } from 'multiformats/cid'
 import { XcareError } from '../errors.ts'
 import type { NodeId, ObjectId } from '../ids.ts'
 import { DHT_QUERY_MS, PEER_ADDRESSES_MAX } from '../limits.ts'
@@ -41,6 +42,7 @@ async function find(
   const found = new Map<string, PeerAddress>()
   const agreeing = new Set<string>()
   await firstNeighbour(parts, deadline)
+  if (parts.kad.routingTable.size === 0) return (await ownHints(parts, key)).slice(0, limit)
   try {
     for await (const event of parts.kad.findProviders(key, { signal: deadline })) {
       if (event.name !== 'PEER_RESPONSE' || event.providers.length === 0) continue
@@ -59,6 +61,7 @@ async function locate(parts: KadParts, nodeId: NodeId, signal: AbortSignal): Pro
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(DHT_QUERY_MS)])
   if (parts.connectionManager.getConnections(id).length > 0) return remembered(parts, id)
   await firstNeighbour(parts, deadline)
+  if (parts.kad.routingTable.size === 0) return remembered(parts, id)
   try {
     for await (const event of parts.kad.findPeer(id, { signal: deadline, useCache: false }))
       if (event.name === 'FINAL_PEER') return hint(event.peer)
@@ -66,6 +69,13 @@ async function locate(parts: KadParts, nodeId: NodeId, signal: AbortSignal): Pro
     // Not found, or out of time: the last addresses we knew are the next best hint.
   }
   return remembered(parts, id)
+}
+
+/** Without neighbours there is nobody to ask but ourselves. */
+async function ownHints(parts: KadParts, key: CID): Promise<PeerAddress[]> {
+  const providers = await parts.kad.providers.getProviders(key)
+  const hints = await Promise.all(providers.map((provider) => remembered(parts, provider)))
+  return hints.filter((address) => address !== null)
 }
 
 async function remembered(parts: KadParts, id: PeerId): Promise<PeerAddress | null> {

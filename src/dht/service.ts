@@ -3,6 +3,9 @@ import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper } from '@
 import { KAD_PROTOCOL, type KadParts, rememberKad } from './_kad.ts'
 
 const HOUR_MS = 3_600_000
+/** A server looks for its neighbours soon after its start and then at this interval. */
+const FIRST_LOOK_MS = 500
+const LOOK_MS = 60_000
 
 /**
  * @param options `serverMode`: whether this peer keeps records and answers questions, or only asks.
@@ -18,9 +21,10 @@ export function kadService(options: { serverMode: boolean }): (components: KadDH
       // Fewer questions in flight than the default: half the traffic, the same answers up to 10,000 nodes.
       alpha: 3,
       disjointPaths: 3,
-      allowQueryWithZeroPeers: true,
-      // A client is found by nobody, so it never looks for itself.
-      ...(options.serverMode ? {} : { initialQuerySelfInterval: HOUR_MS, querySelfInterval: HOUR_MS }),
+      // A server's first questions wait until it knows its neighbours. A client is found by nobody and never looks for itself.
+      allowQueryWithZeroPeers: !options.serverMode,
+      initialQuerySelfInterval: options.serverMode ? FIRST_LOOK_MS : HOUR_MS,
+      querySelfInterval: options.serverMode ? LOOK_MS : HOUR_MS,
     })(components)
     keepToKnownProviders(rememberKad(service, components))
     return service

@@ -1,7 +1,7 @@
 import { NotFoundError } from '@libp2p/interface'
 import { BaseDatastore } from 'datastore-core/base'
 import type { KeyQuery, Pair, Query } from 'interface-datastore'
-import type { Key } from 'interface-datastore/key'
+import { Key } from 'interface-datastore/key'
 import { XcareError } from '../errors.ts'
 import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX } from '../limits.ts'
 

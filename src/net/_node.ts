@@ -7,6 +7,7 @@ import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
 import { lazyNoise } from './_lazy-noise.ts'
 import { MemoryStore } from './_memory-store.ts'
+import { silentLog } from './_silent-log.ts'
 import type { PeerLimits, PeerOptions } from './peer.ts'
 import { rawTls } from './raw-tls.ts'
 
@@ -36,6 +37,7 @@ export async function createNode(
     start: false,
     privateKey,
     datastore: new MemoryStore(),
+    ...(options.libraryLogs ? {} : { logger: silentLog }),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp()],
     connectionEncrypters: [rawTls(), lazyNoise()],

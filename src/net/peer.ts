@@ -1,8 +1,10 @@
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, ServiceMap, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { ServiceFactoryMap } from 'libp2p'
 import { assert } from '../assert.ts'
+import { concat } from '../bytes.ts'
+import { signingKeyFromSeed } from '../crypto/sign.ts'
 import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { DIAL_MS, PEER_STOP_MS } from '../limits.ts'
@@ -39,6 +41,8 @@ export interface PeerOptions {
   /** Further libp2p services by name. */
   services?: Readonly<Record<string, ServiceFactory>>
   limits?: Partial<PeerLimits>
+  /** Lets libp2p log as the environment variable DEBUG says; silent otherwise. */
+  libraryLogs?: boolean
 }
 
 /** A running libp2p peer: transport, broadcast and services under one identity. */
@@ -70,7 +74,9 @@ export type FrameHandler = (stream: FrameStream) => Promise<void>
  * @throws XcareError PORT_IN_USE when an address to listen on is taken, USAGE when it cannot be used.
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
-  const privateKey = await generateKeyPairFromSeed('Ed25519', options.seed)
+  // Given both halves the library does not derive the public one again, in JavaScript.
+  const { publicKey } = signingKeyFromSeed(options.seed)
+  const privateKey = privateKeyFromRaw(concat(options.seed, publicKey))
   const topics = options.topics ?? []
   // Loaded on demand: peers without topics need not pay for it at start.
   const gossip = topics.length > 0 ? await import('./broadcast.ts') : null
@@ -83,7 +89,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   } catch (cause) {
     throw listenError(cause, options.listen)
   }
-  return new Libp2pPeer(node, nodeIdFromPublicKey(privateKey.publicKey.raw), broadcast)
+  return new Libp2pPeer(node, nodeIdFromPublicKey(publicKey), broadcast)
 }
 
 /** The broadcast of a peer without topics. */
