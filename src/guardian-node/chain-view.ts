@@ -13,6 +13,7 @@ import { XcareError } from '../errors.ts'
 import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Clock, Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
+import type { GuardianParts } from './parts.ts'
 
 /** A second look, when a newer block could turn a no into a yes, comes this much later: longer than a ledger shares one header. */
 export const SECOND_LOOK_MS = 500
@@ -24,17 +25,18 @@ export interface ReleaseView extends ChainView {
 
 /** @returns what the guardian's own light client proves about a request, or null when it has no view that fresh. */
 export async function readReleaseView(
-  ledger: Ledger,
+  { ledger, log }: Pick<GuardianParts, 'ledger' | 'log'>,
   about: { guardianId: string; granteeDid: string; grantId: Uint8Array; objectId: Uint8Array },
 ): Promise<ReleaseView | null> {
   try {
+    // First of all: blocks that come while the values are read must not make them look old.
+    const head = await ledger.head(HEADER_AGE_MS_MAX)
     const [grantee, grant, custody, guardian] = await Promise.all([
       ledger.read(identityKey(about.granteeDid), HEADER_AGE_MS_MAX),
       ledger.read(grantKey(about.grantId), HEADER_AGE_MS_MAX),
       ledger.read(custodyKey(about.objectId), HEADER_AGE_MS_MAX),
       ledger.read(guardianKey(about.guardianId), HEADER_AGE_MS_MAX),
     ])
-    const head = await ledger.head(HEADER_AGE_MS_MAX)
     const record = decoded(custody, custodyValue)
     return {
       chainId: head.chainId,
@@ -49,8 +51,9 @@ export async function readReleaseView(
     }
   } catch (error) {
     // Whatever keeps the guardian from a proven view keeps it from releasing.
-    if (error instanceof XcareError) return null
-    throw error
+    if (!(error instanceof XcareError)) throw error
+    log({ type: 'failed', what: 'view', code: error.code })
+    return null
   }
 }
 

@@ -26,7 +26,7 @@ export type GuardianEvent =
   | { type: 'refused'; request: string; reason: RefusalReason }
   | { type: 'served'; request: string }
   | { type: 'anchored'; receipts: number }
-  | { type: 'failed'; what: 'anchor' | 'notice' | 'request' | 'stream'; code: string }
+  | { type: 'failed'; what: 'anchor' | 'notice' | 'view' | 'request' | 'stream'; code: string }
 
 /** A refusal on its way to the asker. */
 export class Refusal extends Error {

@@ -21,6 +21,7 @@ const STALE_LOOKS_MAX = 6
 
 /** Refusals that a newer block may have lifted: looked at once more before they are given. */
 const CURABLE: ReadonlySet<RefusalReason> = new Set([
+  'stale-view',
   'unknown-grantee',
   'no-grant',
   'no-custody',
@@ -71,10 +72,10 @@ async function gather(parts: GuardianParts, request: SignedReleaseRequest): Prom
   const grant = grantInside(request)
   const view =
     grant &&
-    (await readReleaseView(parts.ledger, {
+    (await readReleaseView(parts, {
       guardianId: parts.keys.guardianId,
-      granteeDid,
       grantId: grant.grantId,
+      granteeDid,
       objectId,
     }))
   return { ...ownFacts(parts, request), view }

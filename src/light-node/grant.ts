@@ -15,8 +15,9 @@ import {
   saltOf,
 } from '../custody/grant.ts'
 import type { Purpose } from '../custody/purpose.ts'
-import { XcareError } from '../errors.ts'
+import { asXcareError, XcareError } from '../errors.ts'
 import { grantSecretOf, ownerKeyOf, revokeKeyOf } from '../identity/keypair.ts'
+import type { Vault } from '../identity/vault.ts'
 import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../limits.ts'
 import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../ports.ts'
 import { askAll, askGuardian, type GuardianProblem } from './ask-guardian.ts'
@@ -34,11 +35,15 @@ export interface GrantPorts {
   random: Random
   /** The owner's root, 32 bytes. */
   root: Uint8Array
+  /** Where the owner's list of permissions is kept. */
+  vault: Vault
 }
 
 /** A permission to be given. Times in ms; `fromMs` is now when left out. */
 export interface GrantWish {
   to: PublicIdentity
+  /** What the owner calls the receiver; the DID when left out. */
+  name?: string
   objects: { objectId: Uint8Array; name: string }[]
   purpose: Purpose
   untilMs: number
@@ -78,14 +83,21 @@ export async function issueGrant(
     revokeKey: revokeKey.publicKey,
     notAfterMs,
   }
-  const { height } = await submit(ports, create, revokeKey)
+  // Before the chain knows it: what was given can be taken back, whatever happens in between.
+  await remember(ports.vault, held, wish)
+  const { height } = await submit(ports, create, revokeKey).catch(async (error: unknown) => {
+    if (asXcareError(error).code === 'REFUSED') await ports.vault.markRevoked(grantId)
+    throw error
+  })
   const sent = await mail(ports, guardians, wish.to.did, letter)
   return { held, height, ...sent }
 }
 
-/** Takes a permission back. Reads under way may still end; new ones are refused within block time and 30 s. @throws XcareError REFUSED, OFFLINE */
+/** Takes a permission back. Reads under way may still end; new ones are refused within block time and 30 s. @throws XcareError NOT_FOUND, REFUSED, OFFLINE */
 export async function revokeGrant(ports: GrantPorts, grantId: Uint8Array): Promise<{ height: number }> {
-  return submit(ports, { type: 'grant.revoke', grantId }, revokeKeyOf(ports.root, grantId))
+  const revoked = await submit(ports, { type: 'grant.revoke', grantId }, revokeKeyOf(ports.root, grantId))
+  await ports.vault.markRevoked(grantId)
+  return revoked
 }
 
 /** @returns what the chain says of a grant, or null when it knows none. */
@@ -118,6 +130,15 @@ function draw(ports: GrantPorts, wish: GrantWish): HeldGrant {
     ownerKey: ownerKeyOf(root, objectId),
   }))
   return makeGrant(terms, grantSecretOf(root, grantId), objects)
+}
+
+async function remember(vault: Vault, { grant, objects }: HeldGrant, wish: GrantWish): Promise<void> {
+  const { grantId, granteeDid, purpose, notBeforeMs, notAfterMs } = grant
+  await vault.addIssued({
+    ...{ grantId, granteeDid, granteeName: wish.name ?? granteeDid, purpose, notBeforeMs, notAfterMs },
+    objectIds: objects.map(({ objectId }) => objectId),
+    revoked: false,
+  })
 }
 
 async function sealLetter(held: HeldGrant, to: PublicIdentity): Promise<Uint8Array> {

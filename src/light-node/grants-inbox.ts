@@ -42,15 +42,15 @@ export async function fetchGrants(
   return { ...inbox, problems }
 }
 
-/** @returns a permission kept in the vault that names the object and has not ended, the longest one; or null. */
-export function heldGrantFor(vault: Vault, objectId: Uint8Array, nowMs: number): HeldGrant | null {
+/** @returns the permissions in the vault that name the object: those that have not ended first, the newest of them first. */
+export function heldGrantsFor(vault: Vault, objectId: Uint8Array, nowMs: number): HeldGrant[] {
   const fitting = vault
     .received()
+    .sort((a, b) => b.arrivedMs - a.arrivedMs)
     .map(({ letter }) => decodeLetter(letter))
     .filter(({ objects }) => objects.some((object) => equalBytes(object.objectId, objectId)))
-    .sort((a, b) => b.grant.notAfterMs - a.grant.notAfterMs)
-  // An ended one is still worth asking with: the guardians' answer tells why it does not work.
-  return fitting.find(({ grant }) => grant.notAfterMs > nowMs) ?? fitting[0] ?? null
+  const ended = ({ grant }: HeldGrant) => (grant.notAfterMs > nowMs ? 0 : 1)
+  return fitting.sort((a, b) => ended(a) - ended(b))
 }
 
 async function emptyBox(

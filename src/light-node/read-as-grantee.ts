@@ -4,9 +4,13 @@ import type { Vault } from '../identity/vault.ts'
 import { objectIdToBytes } from '../ids.ts'
 import type { Ledger, Progress } from '../ports.ts'
 import type { CustodyKeySource } from './get.ts'
-import { fetchGrants, heldGrantFor } from './grants-inbox.ts'
+import { readGrant } from './grant.ts'
+import { fetchGrants, heldGrantsFor } from './grants-inbox.ts'
 import { readNetworkView } from './network-view.ts'
 import { type ReleasePorts, requestRelease } from './release.ts'
+
+/** Permissions for one object looked up on the chain before letters are fetched, at most. */
+const CANDIDATES_MAX = 8
 
 /** What finding a custody key needs of the world, and whose vault is asked. */
 export interface CustodyKeyPorts extends ReleasePorts {
@@ -39,15 +43,25 @@ export function custodyKeySource(ports: CustodyKeyPorts): CustodyKeySource {
   }
 }
 
+/** A permission that works; else one that does not, so that the guardians' answer tells why. */
 async function findGrant(ports: CustodyKeyPorts, objectId: Uint8Array): Promise<HeldGrant> {
-  const { vault, clock } = ports
-  const kept = heldGrantFor(vault, objectId, clock.nowMs())
-  if (kept && kept.grant.notAfterMs > clock.nowMs()) return kept
-  const { guardians } = await readNetworkView(ports.ledger, null)
+  const { vault, clock, ledger } = ports
+  const kept = await activeOf(ledger, heldGrantsFor(vault, objectId, clock.nowMs()), clock.nowMs())
+  if (kept) return kept
+  const { guardians } = await readNetworkView(ledger, null)
   await fetchGrants(ports, vault, guardians)
-  const held = heldGrantFor(vault, objectId, clock.nowMs())
-  if (held) return held
+  const all = heldGrantsFor(vault, objectId, clock.nowMs())
+  const found = (await activeOf(ledger, all, clock.nowMs())) ?? all[0]
+  if (found) return found
   throw new XcareError('NO_GRANT', 'you have no permission to read this record', {
     next: 'ask its owner for one: `npx xcare grant OBJECT --to YOUR-DID`',
   })
+}
+
+async function activeOf(ledger: Ledger, candidates: HeldGrant[], nowMs: number): Promise<HeldGrant | null> {
+  for (const held of candidates.slice(0, CANDIDATES_MAX)) {
+    if (held.grant.notAfterMs <= nowMs) continue
+    if ((await readGrant(ledger, held.grant.grantId))?.status === 'active') return held
+  }
+  return null
 }

@@ -100,6 +100,7 @@ export class World {
       random: this.random,
       did: person.did,
       root: person.root,
+      vault: person.vault,
       signing: person.keys.signing,
       kem: person.keys.kem,
       noticeAddressOf: async (objectId: Uint8Array) => ({

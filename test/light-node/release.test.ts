@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { receiptKey } from '../../src/chain-anchor/app/keys.ts'
 import { receiptHeadValue } from '../../src/chain-anchor/app/values.ts'
 import { issueGrant, readGrant, revokeGrant } from '../../src/light-node/grant.ts'
-import { fetchGrants, heldGrantFor } from '../../src/light-node/grants-inbox.ts'
+import { fetchGrants, heldGrantsFor } from '../../src/light-node/grants-inbox.ts'
 import { fetchNotices } from '../../src/light-node/notices.ts'
 import { requestRelease } from '../../src/light-node/release.ts'
 import { type TestPerson, World } from '../guardian-node/world.ts'
@@ -29,24 +29,15 @@ async function granted(extra: { maxReleases?: number; untilMs?: number; fromMs?:
   const object = await world.keep(owner, 'Blood test')
   const wish = {
     to: publicOf(clinic),
+    name: 'Lakeside Clinic',
     objects: [{ objectId: object.objectId, name: object.name }],
     purpose: 'TREAT' as const,
     untilMs: world.clock.nowMs() + DAY_MS,
     ...extra,
   }
   const given = await issueGrant(world.ports(owner), world.guardianValues(), wish)
-  await owner.vault.addIssued({
-    ...{
-      grantId: given.held.grant.grantId,
-      granteeDid: clinic.did,
-      granteeName: 'Lakeside Clinic',
-      purpose: 'TREAT',
-    },
-    ...{ objectIds: [object.objectId], notBeforeMs: given.held.grant.notBeforeMs, notAfterMs: wish.untilMs },
-    revoked: false,
-  })
   await fetchGrants(world.ports(clinic), clinic.vault, world.guardianValues())
-  const held = heldGrantFor(clinic.vault, object.objectId, world.clock.nowMs())!
+  const held = heldGrantsFor(clinic.vault, object.objectId, world.clock.nowMs())[0]!
   return { object, given, held }
 }
 
