@@ -303,8 +303,10 @@ function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
   )
 }
 
-/** An odd multiple of 64: rows a power of two apart would fall on the same cache lines. */
+/** Strips of about equal length, odd multiples of 64: rows a power of two apart would fall on the same cache lines. */
 function stripBytes(rows: number, shardBytes: number): number {
-  const fits = Math.floor(STRIP_CACHE_BYTES / rows / 128) * 128 - 64
-  return Math.min(shardBytes, Math.max(STRIP_BYTES_MIN, fits))
+  const most = Math.max(STRIP_BYTES_MIN, STRIP_CACHE_BYTES / rows)
+  if (shardBytes <= most) return shardBytes
+  const blocks = Math.ceil(shardBytes / Math.ceil(shardBytes / most) / 64)
+  return (blocks | 1) * 64
 }

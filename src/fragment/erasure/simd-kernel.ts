@@ -1,4 +1,4 @@
-import { mul8 } from './field8.ts'
+import { BASIS8, mul8 } from './field8.ts'
 import { byteFactors } from './field16.ts'
 import type { Combination, Kernel } from './kernel.ts'
 import { simdModule } from './simd-code.ts'
@@ -68,23 +68,26 @@ class SimdKernel implements Kernel {
   }
 
   product(x: number, y: number, bytes: number, factor: number): void {
-    this.#step('product', x, y, bytes, factor)
+    if (factor < 256) this.#bytes(this.#routine.product8, x, y, bytes, factor)
+    else this.#wide(this.#routine.product16, x, y, bytes, factor)
   }
 
   forward(x: number, y: number, bytes: number, factor: number): void {
-    this.#step('forward', x, y, bytes, factor)
+    if (factor < 256) this.#bytes(this.#routine.forward8, x, y, bytes, factor)
+    else this.#wide(this.#routine.forward16, x, y, bytes, factor)
   }
 
   inverse(x: number, y: number, bytes: number, factor: number): void {
-    this.#step('inverse', x, y, bytes, factor)
+    if (factor < 256) this.#bytes(this.#routine.inverse8, x, y, bytes, factor)
+    else this.#wide(this.#routine.inverse16, x, y, bytes, factor)
   }
 
   forward4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.#quad('forward4', row, stride, f1, f2, f3)
+    this.#quad(this.#routine.forward4, this.#routine.forward4z, row, stride, f1, f2, f3)
   }
 
   inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.#quad('inverse4', row, stride, f1, f2, f3)
+    this.#quad(this.#routine.inverse4, this.#routine.inverse4z, row, stride, f1, f2, f3)
   }
 
   combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination {
@@ -140,19 +143,31 @@ class SimdKernel implements Kernel {
     return tables
   }
 
-  #quad(name: string, row: number, stride: number, f1: number, f2: number, f3: number): void {
+  #quad(
+    whole: Routine,
+    zero: Routine,
+    row: number,
+    stride: number,
+    f1: number,
+    f2: number,
+    f3: number,
+  ): void {
     const at = this.#rowsAt + row
-    if (f1 === 0 && f2 === 0) this.#routine[`${name}z`](at, stride, stride, f3 * TABLE_BYTES)
-    else this.#routine[name](at, stride, stride, f1 * TABLE_BYTES, f2 * TABLE_BYTES, f3 * TABLE_BYTES)
+    if (f1 === 0 && f2 === 0) zero(at, stride, stride, f3 * TABLE_BYTES)
+    else whole(at, stride, stride, f1 * TABLE_BYTES, f2 * TABLE_BYTES, f3 * TABLE_BYTES)
   }
 
-  #step(name: string, x: number, y: number, bytes: number, factor: number): void {
+  #bytes(step: Routine, x: number, y: number, bytes: number, factor: number): void {
+    step(this.#rowsAt + x, this.#rowsAt + y, bytes, factor * TABLE_BYTES)
+  }
+
+  // called millions of times on short rows: makes no arrays
+  #wide(step: Routine, x: number, y: number, bytes: number, factor: number): void {
+    const a = factor & 255
+    const b = factor >> 8
+    const lowHigh = mul8(b, BASIS8[7])
     const [to, from] = [this.#rowsAt + x, this.#rowsAt + y]
-    if (factor < 256) this.#routine[`${name}8`](to, from, bytes, factor * TABLE_BYTES)
-    else {
-      const [lowLow, lowHigh, highLow, highHigh] = byteFactors(factor).map((byte) => byte * TABLE_BYTES)
-      this.#routine[`${name}16`](to, from, bytes, lowLow, lowHigh, highLow, highHigh)
-    }
+    step(to, from, bytes, a * TABLE_BYTES, lowHigh * TABLE_BYTES, b * TABLE_BYTES, (a ^ b) * TABLE_BYTES)
   }
 
   #grow(bytes: number): void {
