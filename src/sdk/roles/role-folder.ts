@@ -52,9 +52,9 @@ export async function readRoleFile<K extends RoleFile['kind']>(
   })
 }
 
-/** Keeps the port that was free at the first start, so that addresses told to others stay true. */
+/** Keeps the port a part listens on, so that addresses told to others stay true after a restart. */
 export async function keepPort(folder: string, role: RoleFile, port: number): Promise<void> {
-  if (role.port === 0 && port !== 0) await writeRoleFile(folder, { ...role, port })
+  if (role.port !== port && port !== 0) await writeRoleFile(folder, { ...role, port })
 }
 
 /** @returns the 32-byte secret called `name` of the part in `folder`, made at first use; file mode 0600. */

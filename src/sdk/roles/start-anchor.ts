@@ -5,17 +5,14 @@ import { TOPICS } from '../../wire/topics.ts'
 import { systemClock } from '../clock.ts'
 import type { StartedRole } from './role.ts'
 import { keepPort, keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { listenOn, logLine, portOf } from './role-peer.ts'
+import { logLine, onFreePort, portOf } from './role-peer.ts'
 
 /** Starts the anchoring chain of the folder `dir`: engine, RPC, and a peer that gossips new headers. */
 export async function startAnchorRole(dir: string): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'anchor')
   const governor = await keepSigningKey(dir, 'governor')
-  const peer = await startPeer({
-    seed: await keepSeed(dir, 'peer'),
-    listen: listenOn(role.port),
-    topics: TOPICS,
-  })
+  const seed = await keepSeed(dir, 'peer')
+  const peer = await onFreePort(role.port, (listen) => startPeer({ seed, listen, topics: TOPICS }))
   const anchor = await startAnchor({
     dir,
     listenRpcPort: role.rpcPort,

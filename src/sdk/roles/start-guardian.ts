@@ -8,24 +8,28 @@ import { readNetworkFile } from '../network/network-folder.ts'
 import { openNetworkLedger } from '../network/network-ledger.ts'
 import type { StartedRole } from './role.ts'
 import { keepPort, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { listenOn, logLine, portOf } from './role-peer.ts'
+import { logLine, onFreePort, portOf } from './role-peer.ts'
 
 /** Starts the guardian of the folder `dir`, with a light client of its own. */
 export async function startGuardianRole(dir: string): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'guardian')
   const network = await readNetworkFile(role.networkDir)
-  const guardian = await startGuardian({
-    dir,
-    network: network.network,
-    ledger: await openNetworkLedger(network, await openFolder(join(dir, 'light'))),
-    institution: { instId: role.institution, signing: await keepSigningKey(dir, 'operator') },
-    jurisdiction: role.jurisdiction,
-    listen: listenOn(role.port),
-    neighbours: network.bootstrap as PeerAddress[],
-    clock: systemClock,
-    random: systemRandom,
-    log: logLine,
-  })
+  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')))
+  const signing = await keepSigningKey(dir, 'operator')
+  const guardian = await onFreePort(role.port, (listen) =>
+    startGuardian({
+      dir,
+      network: network.network,
+      ledger,
+      institution: { instId: role.institution, signing },
+      jurisdiction: role.jurisdiction,
+      listen,
+      neighbours: network.bootstrap as PeerAddress[],
+      clock: systemClock,
+      random: systemRandom,
+      log: logLine,
+    }),
+  )
   const { guardianId, addresses } = guardian
   await keepPort(dir, role, portOf(addresses))
   return { ready: { nodeId: guardianId, addresses }, stop: () => guardian.stop() }

@@ -8,25 +8,29 @@ import { readNetworkFile } from '../network/network-folder.ts'
 import { openNetworkLedger } from '../network/network-ledger.ts'
 import type { StartedRole } from './role.ts'
 import { keepPort, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { listenOn, logLine, portOf } from './role-peer.ts'
+import { logLine, onFreePort, portOf } from './role-peer.ts'
 
 /** Starts the storage node of the folder `dir`, with a light client of its own. */
 export async function startNodeRole(dir: string): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'node')
   const network = await readNetworkFile(role.networkDir)
-  const node = await startStorageNode({
-    dir,
-    network: network.network,
-    ledger: await openNetworkLedger(network, await openFolder(join(dir, 'light'))),
-    institution: { instId: role.institution, signing: await keepSigningKey(dir, 'operator') },
-    location: { network: role.network, region: role.region },
-    quotaBytes: role.quotaBytes,
-    listen: listenOn(role.port),
-    neighbours: network.bootstrap as PeerAddress[],
-    clock: systemClock,
-    random: systemRandom,
-    log: logLine,
-  })
+  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')))
+  const signing = await keepSigningKey(dir, 'operator')
+  const node = await onFreePort(role.port, (listen) =>
+    startStorageNode({
+      dir,
+      network: network.network,
+      ledger,
+      institution: { instId: role.institution, signing },
+      location: { network: role.network, region: role.region },
+      quotaBytes: role.quotaBytes,
+      listen,
+      neighbours: network.bootstrap as PeerAddress[],
+      clock: systemClock,
+      random: systemRandom,
+      log: logLine,
+    }),
+  )
   const { nodeId, addresses } = node
   await keepPort(dir, role, portOf(addresses))
   return { ready: { nodeId, addresses }, stop: () => node.stop() }
