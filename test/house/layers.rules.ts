@@ -1,7 +1,7 @@
 import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser'
 
 /** Rooms of each layer, lowest first. A room imports from lower layers only. */
-export const LAYERS = [
+const LAYERS = [
   ['crypto'],
   ['identity', 'fragment', 'custody'],
   ['wire'],
@@ -45,6 +45,7 @@ export const rules: IConfiguration = {
   forbidden: [
     forbid('no-cycle', {}, { circular: true }),
     forbid('no-unresolvable', {}, { couldNotResolve: true }),
+    forbid('src-looks-out', { path: '^src/' }, { path: '^(test|bench|bin|web|docs)/' }),
     forbid('lobby-looks-up', { path: LOBBY }, { path: '^src/[^/]+/' }),
     ...LAYERS.slice(0, -1).map((rooms, index) =>
       forbid(`${rooms[0]}-layer-looks-up`, { path: within(rooms) }, { path: within(above(index)) }),
