@@ -85,13 +85,18 @@ async function serve({ dir, listenRpcPort }: AnchorOptions, chain: EmbeddedChain
 }
 
 function connect(broadcast: Broadcast, { engine }: EmbeddedChain, log: Progress): void {
-  engine.onBlock((block) => {
+  let isHeard = true
+  engine.onBlock(async (block) => {
     const payload = encodeLightBlock(block)
     if (payload.length > GOSSIP_BYTES_MAX) return
-    // Gossip is a courtesy: whoever misses a header asks the RPC.
-    broadcast.publish(HEADERS_TOPIC, payload).catch((cause: unknown) => {
-      log({ type: 'gossip-failed', text: asXcareError(cause).message })
-    })
+    // Gossip is a courtesy: whoever misses a header asks the RPC. Silence is told once, not for every block.
+    try {
+      await broadcast.publish(HEADERS_TOPIC, payload)
+      isHeard = true
+    } catch (cause) {
+      if (isHeard) log({ type: 'gossip-failed', text: asXcareError(cause).message })
+      isHeard = false
+    }
   })
   broadcast.subscribe(TXS_TOPIC, (payload) => {
     try {

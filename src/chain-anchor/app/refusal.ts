@@ -14,7 +14,6 @@ export const TX_CODE = {
   conflict: 8,
   invalid: 9,
   full: 10,
-  failed: 11,
 } as const
 
 /** Name of one way to refuse. */

@@ -8,6 +8,7 @@ import { encodeAppState, type Genesis } from '../app/genesis.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
 import { type LightBlock, ZERO_TIME } from '../comet/types.ts'
+import { asStoreError } from '../state/sqlite.ts'
 import { precommit, propose, voteMark } from './block-maker.ts'
 import type { BlockStore, ChainTip } from './blockstore.ts'
 import type { Engine, StoredBlock, Submission, TxPlace } from './engine.ts'
@@ -65,7 +66,9 @@ export class EmbeddedEngine implements Engine {
     const engine = new EmbeddedEngine(parts)
     engine.#handshake()
     engine.#freshen()
-    engine.#running = engine.#run()
+    engine.#running = engine.#run().catch((cause: unknown) => {
+      throw asStoreError(cause)
+    })
     return engine
   }
 
@@ -272,7 +275,9 @@ export class EmbeddedEngine implements Engine {
     if (isOver() || this.#stopping.signal.aborted) return
     const cut = new AbortController()
     this.#wake = () => {
-      if (isOver() || this.#stopping.signal.aborted) cut.abort()
+      if (!isOver() && !this.#stopping.signal.aborted) return
+      this.#wake = null
+      cut.abort()
     }
     await this.#parts.clock.sleep(durationMs, cut.signal).catch(() => undefined)
     this.#wake = null

@@ -18,19 +18,16 @@ export function openSqlite(path: string): Database {
   }
 }
 
-/** @returns `cause` as one of our errors when SQLite told what is wrong with the disk, else as it is. */
+/** @returns `cause` as one of our errors when SQLite or the system told what is wrong with the disk, else as it is. */
 export function asStoreError(cause: unknown): unknown {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC') return diskFull(cause)
   if (!(cause instanceof Sqlite.SqliteError)) return cause
   if (cause.code.startsWith('SQLITE_BUSY'))
     return new XcareError('LOCKED', 'another process already runs with this folder', {
       cause,
       next: 'Stop the other process, or use another folder.',
     })
-  if (cause.code.startsWith('SQLITE_FULL'))
-    return new XcareError('NO_SPACE', 'the disk of the anchoring chain is full', {
-      cause,
-      next: 'Free some space and start again.',
-    })
+  if (cause.code.startsWith('SQLITE_FULL')) return diskFull(cause)
   if (cause.code.startsWith('SQLITE_CORRUPT') || cause.code.startsWith('SQLITE_NOTADB'))
     return new XcareError('INTEGRITY', 'a file of the anchoring chain is damaged', { cause })
   if (cause.code.startsWith('SQLITE_CANTOPEN') || cause.code.startsWith('SQLITE_READONLY'))
@@ -41,4 +38,11 @@ export function asStoreError(cause: unknown): unknown {
 /** @returns the bytes of a column as a plain array: a Buffer would cut without copying where an array copies. */
 export function plain(column: Uint8Array): Uint8Array {
   return new Uint8Array(column.buffer, column.byteOffset, column.length)
+}
+
+function diskFull(cause: unknown): XcareError {
+  return new XcareError('NO_SPACE', 'the disk of the anchoring chain is full', {
+    cause,
+    next: 'Free some space and start again.',
+  })
 }

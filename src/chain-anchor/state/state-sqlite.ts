@@ -93,6 +93,11 @@ export class SqliteState implements StateStore {
     return version ? new StateTree(this.#records, rootOf(version)).prove(key) : null
   }
 
+  /** Lets the file grow to `pages` database pages at most, so that it may not fill the whole disk. */
+  limitPages(pages: number): void {
+    this.#database.pragma(`max_page_count = ${pages}`)
+  }
+
   /** Closes the file. */
   close(): void {
     this.#database.close()

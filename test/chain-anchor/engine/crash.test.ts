@@ -157,3 +157,36 @@ describe('the record of what was signed', () => {
     expect(() => new SignState(path)).toThrowError(expect.objectContaining({ code: 'INTEGRITY' }))
   })
 })
+
+test('a full disk ends the chain with a clear error, and space lets it go on', async () => {
+  const folder = testFolder()
+  const clock = new ManualClock()
+  const parts = () => ({
+    store: new BlockStore(join(folder, 'blocks.sqlite')),
+    state: new SqliteState(join(folder, 'state.sqlite')),
+    signState: new SignState(join(folder, 'sign-state')),
+  })
+  const full = parts()
+  const { state, ...rest } = full
+  const app = new XcareApp(state, CHAIN_ID)
+  const engine = EmbeddedEngine.start({
+    ...rest,
+    app,
+    genesis: testGenesis([10]),
+    keys: validatorKeys(1),
+    clock,
+    intervalMs: 100,
+  })
+  state.limitPages(20)
+  const ended = expect(engine.ended).rejects.toMatchObject({ code: 'NO_SPACE' })
+  for (let at = 0; at < 200; at++) engine.submit(grant(`g${at}`))
+  await clock.pass(100)
+  await ended
+  for (const each of Object.values(full)) each.close()
+  const { engine: again } = openChain({ folder, clock })
+  expect(again.height()).toBe(3)
+  expect(
+    again.query({ path: '/key', data: grantKey(seeded('grant g7', 16)), height: 3, prove: false }).value
+      .length,
+  ).toBeGreaterThan(0)
+})
