@@ -17,7 +17,8 @@ export type AnchorParts = Pick<
 export class ReceiptAnchor {
   readonly #parts: AnchorParts
   readonly #stop = new AbortController()
-  #wake: (() => void) | null = null
+  #poked = false
+  #wake: () => void = () => {}
   #running: Promise<void> | null = null
 
   constructor(parts: AnchorParts) {
@@ -31,20 +32,21 @@ export class ReceiptAnchor {
 
   /** There is a new receipt. */
   poke(): void {
-    this.#wake?.()
+    this.#poked = true
+    this.#wake()
   }
 
   /** Ends, after what is under way. A head not anchored yet is anchored after the next start. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    this.#wake?.()
+    this.#wake()
     await this.#running
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      const poked = this.#untilPoked()
+      this.#poked = false
       const done = await anchorReceipts(this.#parts).then(
         () => true,
         (error: unknown) => {
@@ -53,23 +55,22 @@ export class ReceiptAnchor {
         },
       )
       // After a failure a poke changes nothing: only time may help.
-      if (done) await poked
+      if (done) await this.#untilPoked()
       await this.#pause(done ? RECEIPT_ANCHOR_DELAY_MS : RETRY_MS)
     }
   }
 
-  #untilPoked(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = new AbortController()
-      const wake = () => {
-        this.#wake = null
-        timer.abort()
-        resolve()
-      }
-      this.#wake = wake
-      if (this.#stop.signal.aborted) wake()
-      else this.#parts.clock.sleep(RECEIPT_ANCHOR_MAX_MS / 2, timer.signal).then(wake, () => {})
+  async #untilPoked(): Promise<void> {
+    const timer = new AbortController()
+    const poked = new Promise<void>((resolve) => {
+      this.#wake = resolve
     })
+    if (this.#poked || this.#stop.signal.aborted) this.#wake()
+    await Promise.race([
+      poked,
+      this.#parts.clock.sleep(RECEIPT_ANCHOR_MAX_MS / 2, timer.signal).catch(() => {}),
+    ])
+    timer.abort()
   }
 
   async #pause(durationMs: number): Promise<void> {

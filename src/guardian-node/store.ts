@@ -80,17 +80,12 @@ export class GuardianStore {
   readonly #random: Random
   readonly #firstLink: Uint8Array
 
-  /** @param path of the database file. @throws XcareError INTEGRITY when it belongs to another guardian or network. */
+  /** @param path of the database file. @throws XcareError INTEGRITY when it is damaged or of another guardian or network, LOCKED when another process has it, NO_SPACE. */
   constructor(
     path: string,
     owner: { guardianId: string; network: string; storeKey: Uint8Array; random: Random },
   ) {
-    this.#db = new Database(path)
-    this.#db.pragma('journal_mode = WAL')
-    this.#db.pragma('synchronous = FULL')
-    // A destroyed share must not stay behind in free pages.
-    this.#db.pragma('secure_delete = ON')
-    this.#db.exec(SCHEMA)
+    this.#db = openDatabase(path)
     this.#key = owner.storeKey
     this.#random = owner.random
     this.#firstLink = firstLink(owner.network, owner.guardianId)
@@ -118,12 +113,15 @@ export class GuardianStore {
   keepShare(row: Omit<ShareRow, 'sealed'>, share: CustodyShare): void {
     const sealed = sealSmall(this.#key, this.#random.bytes(24), encodeShare(share), shareAad(row))
     const { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag } = row
-    this.#db.transaction(() => {
+    const replaced = this.#db.transaction(() => {
       this.#db
         .prepare('INSERT OR IGNORE INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
         .run(objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag)
-      this.#db.prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ?').run(objectId, epoch)
+      return this.#db
+        .prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ? AND sealed IS NOT NULL')
+        .run(objectId, epoch).changes
     })()
+    if (replaced > 0) this.#emptyLog()
   }
 
   /** @throws XcareError INTEGRITY when the row was damaged. */
@@ -137,8 +135,7 @@ export class GuardianStore {
     const { changes } = this.#db
       .prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL')
       .run(objectId, epoch)
-    // The write-ahead log still holds the old page until it is emptied.
-    if (changes > 0) this.#db.pragma('wal_checkpoint(TRUNCATE)')
+    if (changes > 0) this.#emptyLog()
     return changes > 0
   }
 
@@ -239,6 +236,11 @@ export class GuardianStore {
     this.#db.close()
   }
 
+  /** The write-ahead log holds the old page of a destroyed share until it is emptied. */
+  #emptyLog(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+  }
+
   #count(query: string, ...values: (Uint8Array | number)[]): number {
     return (this.#db.prepare(query).get(...values) as { n: number }).n
   }
@@ -254,6 +256,40 @@ export class GuardianStore {
       next: 'check that the folder of the guardian and its keys belong together',
     })
   }
+}
+
+function openDatabase(path: string): Database.Database {
+  const db = new Database(path, { timeout: 1000 })
+  try {
+    // One process only: two would each continue the chain of receipts in their own way.
+    db.pragma('locking_mode = EXCLUSIVE')
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    // A destroyed share must not stay behind in free pages.
+    db.pragma('secure_delete = ON')
+    db.exec(SCHEMA)
+    return db
+  } catch (cause) {
+    db.close()
+    throw asStoreError(cause, path)
+  }
+}
+
+/** @returns the error a person should see when SQLite refused. */
+function asStoreError(cause: unknown, path: string): XcareError {
+  const code = cause instanceof Database.SqliteError ? cause.code : ''
+  if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED')
+    return new XcareError('LOCKED', 'this guardian is running already', {
+      cause,
+      next: 'stop the other process first',
+    })
+  if (code === 'SQLITE_FULL') return new XcareError('NO_SPACE', `the disk of ${path} is full`, { cause })
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB')
+    return new XcareError('INTEGRITY', `the data of the guardian in ${path} is damaged`, {
+      cause,
+      next: 'restore the folder from a copy; receipts after it are lost, shares are not',
+    })
+  return new XcareError('INTERNAL', `the data of the guardian in ${path} cannot be opened`, { cause })
 }
 
 function rowOf(row: ShareColumns): ShareRow {

@@ -161,6 +161,11 @@ export class TestChain {
     } else if (type === 'receipt.batch') {
       const { type: _, ...batch } = message
       this.set(key.receiptKey(message.guardianId), value.receiptHeadValue.encode(batch))
+    } else if (type === 'guardian.register') {
+      require(message.signKey)
+      const { type: _, ...guardian } = message
+      const listed = value.guardianValue.encode({ ...guardian, epoch: 1, status: 'active' })
+      this.set(key.guardianKey(message.guardianId), listed)
     } else throw new XcareError('REFUSED', `the test chain does not know ${type} ${Object.keys(fields)}`)
   }
 }
