@@ -1,0 +1,39 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { concat } from '../../src/bytes.ts'
+import { ByteQueue } from '../../src/net/_byte-queue.ts'
+
+describe('a byte queue', () => {
+  test('gives back the bytes it got, however they were cut on the way in and out', () => {
+    const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 30 })
+    fc.assert(
+      fc.property(chunks, fc.array(fc.integer({ min: 0, max: 60 })), (parts, takes) => {
+        const queue = new ByteQueue()
+        for (const part of parts) queue.push(part)
+        const whole = concat(...parts)
+        let at = 0
+        for (const want of takes) {
+          const count = Math.min(want, whole.length - at)
+          if (count >= 4) expect(queue.peekU32()).toBe(new DataView(whole.buffer, at).getUint32(0))
+          if (want % 3 === 0) queue.skip(count)
+          else expect(queue.take(count)).toEqual(whole.slice(at, at + count))
+          at += count
+          expect(queue.length).toBe(whole.length - at)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('hands out plain arrays, never Buffers, and copies small cuts of large chunks', () => {
+    const queue = new ByteQueue()
+    const chunk = Buffer.alloc(1000, 7)
+    queue.push(new Uint8Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + 1000)))
+    expect(queue.take(10).buffer.byteLength).toBe(10)
+    queue.push(Buffer.allocUnsafeSlow(100).fill(1))
+    queue.skip(990)
+    const view = queue.take(90)
+    expect(Buffer.isBuffer(view)).toBe(false)
+    expect(view).toEqual(new Uint8Array(90).fill(1))
+  })
+})
