@@ -23,6 +23,7 @@ function sealStream(writer: ObjectWriter): SealStream {
   return {
     write: async (plain) => writer.write(plain),
     finish: async (sealed) => finish(writer, sealed),
+    recycle: (bytes) => writer.recycle(bytes),
     close: () => {},
   }
 }

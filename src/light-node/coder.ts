@@ -24,6 +24,8 @@ export interface SealStream {
   finish(
     sealed: SealedManifest,
   ): Promise<{ stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array }>
+  /** Gives the buffer of a stripe back that is durable everywhere, so that the next stripe needs no new memory. */
+  recycle(bytes: Uint8Array): void
   /** Lets go of everything, finished or not. */
   close(): void
 }

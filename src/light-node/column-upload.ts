@@ -20,6 +20,7 @@ export class ColumnUpload {
   readonly #have: Uint8Array
   readonly #window = new CreditWindow()
   readonly #receipt: Promise<MessageOf<'RECEIPT'>>
+  readonly #sent: number[] = []
   #failure: XcareError | null = null
   #wake = Promise.withResolvers<void>()
 
@@ -59,7 +60,13 @@ export class ColumnUpload {
     }
     if (this.#failure) throw this.#failure
     this.#window.take(size)
+    this.#sent.push(stripe)
     await this.#stream.write(...encodeFrame(message))
+  }
+
+  /** First stripe that is still under way to this node; every one before it is durable there. `none` when nothing is. */
+  oldestUnderWay(none: number): number {
+    return this.#sent[this.#window.acked] ?? none
   }
 
   /** Hands over the manifest. @returns the node's signed receipt: the whole column is durable there. */

@@ -28,6 +28,7 @@ export class ColumnUploads {
   readonly #ports: UploadPorts
   readonly #profile: Profile
   readonly #live = new Map<number, ColumnUpload>()
+  readonly #underWay: { stripe: number; bytes: Uint8Array }[] = []
   readonly #problems: { node: string; error: XcareError }[] = []
 
   private constructor(ports: UploadPorts, profile: Profile) {
@@ -43,14 +44,25 @@ export class ColumnUploads {
     return uploads
   }
 
-  /** Sends the fragments of one stripe to all live nodes. Resolves when the next stripe may follow. */
-  async send({ stripe, bytes }: StripeFragments): Promise<void> {
+  /**
+   * Sends the fragments of one stripe to all live nodes. Resolves when the next stripe may follow.
+   * @returns buffers of earlier stripes that are durable on every live node and may be used again.
+   */
+  async send({ stripe, bytes }: StripeFragments): Promise<Uint8Array[]> {
+    this.#underWay.push({ stripe, bytes })
     const size = bytes.length / this.#profile.n
     const sending = [...this.#live].map(([column, upload]) => {
       const fragment = bytes.subarray(column * size, (column + 1) * size)
       return this.#guard(column, upload, () => upload.send(stripe, fragment))
     })
     await this.#untilTarget(sending)
+    return this.#settled(stripe + 1)
+  }
+
+  #settled(next: number): Uint8Array[] {
+    const oldest = Math.min(next, ...[...this.#live.values()].map((upload) => upload.oldestUnderWay(next)))
+    const count = this.#underWay.findIndex(({ stripe }) => stripe >= oldest)
+    return this.#underWay.splice(0, count < 0 ? this.#underWay.length : count).map(({ bytes }) => bytes)
   }
 
   /** Ends all columns with the manifest. @returns the receipts, by column; at least `target`. */

@@ -164,7 +164,8 @@ async function sendAll(
   for await (const plain of source.read()) {
     // A thread may take the buffer along and leave it empty here.
     bytes += plain.length
-    for (const stripe of await sealing.write(plain)) await uploads.send(stripe)
+    for (const stripe of await sealing.write(plain))
+      for (const buffer of await uploads.send(stripe)) sealing.recycle(buffer)
     ports.progress({ type: 'put-progress', bytes, of: source.length })
   }
   const { stripes, written, sealed } = await sealing.finish(source.sealed(plan.objectId))

@@ -20,7 +20,12 @@ export interface Answers {
   stripe: Uint8Array
 }
 
-/** One question as it crosses to the thread; `close` lets go of a stream and gets no answer. */
+/** One question as it crosses to the thread; `close` and `recycle` get no answer. */
 export type Question =
   | { [K in keyof Questions]: { id: number; kind: K } & Questions[K] }[keyof Questions]
-  | { id: number; kind: 'close'; stream: number }
+  | Remark
+
+/** What the thread is told without an answer: to forget a stream, or to use the buffer of a stripe again. */
+export type Remark =
+  | { kind: 'close'; stream: number }
+  | { kind: 'recycle'; stream: number; bytes: Uint8Array }

@@ -4,7 +4,7 @@ import { asXcareError, XcareError } from '../../errors.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
 import type { OpenStream, SealStream } from '../../light-node/coder.ts'
 import { localCoder } from '../../light-node/coder-local.ts'
-import type { Answers, Question } from './_coder-messages.ts'
+import type { Answers, Question, Remark } from './_coder-messages.ts'
 
 const coder = localCoder(systemRandom)
 const sealing = new Map<number, SealStream>()
@@ -12,6 +12,10 @@ const opening = new Map<number, OpenStream>()
 let streams = 0
 
 parentPort?.on('message', async (question: Question) => {
+  if (question.kind === 'recycle') {
+    sealing.get(question.stream)?.recycle(question.bytes)
+    return
+  }
   if (question.kind === 'close') {
     sealing.delete(question.stream)
     opening.delete(question.stream)
@@ -26,7 +30,7 @@ parentPort?.on('message', async (question: Question) => {
   }
 })
 
-async function answerTo(question: Exclude<Question, { kind: 'close' }>): Promise<Answers[keyof Answers]> {
+async function answerTo(question: Exclude<Question, Remark>): Promise<Answers[keyof Answers]> {
   switch (question.kind) {
     case 'seal': {
       sealing.set(++streams, await coder.seal(question.job))

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { isErrorCode, XcareError } from '../../errors.ts'
 import type { Coder, OpenStream, SealStream } from '../../light-node/coder.ts'
-import type { Answers, Questions } from './_coder-messages.ts'
+import type { Answers, Questions, Remark } from './_coder-messages.ts'
 
 /** Starts a worker thread that seals and opens, so that this thread is free for the network. */
 export function startCoder(): Coder {
@@ -18,7 +18,8 @@ function sealStream(thread: CoderThread, stream: number): SealStream {
   return {
     write: (plain) => thread.ask('write', { stream, plain: detached(plain) }),
     finish: (sealed) => thread.ask('finish', { stream, sealed }),
-    close: () => thread.tell(stream),
+    recycle: (bytes) => thread.tell({ kind: 'recycle', stream, bytes }, [bytes.buffer as ArrayBuffer]),
+    close: () => thread.tell({ kind: 'close', stream }),
   }
 }
 
@@ -32,7 +33,7 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
         stripe,
         fragments: fragments.map((fragment) => fragment && detached(fragment)),
       }),
-    close: () => thread.tell(stream),
+    close: () => thread.tell({ kind: 'close', stream }),
   }
 }
 
@@ -74,9 +75,9 @@ class CoderThread {
     return promise
   }
 
-  /** Lets the thread forget a stream. */
-  tell(stream: number): void {
-    if (!this.#closed) this.#worker.postMessage({ id: 0, kind: 'close', stream })
+  /** Says something that needs no answer. */
+  tell(remark: Remark, moved: ArrayBuffer[] = []): void {
+    if (!this.#closed) this.#worker.postMessage(remark, moved)
   }
 
   async close(): Promise<void> {

@@ -28,10 +28,14 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
   await mkdir(role.folder, { recursive: true, mode: 0o700 })
   const log = openSync(join(role.folder, 'process.log'), 'a', 0o600)
   try {
-    const child = spawn(process.execPath, [PROGRAM, role.kind, 'run', '--dir', role.folder, ...args], {
-      detached: true,
-      stdio: ['ignore', log, log, 'ipc'],
-    })
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
+      {
+        detached: true,
+        stdio: ['ignore', log, log, 'ipc'],
+      },
+    )
     return await untilReady(role, child)
   } finally {
     closeSync(log)
