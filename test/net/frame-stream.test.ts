@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, test } from 'vitest'
-import { concat, u32be } from '../../src/bytes.ts'
+import { concat, fromHex, toHex, u32be } from '../../src/bytes.ts'
 import type { XcareError } from '../../src/errors.ts'
 import { STREAM_BUFFER_BYTES } from '../../src/limits.ts'
 import type { FrameStream } from '../../src/ports.ts'
+import vectors from '../vectors/transport.json' with { type: 'json' }
 import { address, echo, ourPeer, soon, stockPeer, stopAll } from './_stock.ts'
 
 const PROTOCOL = '/test/frames/1'
@@ -49,6 +50,29 @@ const codeOf = (promise: Promise<unknown>) =>
   )
 
 const numbered = (index: number, length: number) => new Uint8Array(length).fill(index & 0xff)
+
+describe('frozen frames', () => {
+  test('are written and read', async () => {
+    const { bare, ours } = await bareStream()
+    let wire = ''
+    bare.addEventListener('message', ({ data }) => {
+      wire += toHex(data.subarray())
+    })
+    for (const frame of vectors.frames) {
+      await ours.write(...frame.parts.map(fromHex))
+      bare.send(fromHex(frame.wire))
+      expect(await ours.read(16, IDLE)).toEqual(fromHex(frame.parts.join('')))
+    }
+    await expect.poll(() => wire).toBe(vectors.frames.map((frame) => frame.wire).join(''))
+  })
+
+  test.each(vectors.mustReject)('refuse $why', async ({ cap, wire, ends, code }) => {
+    const { bare, ours } = await bareStream()
+    bare.send(fromHex(wire))
+    if (ends) await bare.close()
+    expect(await codeOf(ours.read(cap, 100))).toBe(code)
+  })
+})
 
 describe('reading frames', () => {
   test('puts frames together from single bytes', async () => {

@@ -6,8 +6,9 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { concat, u32be, utf8 } from '../../src/bytes.ts'
+import { CONNECTION_SILENT_MS } from '../../src/limits.ts'
 import { TlsMessageStream } from '../../src/net/_tls-stream.ts'
 import type { Peer } from '../../src/net/peer.ts'
 import { rawTls, type TlsComponents } from '../../src/net/raw-tls.ts'
@@ -208,5 +209,26 @@ describe('TLS on the raw socket refuses', () => {
       if (round === 3) break
     }
     await expectServing(server)
+  })
+})
+
+describe('a connection', () => {
+  test('that says nothing for too long is ended, one that speaks is not', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const server = await echoServer()
+      const client = await ourPeer(2, { listen: [] })
+      const stream = await client.open(address(server), PROTOCOL, soon())
+      for (let round = 0; round < 3; round++) {
+        await stream.write(Uint8Array.of(round))
+        expect(await stream.read(1, 5000)).toEqual(Uint8Array.of(round))
+        vi.advanceTimersByTime(CONNECTION_SILENT_MS)
+      }
+      const pending = expect(stream.read(1, 5000)).rejects.toMatchObject({ code: 'OFFLINE' })
+      vi.advanceTimersByTime(CONNECTION_SILENT_MS)
+      await pending
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
