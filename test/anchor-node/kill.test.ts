@@ -15,7 +15,7 @@ import { asXcareError } from '../../src/errors.ts'
 import { make, seeded, tx } from '../chain-anchor/app/chain-actors.ts'
 import { type AnchorProcess, startAnchorProcess } from './anchor-process.ts'
 
-const KILLS = 6
+const KILLS = 4
 const clock = {
   nowMs: () => Date.now(),
   sleep: async (ms: number, signal?: AbortSignal) => wait(ms, undefined, { signal }),
@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 
 /** Submits grants one after the other until the anchor is gone. @returns the names of those that were acknowledged. */
-async function submitUntilCut(rpcUrl: string, name: string): Promise<string[]> {
+async function submitUntilCut(rpcUrl: string, name: string, onAnswer: () => void): Promise<string[]> {
   const endpoint = rpcProvider(rpcUrl, clock)
   const acknowledged: string[] = []
   for (let count = 0; ; count++) {
@@ -38,6 +38,7 @@ async function submitUntilCut(rpcUrl: string, name: string): Promise<string[]> {
     try {
       await endpoint.submit(tx(grant, [message], [`revoke ${grant}`], { validUntilHeight: 10_000 }))
       acknowledged.push(grant)
+      onAnswer()
     } catch (error) {
       if (asXcareError(error).code === 'REFUSED') throw error
       return acknowledged
@@ -50,12 +51,20 @@ test(`killed ${KILLS} times while it works, the chain loses nothing it acknowled
   for (let kill = 0; kill < KILLS; kill++) {
     const anchor = await startAnchorProcess(dir, 4)
     running.push(anchor)
-    const clients = [0, 1, 2].map((client) => submitUntilCut(anchor.rpcUrl, `${kill} ${client}`))
-    await wait(40 + Math.random() * 250)
+    let answers = 0
+    const answersWanted = 2 + Math.floor(Math.random() * 10)
+    const { promise: enough, resolve } = Promise.withResolvers<void>()
+    const onAnswer = () => {
+      if (++answers === answersWanted) resolve()
+    }
+    const clients = [0, 1, 2].map((client) => submitUntilCut(anchor.rpcUrl, `${kill} ${client}`, onAnswer))
+    await enough
+    // Somewhere in the making of the next blocks.
+    await wait(Math.random() * 20)
     await anchor.end('SIGKILL')
     acknowledged.push(...(await Promise.all(clients)).flat())
   }
-  expect(acknowledged.length).toBeGreaterThan(KILLS)
+  expect(acknowledged.length).toBeGreaterThanOrEqual(2 * KILLS)
 
   const anchor = await startAnchorProcess(dir, 4)
   const endpoint = rpcProvider(anchor.rpcUrl, clock)

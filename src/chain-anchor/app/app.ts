@@ -24,7 +24,7 @@ const CODESPACE = 'xcare'
 const NOTHING = new Uint8Array(0)
 const VERIFIED_MAX = 20_000
 /** Codes of a refused query. */
-export const QUERY_CODE = { ok: 0, unknownPath: 1, badRequest: 2, notAvailable: 3, notFound: 4 } as const
+const QUERY_CODE = { ok: 0, unknownPath: 1, badRequest: 2, notAvailable: 3, notFound: 4 } as const
 
 /**
  * The application behind the chain. Pure but for the store it is given: no clock, no chance, no I/O of its own.

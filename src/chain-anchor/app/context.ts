@@ -1,5 +1,3 @@
-import type { Message } from './messages.ts'
-import type { Verdict } from './refusal.ts'
 import type { StateOverlay } from './state.ts'
 
 /** Where in the chain a transaction is judged: everything a rule may depend on besides the state. */
@@ -16,6 +14,3 @@ export interface MessageContext extends BlockContext {
   /** Whether the transaction carries a valid signature of this 32-byte key. */
   signedBy(key: Uint8Array): boolean
 }
-
-/** Judges one message and, when nothing is against it, changes the state. */
-export type Rule<M extends Message> = (context: MessageContext, message: M) => Verdict

@@ -34,7 +34,7 @@ import { medianTime, voteTime } from './block-time.ts'
 import { type ChainTip, NO_COMMIT } from './blockstore.ts'
 
 /** @returns the turn of the first block. */
-export function firstTurn(genesis: Genesis): Turn {
+function firstTurn(genesis: Genesis): Turn {
   const changes = genesis.validators.map(({ publicKey, power }) => ({
     address: validatorAddress(publicKey),
     publicKey,

@@ -66,15 +66,15 @@ function writeEpoch(state: StateOverlay, context: BlockContext, turn: Turn): voi
   save(state, latestEpochKey(), epochValue, value)
 }
 
-/** @returns the registered nodes that take part: active themselves and of an active institution; sorted by node id. */
-export function activeNodes(state: StateView): NodeValue[] {
+// The registered nodes that take part: active themselves and of an active institution; sorted by node id.
+function activeNodes(state: StateView): NodeValue[] {
   const active = activeInstitutions(state)
   const nodes = state.list('node/').map(({ value }) => nodeValue.decode(value))
   return nodes.filter((node) => node.status === 'active' && active.has(node.instId))
 }
 
-/** @returns the guardians that take part, sorted by guardian id. */
-export function activeGuardians(state: StateView): GuardianValue[] {
+// The guardians that take part, sorted by guardian id.
+function activeGuardians(state: StateView): GuardianValue[] {
   const active = activeInstitutions(state)
   const guardians = state.list('guardian/').map(({ value }) => guardianValue.decode(value))
   return guardians.filter((guardian) => guardian.status === 'active' && active.has(guardian.instId))
