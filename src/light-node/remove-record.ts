@@ -7,7 +7,7 @@ import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { PeerAddress, Progress } from '../ports.ts'
 import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
 import { readNodeMessage } from './column-upload.ts'
-import { type Destroyed, type DestroyPorts, destroyCustody } from './destroy.ts'
+import { type Destroyed, type DestroyPorts, destroyCustody } from './guardians/destroy.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
 
 const DIAL_MS_MAX = 5_000

@@ -12,9 +12,9 @@ import { isNoticeFor, readNotice } from '../../src/custody/notice.ts'
 import { questionFormat } from '../../src/custody/release/receipt.ts'
 import { loadGuardianKeys } from '../../src/guardian-node/keys.ts'
 import { noticeTagOf, ownerKeyOf } from '../../src/identity/keypair.ts'
-import { destroyCustody } from '../../src/light-node/destroy.ts'
-import { recogniseNotice } from '../../src/light-node/notices.ts'
-import { requestRelease } from '../../src/light-node/release.ts'
+import { destroyCustody } from '../../src/light-node/guardians/destroy.ts'
+import { recogniseNotice } from '../../src/light-node/guardians/notices.ts'
+import { requestRelease } from '../../src/light-node/guardians/release.ts'
 import { requestFrame } from '../../src/wire/custody-protocol.ts'
 import { testRandom } from './ports.ts'
 import { NETWORK, type TestPerson, World } from './world.ts'
@@ -129,7 +129,7 @@ describe('a deposit', () => {
     const next = await deal(input, testRandom('epoch 2'))
     const custody = { ...next.terms, frozen: false, status: 'active' as const }
     world.chain.set(custodyKey(object.objectId), custodyValue.encode(custody))
-    const { depositShares } = await import('../../src/light-node/deposit.ts')
+    const { depositShares } = await import('../../src/light-node/guardians/deposit.ts')
     await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey)
     const held = await world.grant(owner, clinic, object)
     const { custodyKey: key } = await requestRelease(world.ports(clinic), custody, held)
@@ -268,7 +268,7 @@ describe('receipts', () => {
     const first = await world.ask(0, ask(owner, object.objectId))
     expect(first).toMatchObject({ type: 'receipts', count: 40 })
     if (first.type === 'receipts') expect(first.own).toHaveLength(32)
-    const { fetchNotices } = await import('../../src/light-node/notices.ts')
+    const { fetchNotices } = await import('../../src/light-node/guardians/notices.ts')
     const { notices, problems } = await fetchNotices(world.ports(owner), owner.vault)
     expect(problems).toEqual([])
     expect(notices).toHaveLength(40)
@@ -366,7 +366,7 @@ describe('destruction', () => {
       custodyKey(object.objectId),
       custodyValue.encode({ ...next.terms, frozen: false, status: 'active' }),
     )
-    const { depositShares } = await import('../../src/light-node/deposit.ts')
+    const { depositShares } = await import('../../src/light-node/guardians/deposit.ts')
     await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey)
     const statement = destroyOrderFormat.sign(object.ownerKey, order)
     await world.ask(0, requestFrame.encode({ type: 'destroy', order: statement }))

@@ -8,7 +8,7 @@ import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { openGuardian } from '../../src/guardian-node/guardian.ts'
 import { loadGuardianKeys } from '../../src/guardian-node/keys.ts'
 import { startGuardian } from '../../src/guardian-node/start.ts'
-import { askGuardian } from '../../src/light-node/ask-guardian.ts'
+import { askGuardian } from '../../src/light-node/guardians/ask-guardian.ts'
 import { type Peer, startPeer } from '../../src/net/peer.ts'
 import { TestChain, TestClock, testRandom } from './ports.ts'
 

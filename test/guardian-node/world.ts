@@ -27,8 +27,8 @@ import {
 } from '../../src/identity/keypair.ts'
 import { openVault, type Vault } from '../../src/identity/vault.ts'
 import type { Did, NodeId } from '../../src/ids.ts'
-import { depositShares } from '../../src/light-node/deposit.ts'
-import { issueGrant } from '../../src/light-node/grant.ts'
+import { depositShares } from '../../src/light-node/guardians/deposit.ts'
+import { issueGrant } from '../../src/light-node/guardians/grant.ts'
 import { CUSTODY_MESSAGE_BYTES_MAX } from '../../src/limits.ts'
 import type { Broadcast, Random, Transport } from '../../src/ports.ts'
 import {

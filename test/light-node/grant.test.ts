@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { objectIdFromBytes } from '../../src/ids.ts'
-import { depositShares } from '../../src/light-node/deposit.ts'
-import { issueGrant, readGrant, revokeGrant } from '../../src/light-node/grant.ts'
-import { fetchGrants } from '../../src/light-node/grants-inbox.ts'
-import { mailboxesOf } from '../../src/light-node/mailboxes.ts'
-import { fetchNotices } from '../../src/light-node/notices.ts'
-import { noGrant, requestRelease } from '../../src/light-node/release.ts'
+import { depositShares } from '../../src/light-node/guardians/deposit.ts'
+import { issueGrant, readGrant, revokeGrant } from '../../src/light-node/guardians/grant.ts'
+import { fetchGrants } from '../../src/light-node/guardians/grants-inbox.ts'
+import { mailboxesOf } from '../../src/light-node/guardians/mailboxes.ts'
+import { fetchNotices } from '../../src/light-node/guardians/notices.ts'
+import { noGrant, requestRelease } from '../../src/light-node/guardians/release.ts'
 import { type TestPerson, World } from '../guardian-node/world.ts'
 
 const DAY_MS = 86_400_000
@@ -112,7 +112,7 @@ describe('giving', () => {
 describe('reading under a permission', () => {
   test('a permission given again after it was taken back is found and used', async () => {
     const object = await world.keep(owner, 'Blood test', 2)
-    const { custodyKeySource } = await import('../../src/light-node/read-as-grantee.ts')
+    const { custodyKeySource } = await import('../../src/light-node/guardians/read-as-grantee.ts')
     const ports = { ...world.ports(clinic), progress: () => {} }
     const located = { objectId: objectIdFromBytes(object.objectId), custody: object.custody } as never
     const { held } = await issue(object.objectId)

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { toHex } from '../../bytes.ts'
 import { objectIdFromBytes } from '../../ids.ts'
-import { fetchNotices, type Notices } from '../../light-node/notices.ts'
+import { fetchNotices, type Notices } from '../../light-node/guardians/notices.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 

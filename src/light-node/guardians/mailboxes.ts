@@ -1,6 +1,6 @@
-import { concat, toHex, utf8 } from '../bytes.ts'
-import type { GuardianValue } from '../chain-anchor/app/values.ts'
-import { sha256 } from '../crypto/hash.ts'
+import { concat, toHex, utf8 } from '../../bytes.ts'
+import type { GuardianValue } from '../../chain-anchor/app/values.ts'
+import { sha256 } from '../../crypto/hash.ts'
 
 /** Guardians that keep a copy of each letter. */
 const MAILBOXES_MAX = 8

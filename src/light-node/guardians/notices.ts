@@ -1,25 +1,25 @@
-import { equalBytes } from '../bytes.ts'
-import { decodeCbor, encodeCbor } from '../cbor.ts'
-import { custodyKey, receiptKey } from '../chain-anchor/app/keys.ts'
+import { equalBytes } from '../../bytes.ts'
+import { decodeCbor, encodeCbor } from '../../cbor.ts'
+import { custodyKey, receiptKey } from '../../chain-anchor/app/keys.ts'
 import {
   type CustodyValue,
   custodyValue,
   type GuardianValue,
   receiptHeadValue,
-} from '../chain-anchor/app/values.ts'
-import { isNoticeFor, readNotice } from '../custody/notice.ts'
+} from '../../chain-anchor/app/values.ts'
+import { isNoticeFor, readNotice } from '../../custody/notice.ts'
 import {
   type ChainPoint,
   firstLink,
   followChain,
   questionFormat,
   type SignedReceipt,
-} from '../custody/release/receipt.ts'
-import { XcareError } from '../errors.ts'
-import { noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
-import type { Vault } from '../identity/vault.ts'
-import { HEADER_AGE_MS_MAX, RECEIPT_OBJECTS_MAX } from '../limits.ts'
-import type { Clock, Ledger, Random, Transport } from '../ports.ts'
+} from '../../custody/release/receipt.ts'
+import { XcareError } from '../../errors.ts'
+import { noticeTagOf, ownerKeyOf } from '../../identity/keypair.ts'
+import type { Vault } from '../../identity/vault.ts'
+import { HEADER_AGE_MS_MAX, RECEIPT_OBJECTS_MAX } from '../../limits.ts'
+import type { Clock, Ledger, Random, Transport } from '../../ports.ts'
 import { askGuardian, type GuardianProblem, problemOf, readGuardian } from './ask-guardian.ts'
 import { type NoticeText, noticeTexts } from './notice-text.ts'
 

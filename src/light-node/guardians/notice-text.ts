@@ -1,7 +1,7 @@
-import { toHex } from '../bytes.ts'
-import { parsePurpose, purposeWords } from '../custody/purpose.ts'
-import type { Vault } from '../identity/vault.ts'
-import type { IssuedGrant, VaultNotice } from '../identity/vault-entry.ts'
+import { toHex } from '../../bytes.ts'
+import { parsePurpose, purposeWords } from '../../custody/purpose.ts'
+import type { Vault } from '../../identity/vault.ts'
+import type { IssuedGrant, VaultNotice } from '../../identity/vault-entry.ts'
 
 /** A notice for people, and its facts for machines. */
 export interface NoticeText {

@@ -1,10 +1,10 @@
-import { grantKey } from '../chain-anchor/app/keys.ts'
-import type { Message } from '../chain-anchor/app/messages.ts'
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
-import { type GrantValue, type GuardianValue, grantValue } from '../chain-anchor/app/values.ts'
-import { sealEnvelope } from '../crypto/envelope.ts'
-import { sha256 } from '../crypto/hash.ts'
-import type { SigningKey } from '../crypto/sign.ts'
+import { grantKey } from '../../chain-anchor/app/keys.ts'
+import type { Message } from '../../chain-anchor/app/messages.ts'
+import { buildTx, validUntil } from '../../chain-anchor/app/tx.ts'
+import { type GrantValue, type GuardianValue, grantValue } from '../../chain-anchor/app/values.ts'
+import { sealEnvelope } from '../../crypto/envelope.ts'
+import { sha256 } from '../../crypto/hash.ts'
+import type { SigningKey } from '../../crypto/sign.ts'
 import {
   encodeLetter,
   FULL_VIEW,
@@ -13,13 +13,13 @@ import {
   LETTER_INFO,
   makeGrant,
   saltOf,
-} from '../custody/grant.ts'
-import type { Purpose } from '../custody/purpose.ts'
-import { asXcareError, XcareError } from '../errors.ts'
-import { grantSecretOf, ownerKeyOf, revokeKeyOf } from '../identity/keypair.ts'
-import type { Vault } from '../identity/vault.ts'
-import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../limits.ts'
-import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../ports.ts'
+} from '../../custody/grant.ts'
+import type { Purpose } from '../../custody/purpose.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { grantSecretOf, ownerKeyOf, revokeKeyOf } from '../../identity/keypair.ts'
+import type { Vault } from '../../identity/vault.ts'
+import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../../limits.ts'
+import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../../ports.ts'
 import { askAll, askGuardian, type GuardianProblem } from './ask-guardian.ts'
 import { letterAad, mailboxesOf } from './mailboxes.ts'
 

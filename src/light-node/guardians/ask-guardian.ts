@@ -1,9 +1,9 @@
-import { guardianKey } from '../chain-anchor/app/keys.ts'
-import { type GuardianValue, guardianValue } from '../chain-anchor/app/values.ts'
-import { type RefusalReason, refusalWords } from '../custody/release/refusal.ts'
-import { asXcareError, XcareError } from '../errors.ts'
-import { CUSTODY_MESSAGE_BYTES_MAX, GUARDIAN_ANSWER_MS, HEADER_AGE_MS_MAX } from '../limits.ts'
-import type { Ledger, Transport } from '../ports.ts'
+import { guardianKey } from '../../chain-anchor/app/keys.ts'
+import { type GuardianValue, guardianValue } from '../../chain-anchor/app/values.ts'
+import { type RefusalReason, refusalWords } from '../../custody/release/refusal.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { CUSTODY_MESSAGE_BYTES_MAX, GUARDIAN_ANSWER_MS, HEADER_AGE_MS_MAX } from '../../limits.ts'
+import type { Ledger, Transport } from '../../ports.ts'
 import {
   type AnswerOf,
   answerFrame,
@@ -11,8 +11,8 @@ import {
   type CustodyAnswer,
   type CustodyRequest,
   requestFrame,
-} from '../wire/custody-protocol.ts'
-import { addressOf } from './network-view.ts'
+} from '../../wire/custody-protocol.ts'
+import { addressOf } from '../network-view.ts'
 
 /** A guardian that did not do what it was asked, and why. */
 export interface GuardianProblem {
