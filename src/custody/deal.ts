@@ -6,11 +6,12 @@ import { XcareError } from '../errors.ts'
 import { CUSTODY_GUARDIANS_MAX } from '../limits.ts'
 import type { Random } from '../ports.ts'
 
-/** Bytes of a custody key, of a share of it, and of a share's salt. */
-export const CUSTODY_KEY_BYTES = 32
+/** Bytes of a custody share: one y for each byte of the key, and x. */
 export const SHARE_BYTES = 33
+/** Bytes of the salt that hides a share behind its commitment. */
 export const SALT_BYTES = 32
 
+const CUSTODY_KEY_BYTES = 32
 const SHARE_PREFIX = utf8('xcare/share/v1')
 const KCV_PREFIX = utf8('xcare/kcv/v1')
 

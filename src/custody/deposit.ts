@@ -7,7 +7,7 @@ import { signedFormat } from './_signed.ts'
 import { type CustodyShare, SALT_BYTES, SHARE_BYTES } from './deal.ts'
 
 /** A sealed custody share, at most, in bytes. */
-export const SEALED_SHARE_BYTES_MAX = 2048
+const SEALED_SHARE_BYTES_MAX = 2048
 
 const DEPOSIT_INFO = 'xcare/deposit/v1'
 

@@ -12,7 +12,7 @@ import { PURPOSE_CODES } from './purpose.ts'
 /** An encoded grant, at most, in bytes. */
 export const GRANT_BYTES_MAX = 1024
 /** Releases of one object by one guardian under one grant, at most. */
-export const GRANT_RELEASES_MAX = 1_000_000
+const GRANT_RELEASES_MAX = 1_000_000
 /** View of a grant that gives the record as it is; other views name a de-identification profile. */
 export const FULL_VIEW = 'full'
 /** HPKE info of a letter. */

@@ -11,7 +11,7 @@ import { type Signed, signedFormat } from './_signed.ts'
 /** Gossip topic of notices. */
 export const NOTICE_TOPIC = 'notices'
 /** A whole notice, at most, in bytes. */
-export const NOTICE_BYTES_MAX = 4096
+const NOTICE_BYTES_MAX = 4096
 
 const NOTICE_INFO = 'xcare/notice/v1'
 const TAG_PREFIX = utf8('xcare/notice-tag/v1')

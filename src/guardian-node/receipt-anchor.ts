@@ -79,7 +79,7 @@ export class ReceiptAnchor {
 }
 
 /** Anchors the head when the chain's is behind. @returns how many receipts are anchored. @throws XcareError as the ledger. */
-export async function anchorReceipts(parts: AnchorParts): Promise<number> {
+async function anchorReceipts(parts: AnchorParts): Promise<number> {
   const { keys, store, ledger, network, random } = parts
   const { count, link } = store.chain()
   if (count === 0) return 0

@@ -36,7 +36,7 @@ export function custodyHandler(parts: GuardianParts): (stream: FrameStream) => P
 }
 
 /** @param remote who asks, as the handshake proved it. @returns the answer frame; every failure becomes a refusal. */
-export async function answerTo(parts: GuardianParts, frame: Uint8Array, remote: NodeId): Promise<Uint8Array> {
+async function answerTo(parts: GuardianParts, frame: Uint8Array, remote: NodeId): Promise<Uint8Array> {
   let request: CustodyRequest['type'] | 'unreadable' = 'unreadable'
   try {
     const read = requestFrame.decode(frame)

@@ -6,9 +6,9 @@ import { type Did, didOf, NETWORK_NAME } from '../ids.ts'
 import { bytes, bytesMax, format, z } from '../schema.ts'
 
 /** Domain of the signature over an inception's body. */
-export const INCEPTION_DOMAIN = 'xcare/inception/v1'
+const INCEPTION_DOMAIN = 'xcare/inception/v1'
 /** An encoded inception, at most, in bytes. */
-export const INCEPTION_BYTES_MAX = 2048
+const INCEPTION_BYTES_MAX = 2048
 
 const KEYS_PREFIX = utf8('xcare/keys/v1')
 

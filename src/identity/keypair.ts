@@ -23,7 +23,7 @@ export async function identityKeysOf(root: Uint8Array, seq = 0): Promise<Identit
 }
 
 /** @returns what an event with the keys of rotation `seq` must promise: the hash of the keys of the next. */
-export async function nextKeysHashOf(root: Uint8Array, seq = 0): Promise<Uint8Array> {
+async function nextKeysHashOf(root: Uint8Array, seq = 0): Promise<Uint8Array> {
   const next = await identityKeysOf(root, seq + 1)
   return keysHash(next.signing.publicKey, next.kem.publicKey)
 }

@@ -10,7 +10,7 @@ import { bytes, bytesMax, format, text, uint, z } from '../schema.ts'
 import { identityOf, ROOT_BYTES } from './keypair.ts'
 
 /** Cost of guessing a passphrase: 64 MiB and three passes of Argon2id. Tests pass less. */
-export const PASSPHRASE_COST: PassphraseCost = { memoryKiB: 64 * 1024, passes: 3 }
+const PASSPHRASE_COST: PassphraseCost = { memoryKiB: 64 * 1024, passes: 3 }
 
 const KEYRING_FILE = 'keyring'
 const KEYRING_BYTES_MAX = 4096

@@ -8,7 +8,7 @@ import {
 import { bytes, bytesMax, format, text, uint, z } from '../schema.ts'
 
 /** One encoded entry, at most, in bytes; an object takes less than 350. */
-export const ENTRY_BYTES_MAX = LETTER_BYTES_MAX + 1024
+const ENTRY_BYTES_MAX = LETTER_BYTES_MAX + 1024
 
 const object = {
   objectId: bytes(32),

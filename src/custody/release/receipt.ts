@@ -7,7 +7,7 @@ import { type Signed, signedFormat } from '../_signed.ts'
 import { PURPOSE_CODES } from '../purpose.ts'
 
 /** A signed receipt, at most, in bytes. */
-export const RECEIPT_BYTES_MAX = 1024
+const RECEIPT_BYTES_MAX = 1024
 
 const START_PREFIX = utf8('xcare/receipt-chain/v1')
 const LINK_PREFIX = utf8('xcare/receipt-link/v1')

@@ -11,7 +11,7 @@ import { GRANT_BYTES_MAX } from '../grant.ts'
 import { PURPOSE_CODES } from '../purpose.ts'
 
 /** A release request before sealing, at most, in bytes. */
-export const REQUEST_BYTES_MAX = 4096
+const REQUEST_BYTES_MAX = 4096
 /** HPKE info of a sealed request; its AAD is the guardian's id. */
 export const REQUEST_INFO = 'xcare/release-request/v1'
 

@@ -23,7 +23,7 @@ export interface GuardianProblem {
 }
 
 /** A guardian's no. */
-export class GuardianRefusal extends XcareError {
+class GuardianRefusal extends XcareError {
   readonly reason: RefusalReason
 
   /** @param reason as the guardian gave it. */

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { objectIdFromBytes } from '../../src/ids.ts'
-import { depositShares } from '../../src/light-node/guardians/deposit.ts'
-import { issueGrant, readGrant, revokeGrant } from '../../src/light-node/guardians/grant.ts'
-import { fetchGrants } from '../../src/light-node/guardians/grants-inbox.ts'
-import { mailboxesOf } from '../../src/light-node/guardians/mailboxes.ts'
-import { fetchNotices } from '../../src/light-node/guardians/notices.ts'
-import { noGrant, requestRelease } from '../../src/light-node/guardians/release.ts'
-import { type TestPerson, World } from '../guardian-node/world.ts'
+import { objectIdFromBytes } from '../../../src/ids.ts'
+import { depositShares } from '../../../src/light-node/guardians/deposit.ts'
+import { issueGrant, readGrant, revokeGrant } from '../../../src/light-node/guardians/grant.ts'
+import { fetchGrants } from '../../../src/light-node/guardians/grants-inbox.ts'
+import { mailboxesOf } from '../../../src/light-node/guardians/mailboxes.ts'
+import { fetchNotices } from '../../../src/light-node/guardians/notices.ts'
+import { noGrant, requestRelease } from '../../../src/light-node/guardians/release.ts'
+import { type TestPerson, World } from '../../guardian-node/world.ts'
 
 const DAY_MS = 86_400_000
 let world: World
@@ -89,7 +89,7 @@ describe('giving', () => {
     const { objectId } = await world.keep(owner, 'Blood test', 2)
     const thief = await world.person('thief')
     await issue(objectId)
-    const { requestFrame } = await import('../../src/wire/custody-protocol.ts')
+    const { requestFrame } = await import('../../../src/wire/custody-protocol.ts')
     await world.ask(
       0,
       requestFrame.encode({ type: 'mail.put', recipient: clinic.did, letter: new Uint8Array(50) }),
@@ -112,7 +112,7 @@ describe('giving', () => {
 describe('reading under a permission', () => {
   test('a permission given again after it was taken back is found and used', async () => {
     const object = await world.keep(owner, 'Blood test', 2)
-    const { custodyKeySource } = await import('../../src/light-node/guardians/read-as-grantee.ts')
+    const { custodyKeySource } = await import('../../../src/light-node/guardians/read-as-grantee.ts')
     const ports = { ...world.ports(clinic), progress: () => {} }
     const located = { objectId: objectIdFromBytes(object.objectId), custody: object.custody } as never
     const { held } = await issue(object.objectId)
@@ -189,7 +189,7 @@ describe('notices', () => {
     await requestRelease(world.ports(clinic), object.custody, held)
     await fetchNotices(world.ports(owner), owner.vault)
     const { guardianId } = world.guardians[0]!.keys
-    const { encodeCbor } = await import('../../src/cbor.ts')
+    const { encodeCbor } = await import('../../../src/cbor.ts')
     await owner.vault.setMarker(`receipts/${guardianId}`, encodeCbor([1, new Uint8Array(32)]))
     const { problems } = await fetchNotices(world.ports(owner), owner.vault)
     expect(problems).toHaveLength(1)

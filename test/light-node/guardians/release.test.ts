@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { receiptKey } from '../../src/chain-anchor/app/keys.ts'
-import { receiptHeadValue } from '../../src/chain-anchor/app/values.ts'
-import { issueGrant, readGrant, revokeGrant } from '../../src/light-node/guardians/grant.ts'
-import { fetchGrants, heldGrantsFor } from '../../src/light-node/guardians/grants-inbox.ts'
-import { fetchNotices } from '../../src/light-node/guardians/notices.ts'
-import { requestRelease } from '../../src/light-node/guardians/release.ts'
-import { type TestPerson, World } from '../guardian-node/world.ts'
+import { receiptKey } from '../../../src/chain-anchor/app/keys.ts'
+import { receiptHeadValue } from '../../../src/chain-anchor/app/values.ts'
+import { issueGrant, readGrant, revokeGrant } from '../../../src/light-node/guardians/grant.ts'
+import { fetchGrants, heldGrantsFor } from '../../../src/light-node/guardians/grants-inbox.ts'
+import { fetchNotices } from '../../../src/light-node/guardians/notices.ts'
+import { requestRelease } from '../../../src/light-node/guardians/release.ts'
+import { type TestPerson, World } from '../../guardian-node/world.ts'
 
 const DAY_MS = 86_400_000
 let world: World
