@@ -23,7 +23,7 @@ function inUnits(value, units, base) {
   return `${(value / size).toLocaleString('en-US')} ${unit}`
 }
 
-function valueOf(name) {
+function shown(name) {
   const value = limits[name]
   if (/_MS(_|$)/.test(name)) return inUnits(value, SPANS, 'ms')
   if (/(^|_)BYTES(_|$)/.test(name)) return inUnits(value, SIZES, 'bytes')
@@ -35,7 +35,7 @@ function rowsOf(source) {
   const found = source.matchAll(/\/\*\* (.+?) \*\/\n((?:export const \w+ = .+\n)+)/g)
   return Array.from(found, ([, what, lines]) => {
     const names = Array.from(lines.matchAll(/^export const (\w+)/gm), ([, name]) => name)
-    return `| ${what} | ${names.map((name) => `\`${name}\` ${valueOf(name)}`).join('<br>')} |`
+    return `| ${what} | ${names.map((name) => `\`${name}\` ${shown(name)}`).join('<br>')} |`
   })
 }
 
