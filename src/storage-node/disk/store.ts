@@ -26,6 +26,8 @@ export interface StoreOptions {
   quotaBytes: number
   audience: Audience
   clock: Pick<Clock, 'nowMs'>
+  /** Default VOLUME_BYTES. */
+  volumeBytes?: number
 }
 
 /** Counters of a store. `usedBytes` is the one number for used space: volumes and index as they lie on disk. */
@@ -69,7 +71,7 @@ export class VolumeStore {
   /** Opens a store; brings it in order after a crash. @throws XcareError INTEGRITY when a volume belongs to another store. */
   constructor(options: StoreOptions) {
     this.#options = options
-    this.#volumes = new Volumes(options.folder, options.storeId)
+    this.#volumes = new Volumes(options.folder, options.storeId, options.volumeBytes)
     this.#batch = new Batch(options.storeId)
     const { index, sequence, recovery } = recover(this.#volumes, options.index, options.storeId, this.#now())
     this.#index = index

@@ -48,13 +48,14 @@ export function isSound(header: RecordHeader, body: Uint8Array): boolean {
 class Window {
   readonly end: number
   readonly #file: VolumeFile
-  readonly #bytes = new Uint8Array(WINDOW_BYTES)
+  readonly #bytes: Uint8Array
   #start = 0
   #filled = 0
 
   constructor(file: VolumeFile) {
     this.#file = file
     this.end = file.size()
+    this.#bytes = new Uint8Array(Math.min(this.end, WINDOW_BYTES))
   }
 
   /** @returns `length` bytes from offset `at`, which lie inside the file. */

@@ -9,13 +9,16 @@ import { decodeVolumeHead, encodeVolumeHead, volumeName, volumeNumber, wholeBloc
 export class Volumes {
   readonly #folder: VolumeFolder
   readonly #storeId: Uint8Array
+  readonly #maxBytes: number
   readonly #files = new Map<number, VolumeFile>()
   #active: { number: number; size: number } | null = null
   #next = 1
 
-  constructor(folder: VolumeFolder, storeId: Uint8Array) {
+  /** @param maxBytes a volume takes no commit that would make it longer. */
+  constructor(folder: VolumeFolder, storeId: Uint8Array, maxBytes = VOLUME_BYTES) {
     this.#folder = folder
     this.#storeId = storeId
+    this.#maxBytes = maxBytes
   }
 
   /** Opens every volume of the folder. @returns their numbers in order. @throws XcareError INTEGRITY when one belongs to another store. */
@@ -61,7 +64,7 @@ export class Volumes {
 
   /** @returns the volume and offset that the next commit of `length` bytes goes to; makes a new volume when it does not fit. */
   place(length: number): { number: number; at: number } {
-    if (this.#active !== null && this.#active.size + length > VOLUME_BYTES) this.#active = null
+    if (this.#active !== null && this.#active.size + length > this.#maxBytes) this.#active = null
     this.#active ??= this.#create()
     return { number: this.#active.number, at: this.#active.size }
   }
