@@ -1,3 +1,4 @@
+import { registerIdentity } from '../light-node/identity.ts'
 import { networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
 import { type OpenWallet, openWallet } from '../sdk/wallet.ts'
@@ -5,20 +6,21 @@ import type { Invocation } from './invocation.ts'
 import { passphraseOf } from './passphrase.ts'
 
 /** Unlocks the wallet of this invocation; touches no network. */
-export async function withWallet(invocation: Invocation): Promise<OpenWallet> {
+export async function withWallet(invocation: Invocation, passphrase?: string): Promise<OpenWallet> {
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
-  return openWallet(folder.wallet(invocation.wallet), network, await passphraseOf(invocation))
+  return openWallet(folder.wallet(invocation.wallet), network, passphrase ?? (await passphraseOf(invocation)))
 }
 
 /** Opens a light node on the wallet of this invocation for as long as `use` runs. */
 export async function withLightNode<T>(
   invocation: Invocation,
   use: (node: LightNode) => Promise<T>,
+  passphrase?: string,
 ): Promise<T> {
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
-  const wallet = await withWallet(invocation)
+  const wallet = await withWallet(invocation, passphrase)
   const node = await openLightNode({
     network,
     wallet,
@@ -26,8 +28,19 @@ export async function withLightNode<T>(
     progress: invocation.out.event,
   })
   try {
+    await introduce(node)
     return await use(node)
   } finally {
     await node.close()
   }
+}
+
+const KNOWN_MARKER = 'identity-registered'
+
+/** Makes the wallet's identity known to the chain when it is used for the first time. */
+async function introduce({ ports, wallet }: LightNode): Promise<void> {
+  const { did, inception, keys, vault } = wallet
+  if (vault.marker(KNOWN_MARKER)) return
+  await registerIdentity(ports, { did, inception, signing: keys.signing })
+  await vault.setMarker(KNOWN_MARKER, Uint8Array.of(1))
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { asXcareError } from '../../errors.ts'
 import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
 import { createWallet, listWallets, readWalletFile } from '../../sdk/wallet.ts'
 import { action, type Invocation } from '../invocation.ts'
+import { withLightNode } from '../light-node.ts'
 import { newPassphrase } from '../passphrase.ts'
 
 /** Adds `wallet create` and `wallet list`. */
@@ -18,8 +20,19 @@ async function create(invocation: Invocation): Promise<Record<string, unknown>> 
   const { dir, wallet } = invocation
   const folder = networkFolder(dir)
   const network = await readNetworkFile(folder.root)
-  const { did } = await createWallet(folder.wallet(wallet), network, await newPassphrase(invocation))
-  return { wallet, did }
+  const passphrase = await newPassphrase(invocation)
+  const { did } = await createWallet(folder.wallet(wallet), network, passphrase)
+  return { wallet, did, known: await introduced(invocation, passphrase) }
+}
+
+/** A wallet can be made while the network is away; then it introduces itself when it is first used. */
+async function introduced(invocation: Invocation, passphrase: string): Promise<boolean> {
+  try {
+    return await withLightNode(invocation, async () => true, passphrase)
+  } catch (error) {
+    if (asXcareError(error).retryable) return false
+    throw error
+  }
 }
 
 async function list({ dir, out }: Invocation): Promise<Record<string, unknown>> {

@@ -22,6 +22,8 @@ export async function startAnchorRole(dir: string): Promise<StartedRole> {
     random: systemRandom,
     log: logLine,
   })
+  // A chain that cannot go on must not look alive.
+  anchor.ended.catch(() => process.exit(1))
   await keepPort(dir, role, portOf(peer.addresses()))
   const { rpcUrl, chainId, trust } = anchor
   return {
