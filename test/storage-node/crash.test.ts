@@ -9,9 +9,9 @@ import {
   openStoreOn,
   type Promised,
   putSome,
-  smallObject,
   TestClock,
 } from './store-model.ts'
+import { smallObject } from './writer-objects.ts'
 
 const STATES = Number(process.env.XCARE_CRASH_STATES ?? 1000)
 

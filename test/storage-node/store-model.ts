@@ -3,7 +3,7 @@ import { equalBytes } from '../../src/bytes.ts'
 import { XcareError } from '../../src/errors.ts'
 import { VolumeStore } from '../../src/storage-node/disk/store.ts'
 import type { VolumeFolder } from '../../src/storage-node/disk/volume/files.ts'
-import { AUDIENCE, deleteOf, type MadeObject, makeObject, openPutOf } from './made-object.ts'
+import { AUDIENCE, deleteOf, type MadeObject, openPutOf } from './made-object.ts'
 
 export const STORE_ID = new Uint8Array(16).fill(0x5a)
 
@@ -50,10 +50,6 @@ export interface Promised {
 /** A copy that later promises do not change. */
 export function copyOf(promises: Promised[]): Promised[] {
   return promises.map((promise) => ({ ...promise, acked: new Set(promise.acked) }))
-}
-
-export function smallObject(seed: number, version = 1, length = 600): MadeObject {
-  return makeObject({ seed, version, length, shardBytesMax: 64, k: 4, n: 8 })
 }
 
 /** @returns the code of the XcareError that `work` throws, or null. */

@@ -20,9 +20,9 @@ import {
   type Promised,
   putSome,
   readBack,
-  smallObject,
   TestClock,
 } from './store-model.ts'
+import { smallObject } from './writer-objects.ts'
 
 const promiseOf = (object: MadeObject): Promised => ({
   object,

@@ -1,0 +1,30 @@
+import { writeSync } from 'node:fs'
+import { FragmentStore } from '../../src/storage-node/fragment-store.ts'
+import { AUDIENCE, deleteOf, type MadeObject, openPutOf } from './made-object.ts'
+import { smallObject } from './writer-objects.ts'
+
+/** Puts, finishes and deletes objects until it is killed, and says on stdout what was acknowledged, one line each. */
+const [path, firstText] = process.argv.slice(2) as [string, string]
+const store = await FragmentStore.open({ path, quotaBytes: 1e9, audience: AUDIENCE })
+const say = (what: string, seed: number, stripe = 0) => writeSync(1, `${what} ${seed} ${stripe}\n`)
+
+async function writeOne(seed: number): Promise<void> {
+  const object: MadeObject = smallObject(seed)
+  const { handle } = await store.call('openPut', openPutOf(object))
+  await Promise.all(
+    object.fragments[0]!.map(async (body, stripe) => {
+      await store.put(handle, stripe, body.slice())
+      say('acked', seed, stripe)
+    }),
+  )
+  await store.call('finish', handle, object.manifest)
+  say('finished', seed)
+  await store.call('closePut', handle)
+  if (seed % 5 !== 0) return
+  say('deleting', seed)
+  await store.call('delete', deleteOf(object))
+  say('deleted', seed)
+}
+
+for (let seed = Number(firstText); ; seed += 4)
+  await Promise.all([0, 1, 2, 3].map((lane) => writeOne(seed + lane)))
