@@ -77,6 +77,7 @@ export async function openLightNode({
     custodyKeyOf: custodyKeySource(ports),
     async close() {
       await Promise.all([coder.close(), peer.stop()])
+      await wallet.close()
     },
   }
 }

@@ -11,6 +11,7 @@ import type { Did } from '../ids.ts'
 import type { Folder } from '../ports.ts'
 import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
 import type { NetworkFile, NetworkFolder } from './network/network-folder.ts'
+import { lockWallet } from './wallet-lock.ts'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
 export interface OpenWallet {
@@ -23,6 +24,8 @@ export interface OpenWallet {
   vault: Vault
   /** Where the wallet keeps headers and notices. */
   folder: Folder
+  /** Lets other processes use the wallet. */
+  close(): Promise<void>
 }
 
 /** Makes a wallet at `path`. @throws XcareError REFUSED when there is one already. */
@@ -46,7 +49,10 @@ export async function readWalletFile(path: string): Promise<{ did: Did; network:
   })
 }
 
-/** Unlocks the wallet at `path`. @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another network. */
+/**
+ * Unlocks the wallet at `path`, for this process alone until it is closed.
+ * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; LOCKED while another process uses it; REFUSED when it belongs to another network.
+ */
 export async function openWallet(
   path: string,
   { network }: NetworkFile,
@@ -60,8 +66,9 @@ export async function openWallet(
   const folder = await openFolder(path)
   const { did, root } = await openKeyring(folder, passphrase)
   const { keys, inception } = await identityOf(root, network)
+  const close = await lockWallet(path)
   const vault = await openVault(folder, vaultKeyOf(root), systemRandom)
-  return { did, root, keys, inception, vault, folder }
+  return { did, root, keys, inception, vault, folder, close }
 }
 
 /** @returns the names of the wallets of a network's folder, sorted. */

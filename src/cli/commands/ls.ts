@@ -9,7 +9,8 @@ export function addLsCommand(program: Command): void {
 }
 
 async function ls(invocation: Invocation): Promise<Record<string, unknown>> {
-  const { vault } = await withWallet(invocation)
+  const { vault, close } = await withWallet(invocation)
+  await close()
   const records = vault
     .list()
     .filter(({ kind }) => kind !== 'part')

@@ -73,8 +73,8 @@ export function isAlive(run: Pick<RunFile, 'pid' | 'born'>): boolean {
   return bornOf(run.pid) === run.born
 }
 
-/** Start time of a process in kernel ticks, so that a reused process number is told apart; `unknown` where there is no /proc. */
-function bornOf(pid: number): string {
+/** @returns the start time of a process in kernel ticks, so that a reused process number is told apart; `unknown` where there is no /proc. */
+export function bornOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
