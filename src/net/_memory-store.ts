@@ -3,31 +3,38 @@ import { BaseDatastore } from 'datastore-core/base'
 import type { KeyQuery, Pair, Query } from 'interface-datastore'
 import { Key } from 'interface-datastore/key'
 import { XcareError } from '../errors.ts'
-import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX } from '../limits.ts'
+import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX, KNOWN_PEERS_MAX } from '../limits.ts'
 
 const DHT_PREFIX = '/dht/'
+const PEERS_PREFIX = '/peers/'
 
 /**
  * What a peer knows of others, in memory. Unlike the library's store it answers a question by prefix without looking at
- * every key, and it bounds what strangers can make us keep.
+ * every key, and it bounds what strangers can make us keep: DHT records are refused above their caps, and of peers the
+ * longest unused are forgotten.
  */
 export class MemoryStore extends BaseDatastore {
-  readonly #values = new Map<string, Pair>()
+  readonly #values = new Map<string, Uint8Array>()
   /** All names, sorted. */
   readonly #names: string[] = []
+  /** Names of peers, the longest unused first. */
+  readonly #peers = new Set<string>()
   #dhtRecords = 0
 
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString()
     if (!this.#values.has(name)) this.#add(name)
-    this.#values.set(name, { key, value })
+    this.#values.set(name, value)
+    this.#touch(name)
     return key
   }
 
   override get(key: Key): Uint8Array {
-    const pair = this.#values.get(key.toString())
-    if (!pair) throw new NotFoundError()
-    return pair.value
+    const name = key.toString()
+    const value = this.#values.get(name)
+    if (!value) throw new NotFoundError()
+    this.#touch(name)
+    return value
   }
 
   override has(key: Key): boolean {
@@ -35,16 +42,13 @@ export class MemoryStore extends BaseDatastore {
   }
 
   override delete(key: Key): void {
-    const name = key.toString()
-    if (!this.#values.delete(name)) return
-    this.#names.splice(this.#lowerBound(name), 1)
-    if (name.startsWith(DHT_PREFIX)) this.#dhtRecords--
+    this.#remove(key.toString())
   }
 
   override *_all(query: Query): Generator<Pair> {
     for (const name of this.#range(query.prefix ?? '')) {
-      const pair = this.#values.get(name)
-      if (pair) yield pair
+      const value = this.#values.get(name)
+      if (value) yield { key: new Key(name), value }
     }
   }
 
@@ -58,6 +62,22 @@ export class MemoryStore extends BaseDatastore {
       this.#dhtRecords++
     }
     this.#names.splice(this.#lowerBound(name), 0, name)
+  }
+
+  #remove(name: string): void {
+    if (!this.#values.delete(name)) return
+    this.#names.splice(this.#lowerBound(name), 1)
+    this.#peers.delete(name)
+    if (name.startsWith(DHT_PREFIX)) this.#dhtRecords--
+  }
+
+  #touch(name: string): void {
+    if (!name.startsWith(PEERS_PREFIX)) return
+    this.#peers.delete(name)
+    this.#peers.add(name)
+    if (this.#peers.size <= KNOWN_PEERS_MAX) return
+    const oldest = this.#peers.values().next().value
+    if (oldest !== undefined) this.#remove(oldest)
   }
 
   #refuseWhenFull(name: string): void {

@@ -1,4 +1,7 @@
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { concat, u32be } from '../../src/bytes.ts'
 import { openDirectory } from '../../src/dht/directory.ts'
 import { kadService } from '../../src/dht/service.ts'
 import { objectIdFromBytes } from '../../src/ids.ts'
@@ -7,7 +10,7 @@ import type { PeerAddress } from '../../src/ports.ts'
 
 const NODES = 12
 const LOCAL = ['/ip4/127.0.0.1/tcp/0']
-const object = (at: number) => objectIdFromBytes(new Uint8Array(32).fill(at))
+const object = (at: number) => objectIdFromBytes(concat(new Uint8Array(28), u32be(at)))
 const address = (peer: Peer): PeerAddress => ({ nodeId: peer.nodeId, addresses: peer.addresses() })
 const soon = (ms = 5000) => AbortSignal.timeout(ms)
 
@@ -18,6 +21,10 @@ async function startNode(at: number, serverMode = true, listen: readonly string[
   const seed = new Uint8Array(32).fill(at + 1)
   return startPeer({ seed, listen, topics: ['notices'], services: { kad: kadService({ serverMode }) } })
 }
+
+/** What the library's DHT was built from. */
+const libraryOf = (peer: Peer) =>
+  (peer.service('kad') as { components: { peerStore: { delete(id: PeerId): Promise<void> } } }).components
 
 async function until(condition: () => boolean | Promise<boolean>, ms = 8000): Promise<void> {
   const end = performance.now() + ms
@@ -69,6 +76,27 @@ describe('twelve nodes', () => {
     const hints = await openDirectory(fresh).find(object(1), 8, soon())
     expect(hints.map((hint) => hint.nodeId).sort()).toEqual(wanted)
     expect(hints[0]!.addresses[0]).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+$/)
+  })
+
+  test('a provider whose addresses are forgotten does not hide the others', async () => {
+    const [forgotten, known] = [nodes[6]!, nodes[7]!]
+    for (const node of [forgotten, known]) await openDirectory(node).announce(object(4), soon())
+    await until(async () => (await openDirectory(nodes[9]!).find(object(4), 8, soon())).length === 2)
+    for (const node of nodes)
+      if (node !== forgotten) await libraryOf(node).peerStore.delete(peerIdFromString(forgotten.nodeId))
+    const fresh = await client(53)
+    await fresh.connect(address(nodes[0]!), soon())
+    const ids = (await openDirectory(fresh).find(object(4), 8, soon())).map((hint) => hint.nodeId)
+    expect(ids).toContain(known.nodeId)
+  })
+
+  test('many objects announced at once are all found', async () => {
+    const directory = openDirectory(nodes[8]!)
+    const objects = Array.from({ length: 300 }, (_, at) => object(300 + at))
+    await Promise.all(objects.map((each) => directory.announce(each, soon())))
+    await until(async () => (await openDirectory(nodes[2]!).find(objects[299]!, 1, soon())).length === 1)
+    for (const each of objects.filter((_, at) => at % 37 === 0))
+      expect((await openDirectory(nodes[2]!).find(each, 1, soon()))[0]?.nodeId).toBe(nodes[8]!.nodeId)
   })
 
   test('an unknown object is nothing, soon', async () => {

@@ -1,0 +1,59 @@
+import { Key } from 'interface-datastore/key'
+import { describe, expect, test } from 'vitest'
+import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX, KNOWN_PEERS_MAX } from '../../src/limits.ts'
+import { MemoryStore } from '../../src/net/_memory-store.ts'
+
+const value = Uint8Array.of(1)
+
+async function names(store: MemoryStore, prefix: string): Promise<string[]> {
+  const found: string[] = []
+  for await (const { key } of store.query({ prefix })) found.push(key.toString())
+  return found
+}
+
+describe('the memory of a peer', () => {
+  test('keeps, replaces, forgets, and finds by prefix whatever the order of arrival', async () => {
+    const store = new MemoryStore()
+    for (const name of ['/dht/b/2', '/peers/x', '/dht/a/1', '/dht/ab/1', '/dht/b/1'])
+      store.put(new Key(name), value)
+    store.put(new Key('/dht/b/1'), Uint8Array.of(2))
+    expect(store.get(new Key('/dht/b/1'))).toEqual(Uint8Array.of(2))
+    expect(await names(store, '/dht/b')).toEqual(['/dht/b/1', '/dht/b/2'])
+    expect(await names(store, '/dht/a')).toEqual(['/dht/a/1', '/dht/ab/1'])
+    expect(await names(store, '/none')).toEqual([])
+    store.delete(new Key('/dht/b/1'))
+    store.delete(new Key('/dht/b/1'))
+    expect(store.has(new Key('/dht/b/1'))).toBe(false)
+    expect(await names(store, '/dht')).toEqual(['/dht/a/1', '/dht/ab/1', '/dht/b/2'])
+    expect(() => store.get(new Key('/dht/b/1'))).toThrow(expect.objectContaining({ name: 'NotFoundError' }))
+  })
+
+  test('may be changed while it is searched', async () => {
+    const store = new MemoryStore()
+    for (let at = 0; at < 20; at++) store.put(new Key(`/dht/a/${at}`), value)
+    for await (const { key } of store.query({ prefix: '/dht/a' })) store.delete(key)
+    expect(await names(store, '/')).toEqual([])
+  })
+
+  test('refuses more providers of one object and more records than its caps', () => {
+    const store = new MemoryStore()
+    for (let at = 0; at < DHT_PROVIDERS_MAX; at++) store.put(new Key(`/dht/provider/one/${at}`), value)
+    expect(() => store.put(new Key('/dht/provider/one/more'), value)).toThrow('no more providers')
+    store.put(new Key('/dht/provider/one/0'), value)
+    for (let at = DHT_PROVIDERS_MAX; at < DHT_RECORDS_MAX; at++)
+      store.put(new Key(`/dht/provider/${at}/a`), value)
+    expect(() => store.put(new Key('/dht/provider/other/a'), value)).toThrow('no more DHT records')
+    store.delete(new Key('/dht/provider/one/0'))
+    store.put(new Key('/dht/provider/other/a'), value)
+  })
+
+  test('forgets the peers it has not used for longest', () => {
+    const store = new MemoryStore()
+    for (let at = 0; at < KNOWN_PEERS_MAX; at++) store.put(new Key(`/peers/${at}`), value)
+    store.get(new Key('/peers/0'))
+    store.put(new Key('/peers/new'), value)
+    expect(store.has(new Key('/peers/0'))).toBe(true)
+    expect(store.has(new Key('/peers/1'))).toBe(false)
+    expect(store.has(new Key('/peers/new'))).toBe(true)
+  })
+})
