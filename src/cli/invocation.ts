@@ -35,6 +35,7 @@ export function action<Args extends unknown[]>(
       await finish(invocation.out.fail(new XcareError('INTERRUPTED', 'interrupted')).exitCode)
     })
     try {
+      checkWalletName(invocation.wallet)
       const result = await run(invocation, ...(args.slice(0, -1) as Args))
       if (result) invocation.out.result(result)
       await finish(typeof result?.exitCode === 'number' ? result.exitCode : 0)
@@ -46,11 +47,6 @@ export function action<Args extends unknown[]>(
 
 function invocationOf(command: Command): Invocation {
   const { dir, json, as, passphraseFile } = command.optsWithGlobals<GlobalOptions>()
-  if (!/^[a-z0-9][a-z0-9._-]{0,40}$/.test(as))
-    failStart(
-      new XcareError('USAGE', `"${as}" is not a wallet name: small letters, digits, . _ -`),
-      process.argv,
-    )
   return {
     dir,
     wallet: as,
@@ -58,6 +54,12 @@ function invocationOf(command: Command): Invocation {
     out: openOutput(json === true),
     atInterrupt: async () => {},
   }
+}
+
+/** A wallet's name is a folder's name: it must not lead elsewhere. */
+function checkWalletName(name: string): void {
+  if (!/^[a-z0-9][a-z0-9._-]{0,40}$/.test(name))
+    throw new XcareError('USAGE', `"${name.slice(0, 60)}" is not a wallet name: small letters, digits, . _ -`)
 }
 
 /** Ends the process once all output is out. */

@@ -20,10 +20,10 @@ export async function passphraseOf(invocation: Invocation): Promise<string> {
 /** A passphrase for a new wallet; typed twice when it is typed. @throws XcareError as passphraseOf, USAGE when the two differ. */
 export async function newPassphrase(invocation: Invocation): Promise<string> {
   const kept = await keptPassphrase(invocation)
-  if (kept !== null) return kept
-  const first = await ask(`New passphrase for wallet "${invocation.wallet}": `)
+  const first = kept ?? (await ask(`New passphrase for wallet "${invocation.wallet}": `))
   if (first.length < 8) throw new XcareError('USAGE', 'a passphrase needs at least 8 characters')
-  if ((await ask('Once more: ')) !== first) throw new XcareError('USAGE', 'the two passphrases differ')
+  if (kept === null && (await ask('Once more: ')) !== first)
+    throw new XcareError('USAGE', 'the two passphrases differ')
   return first
 }
 

@@ -90,6 +90,17 @@ export function asDiskError(cause: unknown, path: string): XcareError {
     })
   if (isSystemError(cause, 'EACCES') || isSystemError(cause, 'EPERM') || isSystemError(cause, 'EROFS'))
     return new XcareError('FILE_UNREADABLE', `no permission for ${path}`, { cause })
+  if (isSystemError(cause, 'EISDIR'))
+    return new XcareError('FILE_UNREADABLE', `${path} is a folder`, { cause })
+  if (
+    isSystemError(cause, 'ENOTDIR') ||
+    isSystemError(cause, 'ENOENT') ||
+    isSystemError(cause, 'ENAMETOOLONG')
+  )
+    return new XcareError('FILE_UNREADABLE', `there can be no file ${path}`, {
+      cause,
+      next: 'check the path',
+    })
   return new XcareError('INTERNAL', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
     cause,
   })

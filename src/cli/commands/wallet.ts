@@ -30,8 +30,11 @@ async function introduced(invocation: Invocation, passphrase: string): Promise<b
   try {
     return await withLightNode(invocation, async () => true, passphrase)
   } catch (error) {
-    if (asXcareError(error).retryable) return false
-    throw error
+    // Whatever went wrong, the wallet is made.
+    const { message, retryable } = asXcareError(error)
+    if (!retryable)
+      invocation.out.event({ type: 'warning', text: `the chain does not know this wallet yet: ${message}` })
+    return false
   }
 }
 
