@@ -26,7 +26,8 @@ interface Waiter {
 /**
  * Frames over one libp2p stream: each frame is its length (u32, big-endian) and then its bytes.
  * Received bytes that nobody reads are bounded: above STREAM_BUFFER_BYTES the remote's window is left to run dry.
- * Spec: docs/spec/transport.md section 3.
+ * One read at a time, any number of writes; bytes given to `write` are not copied and must not be changed afterwards.
+ * Spec: docs/spec/transport.md sections 3 and 4.
  * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end.
  */
 export function frameStream(stream: Stream, remote: NodeId): FrameStream {
