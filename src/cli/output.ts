@@ -1,6 +1,6 @@
 import { asXcareError, type XcareError } from '../errors.ts'
 import type { XcareEvent } from '../ports.ts'
-import { sentenceOf } from './sentences.ts'
+import { plainText, sentenceOf } from './sentences.ts'
 
 /** Where a command's events go: one JSON line each, or plain sentences with a progress line. */
 export interface Output {
@@ -57,8 +57,8 @@ function terminalOutput(): Output {
     fail(error) {
       const known = asXcareError(error)
       clear()
-      process.stderr.write(`error: ${known.message}\n`)
-      if (known.next) process.stderr.write(`  next: ${known.next}\n`)
+      process.stderr.write(`error: ${plainText(known.message)}\n`)
+      if (known.next) process.stderr.write(`  next: ${plainText(known.next)}\n`)
       if (process.env.XCARE_DEBUG) process.stderr.write(`${known.stack}\n`)
       return known
     },

@@ -79,10 +79,27 @@ const LASTING: Record<string, Say> = {
 
 /** @returns what a person reads for `event`. Events without words of their own are for machines only. */
 export function sentenceOf(event: XcareEvent): Sentence {
-  const fields = event as unknown as Fields
+  const fields = printable(event) as unknown as Fields
   const passing = PASSING[event.type]
   if (passing) return { text: passing(fields), passing: true }
   return { text: LASTING[event.type]?.(fields) ?? null, passing: false }
+}
+
+/** @returns `text` without characters that move the cursor, change direction or, unless `lines`, start a line of their own. */
+export function plainText(text: string, lines = false): string {
+  const kept = lines ? text.split('\n') : [text]
+  return kept
+    .map((line) => line.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' '))
+    .join('\n')
+}
+
+/** Names and messages may come from other machines; only `text` is written here, line breaks included. */
+function printable(event: XcareEvent): XcareEvent {
+  const fields = Object.entries(event).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? plainText(value, name === 'text') : value,
+  ])
+  return Object.fromEntries(fields)
 }
 
 function resultSentence(result: Record<string, unknown>): string | null {

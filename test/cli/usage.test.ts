@@ -19,29 +19,19 @@ const WRONG: [typed: string[], exit: number, code: string, says: RegExp][] = [
   [['nonsense'], 2, 'USAGE', /unknown command 'nonsense'/],
   [['ls', '--nonsense'], 2, 'USAGE', /unknown option '--nonsense'/],
   [['put'], 2, 'USAGE', /missing required argument/],
-  [['get'], 2, 'USAGE', /missing required argument/],
   [['down', 'now'], 2, 'USAGE', /too many arguments/],
   [['ls', '--as', '../other'], 2, 'USAGE', /not a wallet name/],
   [['put', 'absent.txt'], 2, 'FILE_UNREADABLE', /there is no file absent\.txt/],
   [['put', 'letter.txt', 'letters'], 2, 'FILE_UNREADABLE', /letters is a folder/],
-  [['put', 'letter.txt/x'], 2, 'FILE_UNREADABLE', /there is no file/],
   [['put', '/dev/null'], 2, 'FILE_UNREADABLE', /not a regular file/],
   [['put', 'letter.txt', '--profile', 'huge'], 2, 'USAGE', /profile/],
-  [['put', 'letter.txt', '--profile', '12/6'], 2, 'USAGE', /./],
-  [['put', 'letter.txt', '--profile', '1/4'], 2, 'USAGE', /./],
   [['get', 'not-an-id'], 2, 'USAGE', /"not-an-id" is not an object id/],
-  [['rm', 'not-an-id'], 2, 'USAGE', /not an object id/],
   [['grant', OBJECT], 2, 'USAGE', /--to/],
   [['grant', OBJECT, '--to', 'nobody'], 2, 'USAGE', /neither a DID nor a wallet/],
   [['grant', OBJECT, '--to', 'did:web:example.org'], 2, 'USAGE', /not a DID of an XCARE network/],
   [['grant', OBJECT, '--to', 'nobody', '--until', 'soon'], 2, 'USAGE', /"soon" is not a time/],
-  [['grant', OBJECT, '--to', 'nobody', '--until', '2001-01-01'], 2, 'USAGE', /lies in the past/],
-  [['grant', OBJECT, '--to', 'nobody', '--purpose', 'FUN'], 2, 'USAGE', /"FUN" is not a purpose/],
-  [['grant', 'not-an-id', '--to', 'nobody'], 2, 'USAGE', /not an object id/],
   [['revoke', 'not-an-id'], 2, 'USAGE', /not the id of a permission/],
   [['up', '--nodes', '3'], 2, 'USAGE', /12 to 64 storage nodes/],
-  [['up', '--nodes', 'many'], 2, 'USAGE', /12 to 64 storage nodes/],
-  [['up', 'absent.txt'], 2, 'FILE_UNREADABLE', /there is no file/],
   [['bench', '--size', '0'], 2, 'USAGE', /--size/],
   [['node', 'run', '--dir', 'letters'], 10, 'NOT_INITIALISED', /there is no node in/],
 ]
@@ -71,21 +61,15 @@ describe.concurrent('errors on a terminal', () => {
 })
 
 describe.concurrent('a folder without a network', () => {
-  test.each([
-    ['status'],
-    ['down'],
-    ['ls'],
-    ['notices'],
-    ['chain', 'status'],
-    ['wallet', 'list'],
-    ['wallet', 'create'],
-    ['get', OBJECT],
-  ])('xcare %s %s ends with 10 and says how to start one', async (...typed) => {
-    const words = typed.filter((word) => word !== undefined)
-    const said = await xcare([...words, '--json', '--dir', join(network.dir, 'nowhere')])
-    expect(said).toMatchObject({ exit: 10, result: { ok: false, code: 'NOT_INITIALISED' } })
-    expect(said.result!.next).toContain('npx xcare up')
-  })
+  test.each([['status'], ['ls'], ['chain', 'status'], ['get', OBJECT]])(
+    'xcare %s %s ends with 10 and says how to start one',
+    async (...typed) => {
+      const words = typed.filter((word) => word !== undefined)
+      const said = await xcare([...words, '--json', '--dir', join(network.dir, 'nowhere')])
+      expect(said).toMatchObject({ exit: 10, result: { ok: false, code: 'NOT_INITIALISED' } })
+      expect(said.result!.next).toContain('npx xcare up')
+    },
+  )
 })
 
 test('a damaged network file is named, and ends with 19', async () => {

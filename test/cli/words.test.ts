@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest'
+import { parseObjectId } from '../../src/cli/commands/get.ts'
+import { plainText, sentenceOf, sizeOf } from '../../src/cli/sentences.ts'
+import { parseUntil } from '../../src/cli/until.ts'
+import { parsePurpose } from '../../src/custody/purpose.ts'
+import { asXcareError, type ErrorCode } from '../../src/errors.ts'
+import { layoutOf } from '../../src/fragment/layout.ts'
+import { profileNamed } from '../../src/fragment/profile.ts'
+import { objectIdFromBytes } from '../../src/ids.ts'
+
+const NOW = Date.UTC(2026, 10, 22)
+const OBJECT = objectIdFromBytes(new Uint8Array(32).fill(7))
+
+function codeOf(run: () => unknown): ErrorCode | null {
+  try {
+    run()
+    return null
+  } catch (error) {
+    return asXcareError(error).code
+  }
+}
+
+describe('words of the command line', () => {
+  test.each([
+    ['15m', NOW + 15 * 60_000],
+    ['12h', NOW + 12 * 3_600_000],
+    ['30d', NOW + 30 * 86_400_000],
+    ['2027-03-01', Date.UTC(2027, 2, 1)],
+    ['2027-03-01T10:30:00Z', Date.UTC(2027, 2, 1, 10, 30)],
+  ])('--until %s', (text, untilMs) => {
+    expect(parseUntil(text, NOW)).toBe(untilMs)
+  })
+
+  test.each(['soon', '', '0d', '-3d', '1.5h', '10y', '2001-01-01', '2026-13-40', '9999999d', 'd'])(
+    '--until %j is refused',
+    (text) => {
+      expect(codeOf(() => parseUntil(text, NOW))).toBe('USAGE')
+    },
+  )
+
+  test.each(['grid', 'open', 'deep', '6/12', '20/40'])('--profile %s', (name) => {
+    const { k, n } = profileNamed(name)
+    expect(k).toBeGreaterThan(1)
+    expect(n).toBeGreaterThan(k)
+  })
+
+  test.each(['', 'huge', '12/6', '6/', '/12', '6/12/18', '6.5/12', '-6/12', '6/100000', 'constructor'])(
+    '--profile %j is refused',
+    (name) => {
+      expect(codeOf(() => profileNamed(name))).toBe('USAGE')
+    },
+  )
+
+  test.each(['6/6', '1/4', '100/300'])('--profile %s is refused before anything is sent', (name) => {
+    const { k, n } = profileNamed(name)
+    expect(codeOf(() => layoutOf(1000, k, n))).toBe('USAGE')
+  })
+
+  test('--purpose is one of the codes, in any case', () => {
+    expect(parsePurpose('treat')).toBe('TREAT')
+    for (const word of ['', 'FUN', 'BTG', '__proto__', 'toString'])
+      expect(codeOf(() => parsePurpose(word))).toBe('USAGE')
+  })
+
+  test('an object id has one spelling', () => {
+    expect(parseObjectId(OBJECT)).toBe(OBJECT)
+    for (const word of [
+      '',
+      'xyz',
+      OBJECT.slice(1),
+      `${OBJECT}a`,
+      OBJECT.toUpperCase(),
+      ` ${OBJECT}`,
+      '../letter',
+    ])
+      expect(codeOf(() => parseObjectId(word))).toBe('USAGE')
+  })
+})
+
+describe('what a terminal shows', () => {
+  test.each([
+    [0, '0 bytes'],
+    [1023, '1023 bytes'],
+    [1024, '1.0 KiB'],
+    [1536 * 1024, '1.5 MiB'],
+    [3 * 1024 ** 3, '3.00 GiB'],
+  ])('%i bytes as %s', (bytes, text) => {
+    expect(sizeOf(bytes)).toBe(text)
+  })
+
+  test('progress passes, results stay, and unknown events are for machines', () => {
+    expect(sentenceOf({ type: 'put-progress', bytes: 512, of: 1024 })).toEqual({
+      text: 'storing  50 %  512 bytes of 1.0 KiB',
+      passing: true,
+    })
+    expect(sentenceOf({ type: 'warning', text: 'take care' })).toEqual({
+      text: 'warning: take care',
+      passing: false,
+    })
+    expect(sentenceOf({ type: 'something-new', secret: 'x' }).text).toBeNull()
+  })
+
+  test('progress of an empty record is complete', () => {
+    expect(sentenceOf({ type: 'get-progress', bytes: 0, of: 0 }).text).toContain('100 %')
+  })
+
+  test('names from elsewhere cannot draw on the terminal', () => {
+    const name = 'scan\u001b[2J\u0007.png\nerror: all is lost'
+    const { text } = sentenceOf({
+      type: 'record',
+      name,
+      bytes: 1,
+      created: '2026-01-01T00:00',
+      objectId: OBJECT,
+    })
+    expect(text!.split('\n')).toHaveLength(2)
+    expect(text).not.toMatch(/[^\P{Cc}\n]/u)
+    expect(plainText('it says:\nerror: \u202etxt.exe\u0000')).toBe('it says: error:  txt.exe ')
+  })
+})
