@@ -16,7 +16,7 @@ export async function withWallet(invocation: Invocation, passphrase?: string): P
 export async function withLightNode<T>(
   invocation: Invocation,
   use: (node: LightNode) => Promise<T>,
-  passphrase?: string,
+  { passphrase, topics }: { passphrase?: string; topics?: string[] } = {},
 ): Promise<T> {
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
@@ -26,6 +26,7 @@ export async function withLightNode<T>(
     wallet,
     cache: `${folder.wallet(invocation.wallet)}/cache`,
     progress: invocation.out.event,
+    ...(topics ? { topics } : {}),
   })
   try {
     await introduce(node)

@@ -6,7 +6,7 @@ import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
 import type { GrantPorts } from '../light-node/guardians/grant.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/guardians/read-as-grantee.ts'
 import type { PutRecordPorts } from '../light-node/put-record.ts'
-import { startPeer } from '../net/peer.ts'
+import { type Peer, startPeer } from '../net/peer.ts'
 import type { Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
 import { systemClock } from './clock.ts'
@@ -25,6 +25,7 @@ export interface LightNode {
   ports: LightNodePorts
   /** The owner's own key from the vault, or a release under a grant. */
   custodyKeyOf: CustodyKeySource
+  peer: Peer
   close(): Promise<void>
 }
 
@@ -34,6 +35,8 @@ export interface LightNodeOptions {
   wallet: OpenWallet
   cache: string
   progress: Progress
+  /** Gossip topics to listen to; none for a command that only asks. */
+  topics?: string[]
 }
 
 /** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. */
@@ -42,12 +45,14 @@ export async function openLightNode({
   wallet,
   cache,
   progress,
+  topics = [],
 }: LightNodeOptions): Promise<LightNode> {
   const ledger = cachedLedger(await openNetworkLedger(network, wallet.folder), await openFolder(cache))
   const peer = await startPeer({
     // A fresh identity each time, so that storage nodes cannot tell whose records are read together.
     seed: systemRandom.bytes(32),
     listen: [],
+    topics,
     services: { kad: kadService({ serverMode: false }) },
   })
   const coder = startCoder()
@@ -75,6 +80,7 @@ export async function openLightNode({
     wallet,
     ports,
     custodyKeyOf: custodyKeySource(ports),
+    peer,
     async close() {
       await Promise.all([coder.close(), peer.stop()])
       await wallet.close()

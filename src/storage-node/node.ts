@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { relayChainGossip } from '../chain-anchor/light/relay.ts'
 import type { SigningKey } from '../crypto/sign.ts'
+import { NOTICE_TOPIC, readNotice } from '../custody/notice.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
 import { asXcareError, type XcareError } from '../errors.ts'
@@ -9,6 +11,7 @@ import { ANNOUNCE_AGAIN_MS, ANNOUNCE_QUEUE_MAX, DIAL_MS, NODE_STREAMS_PER_PEER_M
 import { type Peer, startPeer } from '../net/peer.ts'
 import type { Clock, Ledger, PeerAddress, Random, XcareEvent } from '../ports.ts'
 import { FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
+import { TOPICS } from '../wire/topics.ts'
 import { AnnounceQueue } from './announce.ts'
 import type { StoreStatus } from './disk/store.ts'
 import { FragmentStore } from './fragment-store.ts'
@@ -83,6 +86,7 @@ export async function startStorageNode(options: StartStorageNodeOptions): Promis
       seed: keys.seed,
       listen: options.listen,
       ...(options.announce ? { announce: options.announce } : {}),
+      topics: TOPICS,
       services: { kad: kadService({ serverMode: true }) },
     })
     const node = new StorageNode(options, keys, store, peer)
@@ -158,6 +162,9 @@ class StorageNode implements RunningStorageNode {
   }
 
   async #serve(): Promise<void> {
+    const { network } = this.#options
+    relayChainGossip(this.#peer.broadcast, network)
+    this.#peer.broadcast.subscribe(NOTICE_TOPIC, (payload) => readNotice(payload, network) !== null)
     const parts = {
       store: this.#store,
       audience: { network: this.#options.network, nodeId: this.nodeId },
@@ -191,6 +198,7 @@ class StorageNode implements RunningStorageNode {
   async #tidy(): Promise<void> {
     const forgotten = await this.#store.call('expire')
     if (forgotten > 0) this.#log({ type: 'expired', columns: forgotten })
+    while (!this.#stopping.signal.aborted && (await this.#store.call('compact')));
     for (const { version, column, stripe } of await this.#store.call('takeDamaged'))
       this.#log({ type: 'damaged', version, column, stripe })
   }

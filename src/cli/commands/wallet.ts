@@ -28,7 +28,7 @@ async function create(invocation: Invocation): Promise<Record<string, unknown>> 
 /** A wallet can be made while the network is away; then it introduces itself when it is first used. */
 async function introduced(invocation: Invocation, passphrase: string): Promise<boolean> {
   try {
-    return await withLightNode(invocation, async () => true, passphrase)
+    return await withLightNode(invocation, async () => true, { passphrase })
   } catch (error) {
     // Whatever went wrong, the wallet is made.
     const { message, retryable } = asXcareError(error)
