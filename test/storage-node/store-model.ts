@@ -82,10 +82,33 @@ export function putSome(store: VolumeStore, promise: Promised, stripes: number[]
   store.closePut(handle)
 }
 
-/** Deletes an object; notes in `promise` when that was acknowledged. */
+/** Nothing was promised yet. */
+export const promiseOf = (object: MadeObject): Promised => ({
+  object,
+  acked: new Set(),
+  finished: false,
+  deleted: false,
+})
+
+/** Every stripe of the object's first made column. */
+export const stripesOf = (object: MadeObject): number[] => [...object.fragments[0]!.keys()]
+
+/** Puts a whole object. @throws Error when it is not accepted. */
+export function putAll(store: VolumeStore, object: MadeObject): Promised {
+  const promise = promiseOf(object)
+  putSome(store, promise, stripesOf(object), true)
+  if (!promise.finished) throw new Error('the object was not accepted')
+  return promise
+}
+
+/** Deletes an object; notes in `promise` when that was acknowledged and there was something to delete. */
 export function deleteObject(store: VolumeStore, promise: Promised): void {
-  const [result] = store.commit([{ kind: 'delete', order: deleteOf(promise.object) }])
-  if (!(result instanceof XcareError) && (promise.acked.size > 0 || promise.finished)) promise.deleted = true
+  const { object } = promise
+  const [result] = store.commit([{ kind: 'delete', order: deleteOf(object) }])
+  if (result instanceof XcareError) return
+  promise.deleted = store.index.tombstone(object.objectId, object.owner.publicKey) >= object.version
+  if (!promise.deleted && (promise.acked.size > 0 || promise.finished))
+    throw new Error('the deletion left no trace')
 }
 
 /** @returns what of a finished column can be read: fragments by stripe, null where there is a gap; or null when it is not there. */

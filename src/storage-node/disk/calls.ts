@@ -28,6 +28,7 @@ export interface DiskCalls {
   manifest: [[objectId: Uint8Array], Uint8Array]
   recent: [[sinceMs: number, limit: number], { objectId: Uint8Array; column: number; k: number; n: number }[]]
   expire: [[], number]
+  compact: [[], boolean]
   takeDamaged: [[], DamagedFragment[]]
   status: [[], StoreStatus]
   close: [[], null]

@@ -7,12 +7,12 @@ import { FRAGMENT_HEAD_BYTES } from '../../limits.ts'
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { checkDeleteSignature } from '../admit.ts'
 import { clearBit, hasBit, setBit } from './bitmap.ts'
-import { hashesOf } from './column-hashes.ts'
-import { type FragmentIndex, isIndexDamage } from './fragment-index.ts'
+import { hashesOf } from './catalog/column-hashes.ts'
+import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { forgetVersions } from './replay.ts'
 import type { Batch } from './volume/batch.ts'
-import { RECORD, type RecordType, recordBytes, wholeBlocks } from './volume/record.ts'
+import { RECORD, type RecordHeader, type RecordType, recordBytes, wholeBlocks } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
 
 /** One thing to make durable. */
@@ -93,6 +93,32 @@ export class Committer {
       if (isIndexDamage(error)) throw error
       const failure = this.#fail(error)
       return ops.map(() => failure)
+    }
+  }
+
+  /**
+   * Writes records once more, at the end of the newest volume, and lets the index point there.
+   * @param records their bodies together at most COMMIT_BYTES_MAX. @throws XcareError NO_SPACE, BUSY as a commit fails.
+   */
+  rewrite(
+    records: readonly { header: RecordHeader; body: Uint8Array; moved(volume: number, at: number): void }[],
+  ): void {
+    const { index, batch, volumes } = this.#parts
+    batch.clear()
+    try {
+      const { number, at } = volumes.place(
+        wholeBlocks(records.reduce((sum, { body }) => sum + recordBytes(body.length), 0)),
+      )
+      index.begin()
+      for (const { header, body, moved } of records)
+        moved(number, at + batch.add({ ...header, sequence: this.#sequence++ }, body))
+      const size = volumes.append(batch.blocks())
+      index.setVolumeSize(number, size)
+      index.commit(this.#sequence)
+      volumes.accept(size)
+    } catch (error) {
+      if (isIndexDamage(error)) throw error
+      throw this.#fail(error)
     }
   }
 

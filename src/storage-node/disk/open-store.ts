@@ -1,5 +1,4 @@
 import * as fs from 'node:fs'
-import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromHex, toHex } from '../../bytes.ts'
 import { systemRandom } from '../../crypto/random.ts'
@@ -7,7 +6,7 @@ import type { DiskOptions } from './calls.ts'
 import { takeLock } from './lock.ts'
 import { VolumeStore } from './store.ts'
 import { storeIdOf } from './store-id.ts'
-import { openVolumeFolder } from './volume/files.ts'
+import { openVolumeFolder, syncFolder } from './volume/files.ts'
 
 const CONFIG = 'store.json'
 
@@ -16,7 +15,7 @@ export function openStore({ path, quotaBytes, audience }: DiskOptions): {
   store: VolumeStore
   close(): void
 } {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  fs.mkdirSync(path, { recursive: true, mode: 0o700 })
   const lock = takeLock(join(path, 'lock'))
   try {
     const folder = openVolumeFolder(join(path, 'volumes'))
@@ -39,7 +38,7 @@ export function openStore({ path, quotaBytes, audience }: DiskOptions): {
 
 function configuredId(path: string): Uint8Array | null {
   try {
-    const { storeId } = JSON.parse(readFileSync(join(path, CONFIG), 'utf8')) as { storeId: string }
+    const { storeId } = JSON.parse(fs.readFileSync(join(path, CONFIG), 'utf8')) as { storeId: string }
     return fromHex(storeId)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
@@ -54,7 +53,5 @@ function configureId(path: string, storeId: Uint8Array): void {
   fs.fsyncSync(file)
   fs.closeSync(file)
   fs.renameSync(fresh, join(path, CONFIG))
-  const folder = fs.openSync(path, 'r')
-  fs.fsyncSync(folder)
-  fs.closeSync(folder)
+  syncFolder(path)
 }

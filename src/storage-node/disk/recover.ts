@@ -1,9 +1,14 @@
 import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { VOLUME_BLOCK_BYTES } from '../../limits.ts'
-import { FragmentIndex } from './fragment-index.ts'
-import { replayVolume } from './replay.ts'
+import { FragmentIndex } from './catalog/fragment-index.ts'
+import { Replay } from './replay.ts'
+import { syncFolder } from './volume/files.ts'
 import { wholeBlocks } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
+
+/** Path of an index that lives in memory, for tests. */
+export const IN_MEMORY = ':memory:'
 
 /** What was found and done when a store was opened. */
 export interface Recovery {
@@ -34,25 +39,28 @@ export function recover(
   const opened = FragmentIndex.open(place.bytes ?? place.path, storeId)
   const index = opened && fits(opened, volumes, numbers) ? opened : freshIndex(opened, place, storeId)
   const rebuilt = index !== opened
-  let sequence = index.sequence
+  // Records below the index's own sequence that it does not know were taken back when their commit failed.
+  const replay = new Replay(index, nowMs, rebuilt ? 0 : index.sequence)
   let tornBytes = 0
   const newest = numbers.at(-1)
+  // One transaction: an index that knows a volume's end must also know what was decided about its columns.
+  index.begin()
   for (const number of numbers) {
     const file = volumes.file(number)
     const from = index.volumes.get(number)?.size ?? VOLUME_BLOCK_BYTES
     const isNewest = number === newest
     if (file.size() <= from && !(isNewest || rebuilt)) continue
-    index.begin()
-    const { end, sequence: highest } = replayVolume(index, { number, file, storeId, from, isNewest, nowMs })
-    sequence = Math.max(sequence, highest + 1)
+    const end = replay.takeVolume({ number, file, storeId, from, isNewest })
     if (isNewest && file.size() > end) {
       tornBytes = Math.max(0, file.size() - wholeBlocks(end))
       file.truncate(end)
       file.sync()
     }
-    index.commit(sequence)
   }
-  if (rebuilt) index.ready()
+  const sequence = Math.max(index.sequence, replay.sequence + 1)
+  replay.finish()
+  index.commit(sequence)
+  if (rebuilt) settle(index, place)
   if (newest !== undefined) volumes.resume(newest, index.volumes.get(newest)?.size ?? VOLUME_BLOCK_BYTES)
   return { index, sequence, recovery: { rebuilt, tornBytes } }
 }
@@ -67,8 +75,19 @@ function fits(index: FragmentIndex, volumes: Volumes, numbers: number[]): boolea
 
 function freshIndex(old: FragmentIndex | null, { path }: IndexPlace, storeId: Uint8Array): FragmentIndex {
   old?.close()
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+  if (path !== IN_MEMORY)
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
   return FragmentIndex.create(path, storeId)
+}
+
+/**
+ * A rebuilt index may know fragments that the old one had forgotten, and answers may rely on them: the old one must never
+ * come back, whatever a power failure does to the folder.
+ */
+function settle(index: FragmentIndex, { path }: IndexPlace): void {
+  index.ready()
+  index.flush()
+  if (path !== IN_MEMORY) syncFolder(dirname(path))
 }
 
 /** Removes a newest volume whose first block never became durable: nothing in it was ever acknowledged. */

@@ -3,8 +3,8 @@ import { XcareError } from '../../errors.ts'
 import { decodeHead, SHARE_BYTES } from '../../fragment/header.ts'
 import { columnRoot } from '../../fragment/manifest.ts'
 import { FRAGMENT_HEAD_BYTES } from '../../limits.ts'
-import { hashesOf } from './column-hashes.ts'
-import type { FragmentIndex } from './fragment-index.ts'
+import { hashesOf } from './catalog/column-hashes.ts'
+import type { FragmentIndex } from './catalog/fragment-index.ts'
 import type { VolumeFile } from './volume/files.ts'
 import { RECORD, type RecordHeader, recordBytes } from './volume/record.ts'
 import { type FoundRecord, scanVolume } from './volume/scan.ts'
@@ -18,61 +18,69 @@ export interface ReplaySource {
   from: number
   /** Whether it is the newest volume: only there a crash can have torn the end. */
   isNewest: boolean
-  nowMs: number
 }
 
 /** A damaged record, kept until a sound one behind it proves that it was not the torn end. */
-type Doubtful = Omit<FoundRecord, 'body'>
+type Doubtful = Pick<FoundRecord, 'header' | 'at'>
 
-/**
- * Brings the records of one volume into the index, inside the caller's transaction.
- * @returns where the last sound record ends, and the highest sequence met.
- */
-export function replayVolume(index: FragmentIndex, source: ReplaySource): { end: number; sequence: number } {
-  const replay = new Replay(index, source)
-  const doubtful: Doubtful[] = []
-  let end = source.from
-  let sequence = 0
-  for (const found of scanVolume(source.file, source.storeId, source.from)) {
-    const { header, at, isSound } = found
-    sequence = Math.max(sequence, header.sequence)
-    if (!isSound) {
-      doubtful.push({ header, at, isSound })
-      continue
-    }
-    for (const { header: damaged, at: place } of doubtful.splice(0)) replay.applyDamaged(damaged, place)
-    replay.apply(found)
-    end = at + recordBytes(header.length)
-  }
-  if (!source.isNewest) {
-    for (const { header, at } of doubtful) replay.applyDamaged(header, at)
-    end = Math.max(end, source.file.size())
-  }
-  index.setVolumeSize(source.number, end)
-  return { end, sequence }
-}
-
-class Replay {
+/** Brings records into an index. One replay may take many volumes, in order; `finish` ends it. */
+export class Replay {
   readonly #index: FragmentIndex
-  readonly #volume: number
   readonly #nowMs: number
+  readonly #minSequence: number
+  /** Column records and their volumes: judged at the end, because a copied fragment may lie behind them. */
+  readonly #columns: { header: RecordHeader; volume: number }[] = []
+  #volume = 0
+  /** Highest sequence met. */
+  sequence = 0
 
-  constructor(index: FragmentIndex, source: ReplaySource) {
+  /** @param minSequence records below it are passed over. */
+  constructor(index: FragmentIndex, nowMs: number, minSequence: number) {
     this.#index = index
-    this.#volume = source.number
-    this.#nowMs = source.nowMs
+    this.#nowMs = nowMs
+    this.#minSequence = minSequence
   }
 
-  apply({ header, at, body }: FoundRecord): void {
+  /** Takes one volume, inside the caller's transaction. @returns where its last sound record ends. */
+  takeVolume(source: ReplaySource): number {
+    const doubtful: Doubtful[] = []
+    let end = source.from
+    this.#volume = source.number
+    for (const found of scanVolume(source.file, source.storeId, source.from)) {
+      const { header, at, isSound } = found
+      if (header.sequence < this.#minSequence) continue
+      this.sequence = Math.max(this.sequence, header.sequence)
+      if (!isSound) {
+        doubtful.push({ header, at })
+        continue
+      }
+      for (const { header: damaged, at: place } of doubtful.splice(0)) this.#applyDamaged(damaged, place)
+      this.#apply(found)
+      end = at + recordBytes(header.length)
+    }
+    if (!source.isNewest) {
+      for (const { header, at } of doubtful) this.#applyDamaged(header, at)
+      end = Math.max(end, source.file.size())
+    }
+    this.#index.setVolumeSize(source.number, end)
+    return end
+  }
+
+  /** Judges the columns, inside the caller's transaction. */
+  finish(): void {
+    for (const { header, volume } of this.#columns) this.#complete(header, volume)
+  }
+
+  #apply({ header, at, body }: FoundRecord): void {
     if (header.type === RECORD.tombstone) this.#delete(header, at)
     else if (header.version <= this.#index.tombstone(header.objectId, header.ownerKey)) return
     else if (header.type === RECORD.fragment) this.#fragment(header, at, body)
     else if (header.type === RECORD.manifest) this.#manifest(header, at)
-    else this.#column(header)
+    else this.#columns.push({ header, volume: this.#volume })
   }
 
   /** A damaged fragment of a known column is kept in the index as bad, so that it is reported and can be replaced. */
-  applyDamaged(header: RecordHeader, at: number): void {
+  #applyDamaged(header: RecordHeader, at: number): void {
     if (header.type !== RECORD.fragment) return
     if (header.version <= this.#index.tombstone(header.objectId, header.ownerKey)) return
     const column = this.#index.column(header, header.ownerKey)
@@ -105,12 +113,12 @@ class Replay {
     this.#index.setManifest({ objectId, ownerKey, version, volume: this.#volume, at, length, hash })
   }
 
-  #column(header: RecordHeader): void {
+  #complete(header: RecordHeader, volume: number): void {
     const column = this.#index.column(header, header.ownerKey)
     if (column === null || column.isComplete) return
     const hashes = hashesOf(this.#index, column)
     if (hashes === null || !equalBytes(columnRoot(hashes), header.id)) return
-    this.#index.completeColumn(column.id, this.#volume, this.#nowMs)
+    this.#index.completeColumn(column.id, volume, this.#nowMs)
   }
 
   #delete({ objectId, ownerKey, version }: RecordHeader, at: number): void {

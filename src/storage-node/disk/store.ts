@@ -5,9 +5,10 @@ import type { Clock } from '../../ports.ts'
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
 import { emptyBitmap, setBit } from './bitmap.ts'
+import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
 import { ColumnReader, type DamagedFragment } from './column-reader.ts'
 import { type CommitOp, type CommitResult, Committer } from './commit.ts'
-import { type FragmentIndex, isIndexDamage } from './fragment-index.ts'
+import { Compactor } from './compact.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { type IndexPlace, type Recovery, recover } from './recover.ts'
 import { putCost, reserveBytes } from './space.ts'
@@ -62,6 +63,7 @@ export class VolumeStore {
   readonly #damaged: DamagedFragment[] = []
   #index: FragmentIndex
   #committer: Committer
+  #compactor: Compactor
   #recovery: Recovery
   #damagedCount = 0
   #nextHandle = 1
@@ -77,6 +79,7 @@ export class VolumeStore {
     this.#index = index
     this.#recovery = recovery
     this.#committer = this.#newCommitter(sequence)
+    this.#compactor = this.#newCompactor()
   }
 
   /** What the last opening found. */
@@ -163,6 +166,18 @@ export class VolumeStore {
       })
       this.#freeVolumes()
       return rows.length
+    })
+  }
+
+  /** Makes room from volumes that hold little; call again while it says that there is more. */
+  compact(): boolean {
+    return this.#guarded(() => {
+      // This is what the reserve is for.
+      const room = this.#options.quotaBytes - this.#usedBytes()
+      const hasMore =
+        this.#readOnly() === null && this.#compactor.step(Math.min(room, this.#options.folder.freeBytes()))
+      if (!hasMore) this.#freeVolumes()
+      return hasMore
     })
   }
 
@@ -298,6 +313,11 @@ export class VolumeStore {
     })
   }
 
+  #newCompactor(): Compactor {
+    const { storeId } = this.#options
+    return new Compactor({ index: this.#index, volumes: this.#volumes, committer: this.#committer, storeId })
+  }
+
   #freeVolumes(): void {
     const empty = [...this.#index.volumes].filter(
       ([number, use]) => use.live === 0 && number !== this.#volumes.active,
@@ -337,5 +357,6 @@ export class VolumeStore {
     this.#index = index
     this.#recovery = recovery
     this.#committer = this.#newCommitter(sequence)
+    this.#compactor = this.#newCompactor()
   }
 }

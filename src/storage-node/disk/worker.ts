@@ -25,6 +25,7 @@ const HANDLERS: Handlers = {
   manifest: (store, objectId) => store.read((reader) => reader.manifest(objectId)),
   recent: (store, sinceMs, limit) => store.recent(sinceMs, limit),
   expire: (store) => store.expire(),
+  compact: (store) => store.compact(),
   takeDamaged: (store) => store.takeDamaged(),
   status: (store) => store.status(),
 }

@@ -46,7 +46,8 @@ export function openVolumeFolder(path: string): VolumeFolder {
   }
 }
 
-function syncFolder(path: string): void {
+/** Makes creations, renames and removals in the folder at `path` durable. */
+export function syncFolder(path: string): void {
   const folder = fs.openSync(path, 'r')
   try {
     fs.fsyncSync(folder)

@@ -1,30 +1,16 @@
 import Database from 'better-sqlite3'
-import { equalBytes } from '../../bytes.ts'
+import { equalBytes } from '../../../bytes.ts'
+import { recordBytes } from '../volume/record.ts'
 import { type Place, packPlace, unpackPlace } from './place.ts'
-import { recordBytes } from './volume/record.ts'
-
-const FORMAT = 1
-const PAGE_BYTES = 4096
-/** The write-ahead log is folded in at this size, so that it is a small fixed part of the quota. */
-const LOG_BYTES = 4 * 1024 * 1024
-
-const SCHEMA = `
-  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  CREATE TABLE volume (number INTEGER PRIMARY KEY, size INTEGER, live INTEGER, fragments INTEGER);
-  CREATE TABLE stored_column (
-    id INTEGER PRIMARY KEY, object BLOB, owner BLOB, version INTEGER, position INTEGER,
-    k INTEGER, n INTEGER, shard INTEGER, stripes INTEGER,
-    complete INTEGER, touched INTEGER, anchor INTEGER);
-  CREATE UNIQUE INDEX stored_column_key ON stored_column (object, version, position, owner);
-  CREATE INDEX stored_column_waiting ON stored_column (touched) WHERE complete = 0;
-  CREATE TABLE fragment (column_id INTEGER, stripe INTEGER, place BLOB, PRIMARY KEY (column_id, stripe)) WITHOUT ROWID;
-  CREATE TABLE manifest (
-    object BLOB, version INTEGER, owner BLOB, volume INTEGER, at INTEGER, length INTEGER, hash BLOB,
-    PRIMARY KEY (object, version)) WITHOUT ROWID;
-  CREATE TABLE tombstone (
-    object BLOB, owner BLOB, version INTEGER, volume INTEGER, at INTEGER,
-    PRIMARY KEY (object, owner)) WITHOUT ROWID;
-`
+import {
+  connect,
+  INDEX_FORMAT,
+  LOG_BYTES,
+  PAGE_BYTES,
+  prepare,
+  SCHEMA,
+  type Statements,
+} from './statements.ts'
 
 /** Which column of which object, as put by which owner. */
 export interface ColumnName {
@@ -122,7 +108,8 @@ export class FragmentIndex {
       db = connect(typeof path === 'string' ? path : Buffer.from(path))
       const meta = (name: string) => db?.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name)
       const known = meta('store')
-      const isOurs = known instanceof Uint8Array && equalBytes(known, storeId) && meta('format') === FORMAT
+      const isOurs =
+        known instanceof Uint8Array && equalBytes(known, storeId) && meta('format') === INDEX_FORMAT
       const isWell = isOurs && meta('ready') === 1 && db.pragma('quick_check(1)', { simple: true }) === 'ok'
       if (isWell) return new FragmentIndex(db)
     } catch (error) {
@@ -137,7 +124,7 @@ export class FragmentIndex {
     const db = connect(path)
     db.exec(SCHEMA)
     const set = db.prepare('INSERT INTO meta VALUES (?, ?)')
-    set.run('format', FORMAT)
+    set.run('format', INDEX_FORMAT)
     set.run('store', Buffer.from(storeId))
     return new FragmentIndex(db)
   }
@@ -230,11 +217,27 @@ export class FragmentIndex {
     this.#use(volume).live += recordBytes(0)
   }
 
+  /** Volume of a column's record; null when the column is not complete. */
+  anchorOf(id: number): number | null {
+    return (this.#sql.anchorOf.get(id) as number | null | undefined) ?? null
+  }
+
+  /** Notes that the column record of `id` lies in another volume now. */
+  moveAnchor(id: number, volume: number): void {
+    this.#dropAnchor(id)
+    this.#sql.moveAnchor.run(volume, id)
+    this.#use(volume).live += recordBytes(0)
+  }
+
+  #dropAnchor(id: number): void {
+    const volume = this.anchorOf(id)
+    if (volume !== null) this.#use(volume).live -= recordBytes(0)
+  }
+
   /** Removes a column and its fragments. */
   dropColumn(id: number): void {
     for (const { place } of this.places(id, 0, Number.MAX_SAFE_INTEGER)) if (place) this.#release(place)
-    const anchor = this.#sql.anchorOf.get(id) as number | null | undefined
-    if (anchor) this.#use(anchor).live -= recordBytes(0)
+    this.#dropAnchor(id)
     this.#sql.dropFragments.run(id)
     this.#sql.dropColumn.run(id)
   }
@@ -307,6 +310,12 @@ export class FragmentIndex {
   /** @returns the newest version that its owner deleted; 0 for none. */
   tombstone(objectId: Uint8Array, ownerKey: Uint8Array): number {
     return (this.#sql.tombstone.get(Buffer.from(objectId), Buffer.from(ownerKey)) as number | undefined) ?? 0
+  }
+
+  /** @returns whether the record of a deletion that counts lies there. */
+  isTombstoneAt(objectId: Uint8Array, ownerKey: Uint8Array, volume: number, at: number): boolean {
+    const found = this.#sql.tombstoneAt.get(Buffer.from(objectId), Buffer.from(ownerKey), volume, at)
+    return found !== undefined
   }
 
   /** Notes a deletion. Its record is needed for ever: without it, older records would come back. */
@@ -400,66 +409,4 @@ function columnFrom(row: RawColumn): ColumnRow {
 // Buffers behave differently from Uint8Array (slice), so none leaves this file.
 function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
-}
-
-function connect(path: string | Buffer): Database.Database {
-  const db = new Database(path)
-  db.pragma(`page_size = ${PAGE_BYTES}`)
-  db.pragma('journal_mode = WAL')
-  db.pragma('synchronous = NORMAL')
-  db.pragma(`wal_autocheckpoint = ${LOG_BYTES / PAGE_BYTES}`)
-  db.pragma(`journal_size_limit = ${LOG_BYTES}`)
-  db.pragma('cache_size = -16384')
-  return db
-}
-
-type Statements = ReturnType<typeof prepare>
-
-function prepare(db: Database.Database) {
-  const one = (sql: string) => db.prepare(sql).pluck()
-  return {
-    begin: db.prepare('BEGIN IMMEDIATE'),
-    commit: db.prepare('COMMIT'),
-    rollback: db.prepare('ROLLBACK'),
-    getSequence: one("SELECT value FROM meta WHERE name = 'sequence'"),
-    setSequence: db.prepare("INSERT OR REPLACE INTO meta VALUES ('sequence', ?)"),
-    pageCount: one('SELECT page_count FROM pragma_page_count()'),
-    volumes: db.prepare('SELECT number, size, live, fragments FROM volume'),
-    setVolume: db.prepare('INSERT OR REPLACE INTO volume VALUES (?, ?, ?, ?)'),
-    dropVolume: db.prepare('DELETE FROM volume WHERE number = ?'),
-    column: db.prepare(
-      'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND owner = ?',
-    ),
-    completeColumn: db.prepare(
-      'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND complete = 1',
-    ),
-    columnsOf: db.prepare('SELECT * FROM stored_column WHERE object = ? ORDER BY version, position'),
-    addColumn: db.prepare('INSERT INTO stored_column VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, NULL)'),
-    touchColumn: db.prepare('UPDATE stored_column SET touched = ? WHERE id = ?'),
-    complete: db.prepare('UPDATE stored_column SET complete = 1, anchor = ?, touched = ? WHERE id = ?'),
-    anchorOf: one('SELECT anchor FROM stored_column WHERE id = ?'),
-    dropColumn: db.prepare('DELETE FROM stored_column WHERE id = ?'),
-    abandoned: db.prepare(
-      'SELECT * FROM stored_column WHERE complete = 0 AND touched < ? ORDER BY touched LIMIT ?',
-    ),
-    recent: db.prepare(
-      'SELECT * FROM stored_column WHERE complete = 1 AND touched >= ? ORDER BY touched DESC LIMIT ?',
-    ),
-    place: one('SELECT place FROM fragment WHERE column_id = ? AND stripe = ?'),
-    places: db
-      .prepare(
-        'SELECT stripe, place FROM fragment WHERE column_id = ? AND stripe >= ? AND stripe < ? ORDER BY stripe',
-      )
-      .raw(),
-    setPlace: db.prepare('INSERT OR REPLACE INTO fragment VALUES (?, ?, ?)'),
-    dropFragments: db.prepare('DELETE FROM fragment WHERE column_id = ?'),
-    manifest: db.prepare('SELECT * FROM manifest WHERE object = ? AND version = ?'),
-    newestManifest: db.prepare('SELECT * FROM manifest WHERE object = ? ORDER BY version DESC LIMIT 1'),
-    manifestVersions: one('SELECT version FROM manifest WHERE object = ?'),
-    setManifest: db.prepare('INSERT INTO manifest VALUES (?, ?, ?, ?, ?, ?, ?)'),
-    dropManifest: db.prepare('DELETE FROM manifest WHERE object = ? AND version = ?'),
-    tombstone: one('SELECT version FROM tombstone WHERE object = ? AND owner = ?'),
-    tombstoneVolume: one('SELECT volume FROM tombstone WHERE object = ? AND owner = ?'),
-    setTombstone: db.prepare('INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?, ?, ?)'),
-  }
 }
