@@ -1,24 +1,27 @@
 import { open, stat } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, extname } from 'node:path'
 import { XcareError } from '../errors.ts'
+import { recordName } from '../fragment/record-name.ts'
 import type { RecordSource } from '../light-node/put-record.ts'
 import { isSystemError } from './folder.ts'
 
 /** Bytes read at once: one stripe of the default profile and a little. */
 const READ_BYTES = 512 * 1024
 
-const MEDIA_TYPES: Record<string, string> = {
-  json: 'application/json',
-  ndjson: 'application/x-ndjson',
-  pdf: 'application/pdf',
-  png: 'image/png',
-  jpg: 'image/jpeg',
-  dcm: 'application/dicom',
-  xml: 'application/xml',
-  txt: 'text/plain',
-  csv: 'text/csv',
-  hl7: 'x-application/hl7-v2+er7',
-}
+const MEDIA_TYPES = new Map(
+  Object.entries({
+    json: 'application/json',
+    ndjson: 'application/x-ndjson',
+    pdf: 'application/pdf',
+    png: 'image/png',
+    jpg: 'image/jpeg',
+    dcm: 'application/dicom',
+    xml: 'application/xml',
+    txt: 'text/plain',
+    csv: 'text/csv',
+    hl7: 'x-application/hl7-v2+er7',
+  }),
+)
 
 /** @returns the file at `path` as a record, named by its last segment unless `name` is given. @throws XcareError FILE_UNREADABLE for what is no readable file. */
 export async function fileSource(path: string, name: string = basename(path)): Promise<RecordSource> {
@@ -30,10 +33,13 @@ export async function fileSource(path: string, name: string = basename(path)): P
       next: `name the files in it, for example ${path}/*`,
     })
   if (!facts.isFile()) throw new XcareError('FILE_UNREADABLE', `${path} is not a regular file`)
-  const extension = path.split('.').at(-1)?.toLowerCase() ?? ''
+  if (!recordName.safeParse(name).success)
+    throw new XcareError('USAGE', `a record cannot be called "${name.slice(0, 80)}"`, {
+      next: 'give the file a name of at most 255 bytes without control characters and backslashes',
+    })
   return {
     name,
-    mediaType: MEDIA_TYPES[extension] ?? 'application/octet-stream',
+    mediaType: MEDIA_TYPES.get(extname(path).slice(1).toLowerCase()) ?? 'application/octet-stream',
     length: facts.size,
     read: (offset, length) => readRange(path, offset, length),
   }

@@ -1,13 +1,13 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { asDiskError } from './folder.ts'
+import { dirname } from 'node:path'
+import { asDiskError, besideOf } from './folder.ts'
 
 /**
  * Writes `content` to the file `path`, which appears only when it is complete: a get that fails leaves nothing half-written.
  * @returns bytes written. @throws whatever `content` throws; XcareError NO_SPACE, FILE_UNREADABLE of the disk.
  */
 export async function writeWhole(path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
-  const fresh = join(dirname(path), `.xcare-${process.pid}-${Date.now()}.part`)
+  const fresh = besideOf(path)
   let bytes = 0
   try {
     await mkdir(dirname(path), { recursive: true }).catch(asDisk(path))
@@ -23,7 +23,8 @@ export async function writeWhole(path: string, content: AsyncIterable<Uint8Array
     }
     await rename(fresh, path).catch(asDisk(path))
   } catch (error) {
-    await rm(fresh, { force: true })
+    // The first failure is the one to tell.
+    await rm(fresh, { force: true }).catch(() => {})
     throw error
   }
   return bytes

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { toHex } from '../bytes.ts'
+import { systemRandom } from '../crypto/random.ts'
 import { XcareError } from '../errors.ts'
 import type { Folder } from '../ports.ts'
 
@@ -35,17 +37,24 @@ export async function readOrNull(path: string): Promise<Uint8Array | null> {
 
 /** Replaces a file so that a crash leaves the whole old or the whole new content. Durable when it resolves. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  // Rename is atomic only within one filesystem, so the new content lies beside its target.
-  const fresh = `${path}.new-${process.pid}`
+  const fresh = besideOf(path)
   try {
     const file = await open(fresh, 'w', 0o600)
     await writeAndSync(file, content)
     await rename(fresh, path)
     await syncFolder(dirname(path))
   } catch (cause) {
-    await rm(fresh, { force: true })
+    await rm(fresh, { force: true }).catch(() => {})
     throw asDiskError(cause, path)
   }
+}
+
+/**
+ * @returns the path of a new file beside `path`, from where it can be renamed in one step: that works within one filesystem
+ * only. The name begins with a dot, so that what a crash leaves is no file of the folder, and is never used twice.
+ */
+export function besideOf(path: string): string {
+  return join(dirname(path), `.xcare-${toHex(systemRandom.bytes(8))}.part`)
 }
 
 async function appendFile(path: string, content: Uint8Array): Promise<void> {
@@ -94,6 +103,7 @@ export function asDiskError(cause: unknown, path: string): XcareError {
     return new XcareError('FILE_UNREADABLE', `${path} is a folder`, { cause })
   if (
     isSystemError(cause, 'ENOTDIR') ||
+    isSystemError(cause, 'EEXIST') ||
     isSystemError(cause, 'ENOENT') ||
     isSystemError(cause, 'ENAMETOOLONG')
   )

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { rolesOf } from '../../sdk/network/local-network.ts'
 import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
 import { stopNetwork } from '../../sdk/network/start-network.ts'
 import { action, type Invocation } from '../invocation.ts'
@@ -10,7 +11,8 @@ export function addDownCommand(program: Command): void {
 
 async function down({ dir, out }: Invocation): Promise<Record<string, unknown>> {
   const folder = networkFolder(dir)
-  await readNetworkFile(folder.root)
+  // A network that never came up completely has parts, but may have no network file.
+  if ((await rolesOf(folder)).length === 0) await readNetworkFile(folder.root)
   let stopped = 0
   await stopNetwork(folder, (kind, processes) => {
     stopped += processes

@@ -3,9 +3,10 @@ import { XcareError } from '../../errors.ts'
 import { fileSource } from '../../sdk/file-source.ts'
 import { LOCAL_SIZE } from '../../sdk/network/local-network.ts'
 import { networkFolder } from '../../sdk/network/network-folder.ts'
-import { startNetwork, stopNetwork } from '../../sdk/network/start-network.ts'
+import { anyRunning, startNetwork, stopNetwork } from '../../sdk/network/start-network.ts'
 import { samplePatient } from '../../sdk/sample/sample-patient.ts'
 import { action, type Invocation } from '../invocation.ts'
+import type { Output } from '../output.ts'
 import { playStory } from '../story.ts'
 
 interface UpOptions {
@@ -28,7 +29,7 @@ async function up(
   invocation: Invocation,
   files: string[],
   options: UpOptions,
-): Promise<Record<string, unknown>> {
+): Promise<Record<string, unknown> | null> {
   const nodes = Number(options.nodes)
   if (!Number.isInteger(nodes) || nodes < LOCAL_SIZE.nodes || nodes > 64)
     throw new XcareError('USAGE', `a local network has ${LOCAL_SIZE.nodes} to 64 storage nodes`)
@@ -36,29 +37,36 @@ async function up(
   const sources =
     files.length > 0 ? await Promise.all(files.map((file) => fileSource(file))) : samplePatient()
   const folder = networkFolder(invocation.dir)
-  const stopAll = () => stopNetwork(folder)
-  invocation.atInterrupt = stopAll
+  // What ran before this command is not this command's to stop.
+  const wasRunning = await anyRunning(folder)
+  const stopOwn = async () => {
+    if (!wasRunning) await stopNetwork(folder)
+  }
+  invocation.atInterrupt = stopOwn
   out.event({
     type: 'step',
     text: `A network of ${nodes} storage nodes, 4 guardians and a chain, in ${folder.root}`,
   })
-  const network = await startNetwork(folder, { ...LOCAL_SIZE, nodes }, out.event)
-  const told = await playStory({ folder, network, sources, out })
-  if (options.once) {
-    await stopAll()
-    return told
+  try {
+    const network = await startNetwork(folder, { ...LOCAL_SIZE, nodes }, out.event)
+    const told = await playStory({ folder, network, sources, out })
+    if (options.once || wasRunning) return told
+    out.result(told)
+    await untilTold(out)
+    return null
+  } finally {
+    await stopOwn()
   }
-  out.event({ type: 'network-running', dir: folder.root, ...told })
-  out.event({
-    type: 'fact',
-    text: 'The network keeps running. Stop it with Ctrl-C here, or with `npx xcare down`.',
-  })
-  // SIGTERM ends this command as Ctrl-C does; a killed terminal leaves the network running.
+}
+
+/** Lets the network run until this command is told to end; a killed terminal leaves it running. */
+async function untilTold(out: Output): Promise<void> {
+  const text = 'The network keeps running. Stop it with Ctrl-C here, or with `npx xcare down`.'
+  // With --json the result was the last line.
+  if (!out.json) out.event({ type: 'fact', text })
   const ended = Promise.withResolvers<void>()
   const alive = setInterval(() => {}, 60_000)
   process.once('SIGTERM', () => ended.resolve())
   await ended.promise
   clearInterval(alive)
-  await stopAll()
-  return told
 }

@@ -9,6 +9,7 @@ import type { Ledger, Progress } from '../../ports.ts'
 import { systemClock } from '../clock.ts'
 import { openFolder } from '../folder.ts'
 import { type Role, startProcess, stopProcess } from '../roles/processes.ts'
+import { runningRole } from '../roles/role.ts'
 import { keepSigningKey } from '../roles/role-folder.ts'
 import { type LocalInstitution, type LocalSize, layOutLocalNetwork, rolesOf } from './local-network.ts'
 import { type NetworkFile, type NetworkFolder, writeNetworkFile } from './network-folder.ts'
@@ -107,6 +108,12 @@ async function untilRegistered(ledger: Ledger, roles: Role[]): Promise<void> {
       })
     await systemClock.sleep(SETTLE_STEP_MS)
   }
+}
+
+/** @returns whether any part of the network in `folder` runs now. */
+export async function anyRunning(folder: NetworkFolder): Promise<boolean> {
+  const runs = await Promise.all((await rolesOf(folder)).map((role) => runningRole(role.folder)))
+  return runs.some((run) => run !== null)
 }
 
 /** Stops every process of a local network, the chain last so that the others can finish what they were anchoring. */
