@@ -14,9 +14,9 @@ const WAIT_STEP_MS = 100
  * is dead is taken over.
  * @returns how to let go. @throws XcareError LOCKED when a living process keeps it.
  */
-export async function lockWallet(path: string): Promise<() => Promise<void>> {
+export async function lockWallet(path: string, waitMs = WAIT_MS_MAX): Promise<() => Promise<void>> {
   const file = join(path, 'lock')
-  const until = systemClock.nowMs() + WAIT_MS_MAX
+  const until = systemClock.nowMs() + waitMs
   for (;;) {
     if (await tryLock(file)) return () => rm(file, { force: true })
     const owner = await ownerOf(file)

@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { concat } from '../../src/bytes.ts'
+import type { RecordSource } from '../../src/light-node/put-record.ts'
+import { fileSource } from '../../src/sdk/file-source.ts'
+import { writeWhole } from '../../src/sdk/file-target.ts'
+import { codeOf, scratchFolder } from './scratch.ts'
+
+const scratch = scratchFolder()
+const bytes = Uint8Array.from({ length: 1_300_001 }, (_, at) => (at * 7 + (at >> 8)) & 0xff)
+
+function file(name: string, content: Uint8Array | string): string {
+  const path = join(scratch, name)
+  writeFileSync(path, content)
+  return path
+}
+
+async function readAll(source: RecordSource, offset = 0, length = source.length): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of source.read(offset, length)) parts.push(part)
+  return concat(...parts)
+}
+
+describe('a file as a record', () => {
+  test('gives its bytes, whole and in ranges, as often as asked', async () => {
+    const source = await fileSource(file('scan.dcm', bytes))
+    expect(source).toMatchObject({ name: 'scan.dcm', mediaType: 'application/dicom', length: bytes.length })
+    expect(await readAll(source)).toEqual(bytes)
+    expect(await readAll(source, 700_000, 500_000)).toEqual(bytes.subarray(700_000, 1_200_000))
+    expect(await readAll(source, bytes.length, 0)).toHaveLength(0)
+  })
+
+  test('an empty file is a record of no bytes', async () => {
+    const source = await fileSource(file('empty', ''))
+    expect(source).toMatchObject({ length: 0, mediaType: 'application/octet-stream' })
+    expect(await readAll(source)).toHaveLength(0)
+  })
+
+  test.each([
+    ['LETTER.PDF', 'application/pdf'],
+    ['a.b.ndjson', 'application/x-ndjson'],
+    ['png', 'application/octet-stream'],
+    ['.png', 'application/octet-stream'],
+    ['notes.constructor', 'application/octet-stream'],
+    ['dot.', 'application/octet-stream'],
+  ])('%s has the type %s', async (name, mediaType) => {
+    expect((await fileSource(file(name, 'x'))).mediaType).toBe(mediaType)
+  })
+
+  test('another name can be given', async () => {
+    expect((await fileSource(file('a.txt', 'x'), 'visit/a.txt')).name).toBe('visit/a.txt')
+  })
+
+  test('a link is what it points to', async () => {
+    symlinkSync(file('target.json', '{}'), join(scratch, 'link.json'))
+    expect(await fileSource(join(scratch, 'link.json'))).toMatchObject({ name: 'link.json', length: 2 })
+  })
+
+  test('what is no readable file is told before anything is sent', async () => {
+    mkdirSync(join(scratch, 'folder'))
+    symlinkSync('nowhere', join(scratch, 'broken'))
+    execFileSync('mkfifo', [join(scratch, 'pipe')])
+    const loop = join(scratch, 'loop')
+    symlinkSync(loop, loop)
+    for (const name of ['absent', 'folder', 'broken', 'pipe', 'empty/x', 'loop'])
+      expect(await codeOf(() => fileSource(join(scratch, name))), name).toBe('FILE_UNREADABLE')
+  })
+
+  test.skipIf(process.getuid?.() === 0)(
+    'a file of somebody else is told before anything is sent',
+    async () => {
+      const path = file('private', 'x')
+      execFileSync('chmod', ['000', path])
+      const source = await fileSource(path)
+      expect(await codeOf(() => readAll(source))).toBe('FILE_UNREADABLE')
+    },
+  )
+
+  test.each(['a\\b', 'bell\u0007', 'line\nbreak', 'C:scan', 'x'.repeat(256), 'txt\u202egnp'])(
+    'a name that no record can have is refused at once: %j',
+    async (name) => {
+      expect(await codeOf(() => fileSource(file('plain', 'x'), name))).toBe('USAGE')
+    },
+  )
+
+  test('a file that shrinks while it is read is never taken for whole', async () => {
+    const path = file('shrinks', bytes)
+    const source = await fileSource(path)
+    truncateSync(path, 600_000)
+    expect(await codeOf(() => readAll(source))).toBe('FILE_UNREADABLE')
+  })
+
+  test('a file that grows while it is read gives what it had', async () => {
+    const path = file('grows', bytes)
+    const source = await fileSource(path)
+    writeFileSync(path, bytes, { flag: 'a' })
+    expect(await readAll(source)).toEqual(bytes)
+  })
+})
+
+async function* inParts(...parts: (Uint8Array | Error)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Error) throw part
+    yield part
+  }
+}
+
+describe('a record as a file', () => {
+  const half = bytes.subarray(0, 650_000)
+  const rest = bytes.subarray(650_000)
+
+  test('appears whole, readable by its owner alone, with the folders it needs', async () => {
+    const path = join(scratch, 'got', 'deep', 'scan.dcm')
+    expect(await writeWhole(path, inParts(half, new Uint8Array(), rest))).toBe(bytes.length)
+    expect(new Uint8Array(readFileSync(path))).toEqual(bytes)
+    expect(statSync(path).mode & 0o077).toBe(0)
+  })
+
+  test('of no bytes is an empty file', async () => {
+    const path = join(scratch, 'got', 'empty')
+    expect(await writeWhole(path, inParts())).toBe(0)
+    expect(statSync(path).size).toBe(0)
+  })
+
+  test('that breaks off leaves nothing: no new file, no half, and the old one as it was', async () => {
+    const folder = join(scratch, 'broken-off')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'old'), 'old content')
+    const broken = new Error('too few fragments')
+    for (const name of ['new', 'old'])
+      await expect(writeWhole(join(folder, name), inParts(half, broken))).rejects.toBe(broken)
+    expect(readdirSync(folder)).toEqual(['old'])
+    expect(readFileSync(join(folder, 'old'), 'utf8')).toBe('old content')
+  })
+
+  test('is not seen before it is complete', async () => {
+    const folder = join(scratch, 'unseen')
+    mkdirSync(folder)
+    const path = join(folder, 'scan')
+    const seen: string[][] = []
+    async function* watched() {
+      yield half
+      seen.push(readdirSync(folder).filter((name) => !name.startsWith('.')))
+      yield rest
+    }
+    await writeWhole(path, watched())
+    expect(seen).toEqual([[]])
+    expect(readdirSync(folder)).toEqual(['scan'])
+  })
+
+  test('can be written many times at a time', async () => {
+    const folder = join(scratch, 'many')
+    const names = Array.from({ length: 12 }, (_, at) => `file-${String(at).padStart(2, '0')}`)
+    await Promise.all(names.map((name) => writeWhole(join(folder, name), inParts(half))))
+    expect(readdirSync(folder).sort()).toEqual(names)
+  })
+
+  test('onto a folder, or below a file, is refused and leaves nothing', async () => {
+    const folder = join(scratch, 'onto')
+    mkdirSync(join(folder, 'inner'), { recursive: true })
+    writeFileSync(join(folder, 'plain'), 'x')
+    expect(await codeOf(() => writeWhole(join(folder, 'inner'), inParts(half)))).toBe('FILE_UNREADABLE')
+    expect(await codeOf(() => writeWhole(join(folder, 'plain', 'x'), inParts(half)))).toBe('FILE_UNREADABLE')
+    expect(readdirSync(folder).sort()).toEqual(['inner', 'plain'])
+  })
+
+  test('a source is told when the disk refuses', async () => {
+    let ended = false
+    async function* source() {
+      try {
+        yield half
+      } finally {
+        ended = true
+      }
+    }
+    mkdirSync(join(scratch, 'blocked'))
+    await writeWhole(join(scratch, 'blocked'), source()).catch(() => {})
+    expect(ended).toBe(true)
+  })
+})

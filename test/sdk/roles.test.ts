@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { killProcess, stopProcess } from '../../src/sdk/roles/processes.ts'
+import { bornOf, isAlive, runningRole } from '../../src/sdk/roles/role.ts'
+import { keepSeed, keepSigningKey, readRoleFile, writeRoleFile } from '../../src/sdk/roles/role-folder.ts'
+import { portOf } from '../../src/sdk/roles/role-peer.ts'
+import { lockWallet } from '../../src/sdk/wallet-lock.ts'
+import { codeOf, scratchFolder } from './scratch.ts'
+
+const scratch = scratchFolder()
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+/** A process that does nothing until it is ended. */
+async function sleeper(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', 'console.log(1); setInterval(() => {}, 1000)'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  await once(child.stdout!, 'data')
+  return child
+}
+
+function folderWithRun(name: string, run: unknown): string {
+  const folder = join(scratch, name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'run.json'), typeof run === 'string' ? run : JSON.stringify(run))
+  return folder
+}
+
+const runOf = (pid: number, born: string) => ({ pid, born, startedMs: 1, ready: { nodeId: 'n' } })
+
+describe.skipIf(!existsSync('/proc/self/stat'))('which process serves a folder', () => {
+  test('is told by its run file while it lives, and by nothing afterwards', async () => {
+    const child = await sleeper()
+    const folder = folderWithRun('lives', runOf(child.pid!, bornOf(child.pid!)))
+    expect(await runningRole(folder)).toMatchObject({ pid: child.pid, ready: { nodeId: 'n' } })
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(await runningRole(folder)).toBeNull()
+  })
+
+  test('is not another process that got its number', async () => {
+    const child = await sleeper()
+    const folder = folderWithRun('reused', runOf(child.pid!, '1'))
+    expect(await runningRole(folder)).toBeNull()
+    expect(await stopProcess({ kind: 'node', folder })).toBe(false)
+    expect(await killProcess({ kind: 'node', folder })).toBeNull()
+    expect(isAlive({ pid: child.pid!, born: bornOf(child.pid!) })).toBe(true)
+  })
+
+  test('is not a process that ended and still has its number', async () => {
+    // A shell that starts a process and never looks after it leaves a zombie.
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(parent)
+    const [said] = await once(parent.stdout!, 'data')
+    const pid = Number(String(said).trim())
+    const until = performance.now() + 5000
+    while (bornOf(pid) !== 'ended' && performance.now() < until) await new Promise(setImmediate)
+    expect(isAlive({ pid, born: 'ended' })).toBe(true)
+    expect(isAlive({ pid, born: '1' })).toBe(false)
+    expect(await runningRole(folderWithRun('zombie', runOf(pid, '1')))).toBeNull()
+  })
+
+  test('is nobody where nothing ever ran', async () => {
+    expect(await runningRole(join(scratch, 'never'))).toBeNull()
+  })
+
+  test('a damaged run file is named, not guessed', async () => {
+    for (const content of ['', '{', '[]', '{"pid":1}', JSON.stringify({ ...runOf(1, '1'), more: 1 })])
+      expect(await codeOf(() => runningRole(folderWithRun('damaged', content))), content).toBe('MALFORMED')
+  })
+
+  test('stopping asks first and ends the process', async () => {
+    const child = await sleeper()
+    const folder = folderWithRun('stops', runOf(child.pid!, bornOf(child.pid!)))
+    const [stopped, [, signal]] = await Promise.all([
+      stopProcess({ kind: 'node', folder }),
+      once(child, 'exit'),
+    ])
+    expect(stopped).toBe(true)
+    expect(signal).toBe('SIGTERM')
+  })
+})
+
+describe('the set-up of a part', () => {
+  const NODE = {
+    kind: 'node' as const,
+    networkDir: '..',
+    institution: 'operator-01',
+    network: 'local-01',
+    region: 'north',
+    quotaBytes: 1 << 30,
+    port: 0,
+  }
+
+  test('is kept and read back; another kind or none is told', async () => {
+    const folder = join(scratch, 'node')
+    await writeRoleFile(folder, NODE)
+    expect(await readRoleFile(folder, 'node')).toEqual(NODE)
+    expect(await codeOf(() => readRoleFile(folder, 'guardian'))).toBe('NOT_INITIALISED')
+    expect(await codeOf(() => readRoleFile(join(scratch, 'none'), 'node'))).toBe('NOT_INITIALISED')
+  })
+
+  test.each([
+    ['a port out of range', { ...NODE, port: 65_536 }],
+    ['a field too many', { ...NODE, secret: 1 }],
+    ['a field too few', { ...NODE, region: undefined }],
+    ['no such kind', { ...NODE, kind: 'miner' }],
+  ])('with %s is damaged', async (_, role) => {
+    const folder = join(scratch, 'wrong')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'role.json'), JSON.stringify(role))
+    expect(await codeOf(() => readRoleFile(folder, 'node'))).toBe('MALFORMED')
+  })
+
+  test('has keys that stay, closed to others; a damaged one is never replaced', async () => {
+    const folder = join(scratch, 'keys-of-a-part')
+    const first = await keepSigningKey(folder, 'operator')
+    expect((await keepSigningKey(folder, 'operator')).publicKey).toEqual(first.publicKey)
+    expect((await keepSigningKey(folder, 'governor')).publicKey).not.toEqual(first.publicKey)
+    const path = join(folder, 'keys', 'operator')
+    expect(statSync(path).mode & 0o077).toBe(0)
+    expect(statSync(join(folder, 'keys')).mode & 0o077).toBe(0)
+    writeFileSync(path, new Uint8Array(31))
+    expect(await codeOf(() => keepSeed(folder, 'operator'))).toBe('MALFORMED')
+    expect(statSync(path).size).toBe(31)
+  })
+
+  test('port of an address', () => {
+    expect(portOf(['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002'])).toBe(4001)
+    expect(portOf(['/dns4/example/udp/1'])).toBe(0)
+    expect(portOf([])).toBe(0)
+  })
+})
+
+describe('the lock of a wallet', () => {
+  function walletFolder(name: string, lock?: string): string {
+    const folder = join(scratch, `wallet-${name}`)
+    mkdirSync(folder)
+    if (lock !== undefined) writeFileSync(join(folder, 'lock'), lock)
+    return folder
+  }
+
+  test('is held by one at a time, in turns', async () => {
+    const folder = walletFolder('turns')
+    let inside = 0
+    let most = 0
+    await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const release = await lockWallet(folder)
+        most = Math.max(most, ++inside)
+        await new Promise(setImmediate)
+        inside--
+        await release()
+      }),
+    )
+    expect(most).toBe(1)
+    expect(existsSync(join(folder, 'lock'))).toBe(false)
+  })
+
+  test.skipIf(!existsSync('/proc/self/stat')).each([
+    ['a dead process', JSON.stringify({ pid: 999_999_999, born: '1' })],
+    ['a process whose number another one got', JSON.stringify({ pid: process.pid, born: '1' })],
+    ['a process that died while it wrote', ''],
+    ['something torn', '{"pid":12'],
+    ['something else', '5'],
+  ])('of %s is taken over', async (name, lock) => {
+    const folder = walletFolder(name.replaceAll(' ', '-'), lock)
+    const release = await lockWallet(folder)
+    expect(existsSync(join(folder, 'lock'))).toBe(true)
+    await release()
+  })
+
+  test.skipIf(!existsSync('/proc/self/stat'))(
+    'of a dead process is taken over by one at a time',
+    async () => {
+      const folder = walletFolder('race', JSON.stringify({ pid: 999_999_999, born: '1' }))
+      let inside = 0
+      let most = 0
+      await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const release = await lockWallet(folder)
+          most = Math.max(most, ++inside)
+          await new Promise(setImmediate)
+          inside--
+          await release()
+        }),
+      )
+      expect(most).toBe(1)
+    },
+  )
+
+  test('of a living process makes others wait, and then tells who has it', async () => {
+    const child = await sleeper()
+    const lock = JSON.stringify({ pid: child.pid, born: bornOf(child.pid!) })
+    await expect(lockWallet(walletFolder('living', lock), 300)).rejects.toMatchObject({
+      code: 'LOCKED',
+      exitCode: 11,
+      message: expect.stringContaining(String(child.pid)),
+    })
+  })
+})
