@@ -29,8 +29,11 @@ export function action<Args extends unknown[]>(
   return async (...args) => {
     const command = args.at(-1) as Command
     const invocation = invocationOf(command)
-    process.once('SIGINT', async () => {
-      if (!invocation.atInterrupt) return
+    let interrupted = false
+    process.on('SIGINT', async () => {
+      // A terminal and a launcher may both pass Ctrl-C on.
+      if (!invocation.atInterrupt || interrupted) return
+      interrupted = true
       await invocation.atInterrupt().catch(() => {})
       await finish(invocation.out.fail(new XcareError('INTERRUPTED', 'interrupted')).exitCode)
     })

@@ -52,6 +52,7 @@ async function up(
     const told = await playStory({ folder, network, sources, out })
     if (options.once || wasRunning) return told
     out.result(told)
+    invocation.atInterrupt = null
     await untilTold(out)
     return null
   } finally {
@@ -66,7 +67,8 @@ async function untilTold(out: Output): Promise<void> {
   if (!out.json) out.event({ type: 'fact', text })
   const ended = Promise.withResolvers<void>()
   const alive = setInterval(() => {}, 60_000)
-  process.once('SIGTERM', () => ended.resolve())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.resolve())
   await ended.promise
   clearInterval(alive)
+  if (!out.json) out.event({ type: 'fact', text: 'Stopping; what is stored stays.' })
 }
