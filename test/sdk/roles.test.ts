@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { killProcess, stopProcess } from '../../src/sdk/roles/processes.ts'
@@ -55,18 +55,23 @@ describe.skipIf(!existsSync('/proc/self/stat'))('which process serves a folder',
   })
 
   test('is not a process that ended and still has its number', async () => {
-    // A shell that starts a process and never looks after it leaves a zombie.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    // A program that knows of no children leaves them as zombies.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 61'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     children.push(parent)
     const [said] = await once(parent.stdout!, 'data')
     const pid = Number(String(said).trim())
-    const until = performance.now() + 5000
-    while (bornOf(pid) !== 'ended' && performance.now() < until) await new Promise(setImmediate)
-    expect(isAlive({ pid, born: 'ended' })).toBe(true)
-    expect(isAlive({ pid, born: '1' })).toBe(false)
-    expect(await runningRole(folderWithRun('zombie', runOf(pid, '1')))).toBeNull()
+    const born = bornOf(pid)
+    const becomes = async (isSo: () => boolean) => {
+      while (!isSo()) await new Promise(setImmediate)
+    }
+    await becomes(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n')
+    process.kill(pid, 'SIGKILL')
+    await becomes(() => bornOf(pid) !== born)
+    expect(() => process.kill(pid, 0)).not.toThrow()
+    expect(isAlive({ pid, born })).toBe(false)
+    expect(await runningRole(folderWithRun('zombie', runOf(pid, born)))).toBeNull()
   })
 
   test('is nobody where nothing ever ran', async () => {
