@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Writes docs/LIMITS.md from src/limits.ts: `node bin/node24.mjs bin/limits.mjs`; with --print it only shows the page.
 import { readFileSync, writeFileSync } from 'node:fs'
-import * as limits from '../src/limits.ts'
+import * as all from '../src/limits.ts'
 
+const limits = new Map(Object.entries(all))
 const SOURCE = new URL('../src/limits.ts', import.meta.url)
 const PAGE = new URL('../docs/LIMITS.md', import.meta.url)
 const SIZES = [
@@ -24,7 +25,7 @@ function inUnits(value, units, base) {
 }
 
 function shown(name) {
-  const value = limits[name]
+  const value = limits.get(name)
   if (/_MS(_|$)/.test(name)) return inUnits(value, SPANS, 'ms')
   if (/(^|_)BYTES(_|$)/.test(name)) return inUnits(value, SIZES, 'bytes')
   return value.toLocaleString('en-US')

@@ -29,7 +29,7 @@ describe('specifications', () => {
   test.each(specs)('%s is short and says what must be refused', (path) => {
     expect(linesOf(path)).toBeLessThanOrEqual(SPEC_LINES_MAX)
     expect(
-      /must[ -]reject|must be (rejected|refused)/i.test(read(path)),
+      /must[ -](reject|refuse)|must be (rejected|refused)/i.test(read(path)),
       'has a list of what must be refused',
     ).toBe(true)
   })
@@ -55,10 +55,9 @@ describe('specifications', () => {
 })
 
 describe('decisions', () => {
-  test.each(decisions)('%s is short and says what was decided', (path) => {
+  test.each(decisions)('%s is short and numbered', (path) => {
     expect(linesOf(path)).toBeLessThanOrEqual(ADR_LINES_MAX)
     expect(read(path)).toMatch(/^# (\d{4}):? /)
-    expect(read(path)).toMatch(/Decision/)
   })
 
   test('every package of the program has its line of reason, and no other', () => {
