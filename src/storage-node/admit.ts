@@ -1,9 +1,10 @@
 import { equalBytes } from '../bytes.ts'
+import { cobblestoneLength } from '../crypto/cobblestone.ts'
 import { verifySignature } from '../crypto/sign.ts'
 import { XcareError } from '../errors.ts'
-import { COLUMNS_MAX, THRESHOLD_MIN } from '../fragment/layout.ts'
+import { COLUMNS_MAX, paddedLengthOf, THRESHOLD_MIN } from '../fragment/layout.ts'
 import type { NodeId } from '../ids.ts'
-import { OPEN_PUTS_MAX } from '../limits.ts'
+import { OBJECT_BYTES_MAX, OPEN_PUTS_MAX } from '../limits.ts'
 import {
   DELETE_DOMAIN,
   deleteOrderBytes,
@@ -11,6 +12,9 @@ import {
   PUT_DOMAIN,
   putOrderBytes,
 } from '../wire/fragment-protocol.ts'
+
+/** Sealed body of the largest object. */
+const BODY_BYTES_MAX = cobblestoneLength(paddedLengthOf(OBJECT_BYTES_MAX))
 
 /** Which node on which network decides. */
 export interface Audience {
@@ -44,9 +48,14 @@ export interface PutFacts {
  * @throws XcareError MALFORMED for an impossible layout, REFUSED with the reason, QUOTA_FULL, NO_SPACE, BUSY.
  */
 export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
-  const { k, n } = order
+  const { k, n, shardBytes, stripes } = order
   if (k < THRESHOLD_MIN || k >= n || n > COLUMNS_MAX)
     throw new XcareError('MALFORMED', `${k} of ${n} is no threshold of a total`)
+  if (k * shardBytes * (stripes - 1) >= BODY_BYTES_MAX)
+    throw new XcareError(
+      'MALFORMED',
+      `no object has ${stripes} stripes of ${k} shards of ${shardBytes} bytes`,
+    )
   if (facts.knownOwner && !equalBytes(facts.knownOwner, order.ownerKey))
     throw refused('the object belongs to another owner')
   if (order.version <= facts.deletedVersion) throw refused('the owner has deleted this version')

@@ -41,9 +41,10 @@ export class FragmentStore {
     const worker = new Worker(new URL('./disk/worker.ts', import.meta.url), { workerData: options })
     const { promise, resolve, reject } = Promise.withResolvers<DiskStarted>()
     worker.once('message', resolve)
-    worker.once('error', reject)
+    const onExit = () => reject(new XcareError('INTERNAL', 'the disk thread ended before the store was open'))
+    worker.once('error', reject).once('exit', onExit)
     const started = await promise
-    worker.off('error', reject)
+    worker.off('error', reject).off('exit', onExit)
     if ('started' in started) return new FragmentStore(worker, started.started)
     await worker.terminate()
     throw errorFrom(started.error)
@@ -89,6 +90,7 @@ export class FragmentStore {
   /** Finishes what is under way and closes the store. */
   async close(): Promise<void> {
     if (this.#failure) return
+    this.#onFailure = () => {}
     await this.#post('close', [], [], 0)
     this.#failure = new XcareError('INTERRUPTED', 'the store is closed')
     await this.#worker.terminate()

@@ -62,7 +62,7 @@ export function recover(
   index.commit(sequence)
   if (rebuilt) settle(index, place)
   if (newest !== undefined) volumes.resume(newest, index.volumes.get(newest)?.size ?? VOLUME_BLOCK_BYTES)
-  return { index, sequence, recovery: { rebuilt, tornBytes } }
+  return { index, sequence, recovery: { rebuilt: rebuilt && numbers.length > 0, tornBytes } }
 }
 
 /** @returns whether the index knows no volume, and no part of one, that is not there. */
