@@ -62,7 +62,7 @@ describe.concurrent('errors on a terminal', () => {
 
 describe.concurrent('a folder without a network', () => {
   test.each([['status'], ['ls'], ['chain', 'status'], ['get', OBJECT]])(
-    'xcare %s %s ends with 10 and says how to start one',
+    'xcare %j ends with 10 and says how to start one',
     async (...typed) => {
       const words = typed.filter((word) => word !== undefined)
       const said = await xcare([...words, '--json', '--dir', join(network.dir, 'nowhere')])
