@@ -41,6 +41,12 @@ export const CREDIT_BYTES_MAX = 2 * MIB
 export const FRAME_BYTES_MAX = 3 * MIB
 /** A stream without a frame for this long is given up. */
 export const FRAME_IDLE_MS = 20_000
+/** While reading, a storage node that says nothing for this long is replaced by another. */
+export const READ_STALL_MS = 6_000
+/** A storage node that takes this long to answer gets company: the next is asked as well. */
+export const HEDGE_MS = 1_500
+/** Once enough storage nodes have a stripe, the others are waited for so long, and then left behind. */
+export const STRAGGLER_MS_MAX = 8_000
 /** A frame may take longer than its idle limit only while at least this much of it arrives per limit. */
 export const FRAME_PROGRESS_BYTES = 16 * KIB
 /** Received bytes of one stream that nobody has read yet, at most, before the remote is slowed down. */
@@ -186,6 +192,11 @@ assert(FRAGMENT_HEAD_BYTES === LEAF_BYTES, 'the fragment head is exactly leaf 0'
 assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')
 assert(LEAF_BYTES % SHARD_STEP_BYTES === 0, 'a leaf is whole shard steps')
 assert(FRAGMENT_BYTES_MAX < CREDIT_BYTES_MAX, 'a fragment fits the credit window')
+assert(
+  HEDGE_MS < READ_STALL_MS && READ_STALL_MS < FRAME_IDLE_MS,
+  'a reader looks elsewhere before a stream is given up',
+)
+assert(STRAGGLER_MS_MAX < FRAME_IDLE_MS, 'waiting for stragglers does not make the others time out')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
 assert(SEALED_BYTES_MAX < MANIFEST_BYTES_MAX, 'the sealed part fits the manifest')

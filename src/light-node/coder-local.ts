@@ -1,14 +1,18 @@
+import { decodeStripe } from '../fragment/erasure/erasure.ts'
+import type { Layout } from '../fragment/layout.ts'
 import {
   decodeManifest,
   type Manifest,
   type SealedManifest,
   type WrittenObject,
 } from '../fragment/manifest.ts'
+import { type BodyPart, leafPart, stripePart } from '../fragment/range.ts'
 import { ObjectReader } from '../fragment/reader.ts'
 import { combineStripeSecrets } from '../fragment/stripe-secret.ts'
 import { ObjectWriter, type StripeFragments } from '../fragment/writer.ts'
+import { FRAGMENT_HEAD_BYTES } from '../limits.ts'
 import type { Random } from '../ports.ts'
-import type { Coder, OpenStream, SealStream } from './coder.ts'
+import type { Coder, OpenStream, RangePart, SealStream } from './coder.ts'
 
 /** Does the CPU work of sealing and opening right here: inside a worker thread, and in tests. */
 export function localCoder(random: Random): Coder {
@@ -46,6 +50,19 @@ async function openStream(
   return {
     sealed: reader.openSealedManifest(),
     openStripe: async (stripe, fragments) => reader.openStripe(stripe, fragments),
+    openRange: async (offset, length, parts) =>
+      reader.openRange(
+        offset,
+        length,
+        parts.map((part) => bodyPart(reader.layout, part)),
+      ),
     close: () => {},
   }
+}
+
+function bodyPart(layout: Layout, part: RangePart): BodyPart {
+  if ('run' in part) return leafPart(layout, part.run, part.bytes)
+  const { k, n, shardBytes } = layout
+  const shards = part.fragments.map((fragment) => fragment?.subarray(FRAGMENT_HEAD_BYTES) ?? null)
+  return stripePart(layout, part.stripe, decodeStripe(shards, k, n, shardBytes))
 }

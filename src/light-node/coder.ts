@@ -1,5 +1,6 @@
 import type { Layout } from '../fragment/layout.ts'
 import type { SealedManifest, WrittenObject } from '../fragment/manifest.ts'
+import type { LeafRun } from '../fragment/range.ts'
 import type { StripeFragments } from '../fragment/writer.ts'
 
 /** What is to be sealed: one object. */
@@ -30,12 +31,19 @@ export interface SealStream {
   close(): void
 }
 
+/** What a range is opened from: proven leaves, or k proven fragments of a stripe. */
+export type RangePart =
+  | { run: LeafRun; bytes: Uint8Array }
+  | { stripe: number; fragments: (Uint8Array | null)[] }
+
 /** Fragments in, plaintext out. */
 export interface OpenStream {
   /** Names, types and true length. */
   readonly sealed: SealedManifest
   /** @param fragments n entries, whole fragments or null. Stripes come in order. @returns the plaintext that became final. */
   openStripe(stripe: number, fragments: (Uint8Array | null)[]): Promise<Uint8Array>
+  /** @param parts in any order; together they cover the range. @returns `length` bytes of plaintext from `offset`. @throws XcareError USAGE, TOO_FEW_FRAGMENTS on a gap, INTEGRITY. */
+  openRange(offset: number, length: number, parts: RangePart[]): Promise<Uint8Array>
   close(): void
 }
 

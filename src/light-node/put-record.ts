@@ -5,7 +5,7 @@ import type { Profile } from '../fragment/profile.ts'
 import type { Vault } from '../identity/vault.ts'
 import type { VaultObject } from '../identity/vault-entry.ts'
 import { type ObjectId, objectIdToBytes } from '../ids.ts'
-import { OBJECT_BYTES_MAX } from '../limits.ts'
+import { OBJECT_BYTES_MAX, PARTS_MAX } from '../limits.ts'
 import { type PutObject, type PutPorts, putObject } from './put.ts'
 
 const SLICE_BYTES = 512 * 1024
@@ -38,20 +38,22 @@ export interface StoredRecord {
 /**
  * Stores one record of any size: one object, or parts of 256 MiB that the first object lists.
  * The first object is put last, so that whoever finds it finds everything. Resolves when all is durable and the keys are in the vault.
- * @throws XcareError as putObject
+ * @param objectBytes plaintext of one object, at most. @throws XcareError USAGE above PARTS_MAX objects; as putObject
  */
 export async function putRecord(
   ports: PutRecordPorts,
   source: RecordSource,
   profile: Profile,
+  objectBytes: number = OBJECT_BYTES_MAX,
 ): Promise<StoredRecord> {
+  requireParts(source, objectBytes)
   const parts: { object: PutObject; length: number }[] = []
-  for (let offset = OBJECT_BYTES_MAX; offset < source.length; offset += OBJECT_BYTES_MAX) {
-    const length = Math.min(OBJECT_BYTES_MAX, source.length - offset)
+  for (let offset = objectBytes; offset < source.length; offset += objectBytes) {
+    const length = Math.min(objectBytes, source.length - offset)
     const part: Part = { offset, length, kind: 'part', parts: [] }
     parts.push({ object: await putPart(ports, source, part, profile), length })
   }
-  const length = Math.min(OBJECT_BYTES_MAX, source.length)
+  const length = Math.min(objectBytes, source.length)
   const partIds = parts.map(({ object }) => object.objectId)
   const head = await putPart(ports, source, { offset: 0, length, kind: 'record', parts: partIds }, profile)
   const { name, mediaType } = source
@@ -105,6 +107,13 @@ export async function putBundle(
   )
   await keep(ports, bundle, { name, mediaType: source.mediaType, bytes: total, kind: 'bundle' })
   return { objectId: bundle.objectId, name, bytes: total, parts: [], weakest: bundle }
+}
+
+function requireParts({ name, length }: RecordSource, objectBytes: number): void {
+  if (length <= objectBytes * PARTS_MAX) return
+  throw new XcareError('USAGE', `${name} has ${length} bytes, a record at most ${objectBytes * PARTS_MAX}`, {
+    next: 'split it and put the pieces one by one',
+  })
 }
 
 /** Yields `bytes` in slices about as large as a stripe, so that few stripes are in memory at once. */

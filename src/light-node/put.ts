@@ -11,11 +11,11 @@ import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, Random } from '../ports.ts'
 import { PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
-import { type ColumnTarget, ColumnUploads, type UploadPorts } from './column-uploads.ts'
+import { type ColumnTarget, ColumnUploads, type UploadPorts } from './columns/column-uploads.ts'
 import { type DepositPorts, depositShares } from './guardians/deposit.ts'
 import { planColumns } from './locate.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
-import { checkReceipts } from './storage-receipts.ts'
+import { checkReceipt } from './storage-receipts.ts'
 
 /** What a put needs of the world. */
 export interface PutPorts extends UploadPorts, DepositPorts {
@@ -72,19 +72,19 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
   const plan = await planPut(ports, profile)
   const layout = layoutOf(source.length, profile.k, profile.n)
   const uploads = await ColumnUploads.open(ports, profile, targetsOf(ports, plan, layout))
-  const { objectId, ownerKey, custodyKey } = plan
-  const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
-  const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
   try {
-    const manifest = await sendAll(ports, plan, source, sealing, uploads)
-    const receipts = await uploads.finish(manifest)
-    const columns = checkReceipts(receipts, verifyManifest(manifest, ports.network).manifest, plan.keepers)
-    return await anchor(ports, plan, manifest, columns)
+    const { objectId, ownerKey, custodyKey } = plan
+    const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
+    const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
+    const bytes = await sendAll(ports, plan, source, sealing, uploads).finally(() => sealing.close())
+    const { manifest } = verifyManifest(bytes, ports.network)
+    const columns = await uploads.finish(bytes, (column, receipt) =>
+      checkReceipt(receipt, manifest, column, plan.keepers[column]!),
+    )
+    return await anchor(ports, plan, bytes, columns)
   } catch (error) {
     uploads.abort(asXcareError(error))
     throw error
-  } finally {
-    sealing.close()
   }
 }
 

@@ -3,10 +3,10 @@ import type { SigningKey } from '../crypto/sign.ts'
 import { asXcareError } from '../errors.ts'
 import type { Vault } from '../identity/vault.ts'
 import { type ObjectId, objectIdToBytes } from '../ids.ts'
-import { HEADER_AGE_MS_MAX } from '../limits.ts'
-import type { PeerAddress, Progress } from '../ports.ts'
+import { FRAME_IDLE_MS, HEADER_AGE_MS_MAX } from '../limits.ts'
+import type { FrameStream, PeerAddress, Progress } from '../ports.ts'
 import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
-import { readNodeMessage } from './column-upload.ts'
+import { readNodeMessage, unexpected } from './columns/node-message.ts'
 import { type Destroyed, type DestroyPorts, destroyCustody } from './guardians/destroy.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
 
@@ -57,13 +57,16 @@ async function dropAt(
   const { objectId, version } = record
   const fields = { objectId, version, ownerKey: ownerKey.publicKey }
   const signature = ownerKey.sign(DELETE_DOMAIN, deleteOrderBytes({ network: ports.network, ...fields }))
+  let stream: FrameStream | null = null
   try {
-    const stream = await ports.transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
+    stream = await ports.transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
     await stream.write(...encodeFrame({ op: 'DELETE', ...fields, signature }))
-    await readNodeMessage(stream)
-    await stream.close()
+    const reply = await readNodeMessage(stream, FRAME_IDLE_MS)
+    if (reply.op !== 'END') throw unexpected(reply)
+    void stream.close().catch(() => {})
     return true
   } catch (error) {
+    stream?.abort(asXcareError(error))
     ports.progress({ type: 'node-kept', node: peer.nodeId, code: asXcareError(error).code })
     return false
   }

@@ -7,22 +7,20 @@ import type { Manifest } from '../fragment/manifest.ts'
 import { type MessageOf, STORAGE_RECEIPT_DOMAIN, storageReceiptBytes } from '../wire/fragment-protocol.ts'
 
 /**
- * Checks that every receipt is the keeper's own signature over the very column it was given.
- * @param keepers the registered node of each column. @returns the columns with a good receipt, sorted.
- * @throws XcareError INTEGRITY naming the node of a wrong receipt.
+ * Checks that a receipt is the keeper's own signature over the very column it was given.
+ * @param keeper the registered node of the column. @throws XcareError INTEGRITY naming the node.
  */
-export function checkReceipts(
-  receipts: Map<number, MessageOf<'RECEIPT'>>,
+export function checkReceipt(
+  receipt: MessageOf<'RECEIPT'>,
   manifest: Manifest,
-  keepers: NodeValue[],
-): number[] {
-  for (const [column, receipt] of receipts)
-    if (!isGoodReceipt(receipt, manifest, column, keepers[column]!))
-      throw new XcareError(
-        'INTEGRITY',
-        `storage node ${keepers[column]!.nodeId} signed a wrong receipt for column ${column}`,
-      )
-  return [...receipts.keys()].sort((a, b) => a - b)
+  column: number,
+  keeper: NodeValue,
+): void {
+  if (!isGoodReceipt(receipt, manifest, column, keeper))
+    throw new XcareError(
+      'INTEGRITY',
+      `storage node ${keeper.nodeId} signed a wrong receipt for column ${column}`,
+    )
 }
 
 function isGoodReceipt(

@@ -1,11 +1,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
-import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { bundleRecord, readBundleIndex } from '../../fragment/bundle.ts'
 import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
 import { type OpenedRecord, openRecord } from '../../light-node/get-record.ts'
+import { slicesOf } from '../../light-node/put-record.ts'
+import { readBundleEntries, readBundleRecord } from '../../light-node/range-read.ts'
 import { writeWhole } from '../../sdk/file-target.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
@@ -41,17 +42,22 @@ async function get(
     })
   return withLightNode(invocation, async (node) => {
     const opened = await openRecord(node.ports, objectId, node.custodyKeyOf)
-    if (opened.sealed.kind === 'bundle') return unpack(invocation, objectId, opened, options)
-    return write(objectId, opened, options)
+    try {
+      if (options.record !== undefined) return await writeOne(objectId, opened, options.record, options)
+      if (opened.sealed.kind === 'bundle') return await unpack(invocation, objectId, opened, options)
+      return await write(objectId, opened.sealed, opened.content, options)
+    } finally {
+      opened.close()
+    }
   })
 }
 
 async function write(
   objectId: ObjectId,
-  { sealed, content }: OpenedRecord,
+  { name, mediaType }: { name: string; mediaType: string },
+  content: AsyncIterable<Uint8Array>,
   { output }: GetOptions,
 ): Promise<Record<string, unknown> | null> {
-  const { name, mediaType } = sealed
   if (output === '-') {
     for await (const piece of content) await new Promise((resolve) => process.stdout.write(piece, resolve))
     return null
@@ -73,24 +79,42 @@ function freeName(name: string): string {
   return name
 }
 
+/** Fetches one record of a bundle, and little else of it. */
+async function writeOne(
+  objectId: ObjectId,
+  { sealed, head }: OpenedRecord,
+  record: string,
+  options: GetOptions,
+): Promise<Record<string, unknown> | null> {
+  if (sealed.kind !== 'bundle')
+    throw new XcareError('USAGE', `"${sealed.name}" is no bundle`, { next: 'leave --record out' })
+  const entry = (await readBundleEntries(head)).find(({ name }) => name === record)
+  if (!entry) throw new XcareError('NOT_FOUND', `the bundle has no record "${record}"`)
+  const written = await write(objectId, entry, slicesOf(await readBundleRecord(head, entry)), options)
+  return written && { ...written, bundle: sealed.name }
+}
+
 async function unpack(
   invocation: Invocation,
   objectId: ObjectId,
   { sealed, content }: OpenedRecord,
-  { output, record }: GetOptions,
+  { output }: GetOptions,
 ): Promise<Record<string, unknown>> {
-  const pieces: Uint8Array[] = []
-  for await (const piece of content) pieces.push(piece)
-  const bundle = concat(...pieces)
-  const entries = readBundleIndex(bundle).filter(({ name }) => record === undefined || name === record)
-  if (entries.length === 0) throw new XcareError('NOT_FOUND', `the bundle has no record "${record}"`)
+  if (output === '-')
+    throw new XcareError('USAGE', 'a bundle is unpacked into a folder', {
+      next: 'name one with -o, or one record with --record',
+    })
+  const bundle = new Uint8Array(sealed.length)
+  let at = 0
+  for await (const piece of content) {
+    bundle.set(piece, at)
+    at += piece.length
+  }
   const records: Record<string, unknown>[] = []
-  for (const entry of entries) {
-    const file =
-      record === undefined ? join(output ?? sealed.name, entry.name) : targetOf(output, basename(entry.name))
-    const bytes = bundleRecord(bundle, entry)
-    await writeWhole(file, [bytes] as unknown as AsyncIterable<Uint8Array>)
-    records.push({ name: entry.name, mediaType: entry.mediaType, bytes: bytes.length, file })
+  for (const entry of readBundleIndex(bundle)) {
+    const file = join(output ?? sealed.name, entry.name)
+    const bytes = await writeWhole(file, slicesOf(bundleRecord(bundle, entry)))
+    records.push({ name: entry.name, mediaType: entry.mediaType, bytes, file })
     invocation.out.event({ type: 'unpacked', ...records.at(-1)! })
   }
   return { objectId, name: sealed.name, records }

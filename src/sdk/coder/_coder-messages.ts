@@ -1,6 +1,6 @@
 import type { SealedManifest, WrittenObject } from '../../fragment/manifest.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
-import type { SealJob } from '../../light-node/coder.ts'
+import type { RangePart, SealJob } from '../../light-node/coder.ts'
 
 /** What the coder thread can be asked, by kind. `stream` names a sealing or an opening under way. */
 export interface Questions {
@@ -9,6 +9,7 @@ export interface Questions {
   finish: { stream: number; sealed: SealedManifest }
   open: { manifest: Uint8Array; custodyKey: Uint8Array; shares: Uint8Array[][] }
   stripe: { stream: number; stripe: number; fragments: (Uint8Array | null)[] }
+  range: { stream: number; offset: number; length: number; parts: RangePart[] }
 }
 
 /** What it answers. */
@@ -18,6 +19,7 @@ export interface Answers {
   finish: { stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array }
   open: { stream: number; sealed: SealedManifest }
   stripe: Uint8Array
+  range: Uint8Array
 }
 
 /** One question as it crosses to the thread; `close` and `recycle` get no answer. */

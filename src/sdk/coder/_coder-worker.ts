@@ -47,6 +47,8 @@ async function answerTo(question: Exclude<Question, Remark>): Promise<Answers[ke
     }
     case 'stripe':
       return found(opening, question.stream).openStripe(question.stripe, question.fragments)
+    case 'range':
+      return found(opening, question.stream).openRange(question.offset, question.length, question.parts)
   }
 }
 

@@ -33,6 +33,8 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
         stripe,
         fragments: fragments.map((fragment) => fragment && detached(fragment)),
       }),
+    // Parts are copied: they are small, or the exception.
+    openRange: (offset, length, parts) => thread.ask('range', { stream, offset, length, parts }),
     close: () => thread.tell({ kind: 'close', stream }),
   }
 }
@@ -82,6 +84,7 @@ class CoderThread {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#failAll(new XcareError('INTERRUPTED', 'the thread is closed'))
     await this.#worker.terminate()
   }
 
