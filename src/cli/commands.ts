@@ -5,6 +5,7 @@ import { addDownCommand } from './commands/down.ts'
 import { addGetCommand } from './commands/get.ts'
 import { addGrantCommands } from './commands/grant.ts'
 import { addLsCommand } from './commands/ls.ts'
+import { addNodeCommands } from './commands/node.ts'
 import { addNoticesCommand } from './commands/notices.ts'
 import { addPutCommand } from './commands/put.ts'
 import { addRmCommand } from './commands/rm.ts'
@@ -25,7 +26,7 @@ export function addCommands(program: Command): void {
   addGrantCommands(program)
   addNoticesCommand(program)
   addWalletCommands(program)
-  addRoleCommands(program)
+  addNodeCommands(addRoleCommands(program).node)
   addChainCommands(program)
   addBenchCommand(program)
 }

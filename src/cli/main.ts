@@ -12,7 +12,7 @@ const program = new Command('xcare')
   .exitOverride()
 
 // Parts of a network start by the dozen: they load no other command.
-const isRole = ROLE_KINDS.some((kind) => process.argv[2] === kind)
+const isRole = ROLE_KINDS.some((kind) => process.argv[2] === kind) && process.argv[3] === 'run'
 if (isRole) addRoleCommands(program)
 else (await import('./commands.ts')).addCommands(program)
 

@@ -138,7 +138,7 @@ function listen(server: Server, address: string, port: number): Promise<AddressI
       reject(
         new XcareError('PORT_IN_USE', `port ${port} is taken by another program`, {
           cause,
-          next: 'Choose another port.',
+          next: 'stop the program that uses it, then run the command again',
         }),
       )
     })

@@ -20,12 +20,15 @@ const START: Record<RoleKind, (dir: string) => Promise<StartedRole>> = {
   anchor: async (dir) => (await import('../../sdk/roles/start-anchor.ts')).startAnchorRole(dir),
 }
 
-/** Adds `node run`, `guardian run` and `anchor run`: one part of a network as this process, its folder given with --dir. */
-export function addRoleCommands(program: Command): void {
-  for (const kind of ROLE_KINDS)
-    program
-      .command(kind)
-      .description(WHAT[kind])
+/**
+ * Adds `node run`, `guardian run` and `anchor run`: one part of a network as this process, its folder given with --dir.
+ * @returns the commands by kind, for more to be added.
+ */
+export function addRoleCommands(program: Command): Record<RoleKind, Command> {
+  const commands = {} as Record<RoleKind, Command>
+  for (const kind of ROLE_KINDS) {
+    commands[kind] = program.command(kind).description(WHAT[kind])
+    commands[kind]
       .command('run')
       .description(`run the ${kind} of the folder given with --dir until it is told to stop`)
       .action(
@@ -35,4 +38,6 @@ export function addRoleCommands(program: Command): void {
           return null
         }),
       )
+  }
+  return commands
 }

@@ -5,6 +5,7 @@ import { XcareError } from '../../errors.ts'
 import { asDiskError, isSystemError } from '../folder.ts'
 import type { Role } from '../roles/processes.ts'
 import { keepSigningKey, writeRoleFile } from '../roles/role-folder.ts'
+import type { LocalInstitution } from './admit.ts'
 import type { NetworkFolder } from './network-folder.ts'
 
 const MIB = 1024 * 1024
@@ -12,14 +13,6 @@ const REGIONS = ['north', 'east', 'south', 'west']
 
 /** Made-up institutions that hold key shares in a local network. */
 const GUARDIANS = ['Northgate Hospital', 'Lakeside Clinic', 'Harbour Medical Centre', 'Old Town Health Trust']
-
-/** An institution to be admitted by the governor when the local network first starts. */
-export interface LocalInstitution {
-  instId: string
-  name: string
-  roles: ('storage' | 'guardian')[]
-  folder: string
-}
 
 /** Size of a local network. */
 export interface LocalSize {

@@ -1,17 +1,13 @@
-import { institutionKey } from '../../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../../chain-anchor/app/tx.ts'
-import { systemRandom } from '../../crypto/random.ts'
-import type { SigningKey } from '../../crypto/sign.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
 import { readNetworkView } from '../../light-node/network-view.ts'
-import { HEADER_AGE_MS_MAX, TX_MESSAGES_MAX } from '../../limits.ts'
 import type { Ledger, Progress } from '../../ports.ts'
 import { systemClock } from '../clock.ts'
 import { openFolder } from '../folder.ts'
 import { type Role, startProcess, stopProcess } from '../roles/processes.ts'
 import { runningRole } from '../roles/role.ts'
 import { keepSigningKey } from '../roles/role-folder.ts'
-import { type LocalInstitution, type LocalSize, layOutLocalNetwork, rolesOf } from './local-network.ts'
+import { admitInstitutions } from './admit.ts'
+import { type LocalSize, layOutLocalNetwork, rolesOf } from './local-network.ts'
 import { type NetworkFile, type NetworkFolder, writeNetworkFile } from './network-folder.ts'
 import { openNetworkLedger } from './network-ledger.ts'
 
@@ -30,7 +26,12 @@ export async function startNetwork(
   const institutions = await layOutLocalNetwork(folder, size)
   const network = await startAnchorProcess(folder, progress)
   const ledger = await openNetworkLedger(network, await openFolder(`${folder.anchor}/light`))
-  await admit(ledger, network, institutions, await keepSigningKey(folder.anchor, 'governor'))
+  await admitInstitutions(
+    ledger,
+    network.network,
+    institutions,
+    await keepSigningKey(folder.anchor, 'governor'),
+  )
   const roles = (await rolesOf(folder)).filter(({ kind }) => kind !== 'anchor')
   let started = 0
   await Promise.all(
@@ -61,36 +62,6 @@ async function startAnchorProcess(folder: NetworkFolder, progress: Progress): Pr
   const network = { network: chainId, rpc: [rpcUrl], trust, bootstrap: [{ nodeId, addresses }] }
   await writeNetworkFile(folder.root, network)
   return network
-}
-
-/** Registers the institutions that the chain does not know yet; the governor of a local network is whoever started it. */
-async function admit(
-  ledger: Ledger,
-  { network }: NetworkFile,
-  institutions: LocalInstitution[],
-  governor: SigningKey,
-): Promise<void> {
-  const known = await Promise.all(
-    institutions.map(({ instId }) => ledger.read(institutionKey(instId), HEADER_AGE_MS_MAX)),
-  )
-  const missing = institutions.filter((_, at) => known[at]!.value === null)
-  const messages = await Promise.all(
-    missing.map(async ({ instId, name, roles, folder }) => {
-      const { publicKey } = await keepSigningKey(folder, 'operator')
-      return { type: 'institution.register' as const, instId, name, roles, signKey: publicKey }
-    }),
-  )
-  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
-  for (let at = 0; at < messages.length; at += TX_MESSAGES_MAX)
-    await ledger.submit(
-      buildTx({
-        chainId: network,
-        uniqueId: systemRandom.bytes(16),
-        validUntilHeight: validUntil(height),
-        messages: messages.slice(at, at + TX_MESSAGES_MAX),
-        signers: [governor],
-      }),
-    )
 }
 
 async function untilRegistered(ledger: Ledger, roles: Role[]): Promise<void> {
