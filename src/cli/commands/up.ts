@@ -2,12 +2,14 @@ import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
 import { fileSource } from '../../sdk/file-source.ts'
 import { LOCAL_SIZE } from '../../sdk/network/local-network.ts'
-import { networkFolder } from '../../sdk/network/network-folder.ts'
+import { type NetworkFolder, networkFolder } from '../../sdk/network/network-folder.ts'
 import { anyRunning, startNetwork, stopNetwork } from '../../sdk/network/start-network.ts'
 import { samplePatient } from '../../sdk/sample/sample-patient.ts'
 import { action, type Invocation } from '../invocation.ts'
 import type { Output } from '../output.ts'
 import { playStory } from '../story.ts'
+
+const WATCH_MS = 3_000
 
 interface UpOptions {
   nodes: string
@@ -53,7 +55,7 @@ async function up(
     if (options.once || wasRunning) return told
     out.result(told)
     invocation.atInterrupt = null
-    await untilTold(out)
+    await untilTold(out, folder)
     return null
   } finally {
     await stopOwn()
@@ -61,14 +63,17 @@ async function up(
 }
 
 /** Lets the network run until this command is told to end; a killed terminal leaves it running. */
-async function untilTold(out: Output): Promise<void> {
+async function untilTold(out: Output, folder: NetworkFolder): Promise<void> {
   const text = 'The network keeps running. Stop it with Ctrl-C here, or with `npx xcare down`.'
   // With --json the result was the last line.
   if (!out.json) out.event({ type: 'fact', text })
   const ended = Promise.withResolvers<void>()
-  const alive = setInterval(() => {}, 60_000)
+  // `down` from elsewhere ends this command too.
+  const watch = setInterval(async () => {
+    if (!(await anyRunning(folder))) ended.resolve()
+  }, WATCH_MS)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.resolve())
   await ended.promise
-  clearInterval(alive)
+  clearInterval(watch)
   if (!out.json) out.event({ type: 'fact', text: 'Stopping; what is stored stays.' })
 }
