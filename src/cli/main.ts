@@ -16,9 +16,9 @@ const isRole = ROLE_KINDS.some((kind) => process.argv[2] === kind) && process.ar
 if (isRole) addRoleCommands(program)
 else (await import('./commands.ts')).addCommands(program)
 
-// A reader that goes away (`xcare ls | head`) is no error.
+// A reader that goes away (`xcare ls | head`) is no error; a part of a network goes on without its log.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
+  if (error.code === 'EPIPE' && !isRole) process.exit(0)
 })
 
 try {
