@@ -45,7 +45,7 @@ export async function readNetworkFile(root: string): Promise<NetworkFile> {
 }
 
 /** @returns the network of the folder `root`, or null. @throws XcareError MALFORMED when the file is damaged. */
-export async function readNetworkFileOrNull(root: string): Promise<NetworkFile | null> {
+async function readNetworkFileOrNull(root: string): Promise<NetworkFile | null> {
   const content = await readOrNull(join(root, 'network.json'))
   return content && parseJsonFile(content, networkShape, join(root, 'network.json'))
 }
