@@ -2,6 +2,7 @@ import { XcareError } from '../errors.ts'
 import { packBundle } from '../fragment/bundle.ts'
 import type { SealedManifest } from '../fragment/manifest.ts'
 import type { Profile } from '../fragment/profile.ts'
+import { mediaType, recordName } from '../fragment/record-name.ts'
 import type { Vault } from '../identity/vault.ts'
 import type { VaultObject } from '../identity/vault-entry.ts'
 import { type ObjectId, objectIdToBytes } from '../ids.ts'
@@ -46,7 +47,7 @@ export async function putRecord(
   profile: Profile,
   objectBytes: number = OBJECT_BYTES_MAX,
 ): Promise<StoredRecord> {
-  requireParts(source, objectBytes)
+  requireSealable(source, objectBytes)
   const parts: { object: PutObject; length: number }[] = []
   for (let offset = objectBytes; offset < source.length; offset += objectBytes) {
     const length = Math.min(objectBytes, source.length - offset)
@@ -96,6 +97,7 @@ export async function putBundle(
     )
   const packed = packBundle(await Promise.all(records.map(loaded)))
   const source = { name, mediaType: 'application/vnd.xcare.bundle', length: packed.length }
+  requireSealable(source, OBJECT_BYTES_MAX)
   const bundle = await putObject(
     ports,
     {
@@ -109,7 +111,15 @@ export async function putBundle(
   return { objectId: bundle.objectId, name, bytes: total, parts: [], weakest: bundle }
 }
 
-function requireParts({ name, length }: RecordSource, objectBytes: number): void {
+/** What would be refused only after everything was sent. */
+function requireSealable(
+  { name, mediaType: type, length }: Omit<RecordSource, 'read'>,
+  objectBytes: number,
+): void {
+  if (!recordName.safeParse(name).success || !mediaType.safeParse(type).success)
+    throw new XcareError('USAGE', `${JSON.stringify(name)} of type ${type} is no name for a record`, {
+      next: 'rename it: at most 255 bytes, without control characters',
+    })
   if (length <= objectBytes * PARTS_MAX) return
   throw new XcareError('USAGE', `${name} has ${length} bytes, a record at most ${objectBytes * PARTS_MAX}`, {
     next: 'split it and put the pieces one by one',

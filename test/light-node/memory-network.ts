@@ -1,0 +1,232 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { NodeValue } from '../../src/chain-anchor/app/values.ts'
+import { systemRandom } from '../../src/crypto/random.ts'
+import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/sign.ts'
+import { XcareError } from '../../src/errors.ts'
+import { PROFILES, type Profile } from '../../src/fragment/profile.ts'
+import { ownerKeyOf } from '../../src/identity/keypair.ts'
+import { openVault, type Vault } from '../../src/identity/vault.ts'
+import { type NodeId, type ObjectId, objectIdToBytes } from '../../src/ids.ts'
+import { localCoder } from '../../src/light-node/coder-local.ts'
+import type { CustodyKeySource, GetPorts } from '../../src/light-node/get.ts'
+import { openRecord } from '../../src/light-node/get-record.ts'
+import { locateObject } from '../../src/light-node/locate.ts'
+import { type PutRecordPorts, putRecord, type RecordSource } from '../../src/light-node/put-record.ts'
+import type { Clock, FrameStream, PeerAddress, XcareEvent } from '../../src/ports.ts'
+import { FragmentStore } from '../../src/storage-node/fragment-store.ts'
+import { serveFragments } from '../../src/storage-node/serve.ts'
+import type { ServeParts } from '../../src/storage-node/serve-parts.ts'
+import { StreamGate } from '../../src/storage-node/stream-gate.ts'
+import { memoryFolder } from '../guardian-node/ports.ts'
+import { framePair } from '../storage-node/frame-pair.ts'
+import { seededBytes } from '../storage-node/made-object.ts'
+import { MemoryChain, NETWORK } from './memory-chain.ts'
+import { MemoryGuardian } from './memory-guardian.ts'
+import { type Lie, TappedStream } from './tapped-stream.ts'
+
+const ROOT = seededBytes(77, 32)
+
+/** A storage node with a real store and the real serving code, whose words can be changed on the way. */
+export class MemoryNode {
+  readonly nodeId: NodeId
+  readonly key: SigningKey
+  readonly store: FragmentStore
+  isDown = false
+  lie: Lie | null = null
+  readonly #parts: ServeParts
+
+  private constructor(nodeId: NodeId, key: SigningKey, store: FragmentStore) {
+    this.nodeId = nodeId
+    this.key = key
+    this.store = store
+    const audience = { network: NETWORK, nodeId }
+    this.#parts = { store, audience, key, gate: new StreamGate(), version: '0', onComplete: () => {} }
+  }
+
+  static async start(at: number, root: string, quotaBytes: number): Promise<MemoryNode> {
+    const nodeId = `node-${String(at).padStart(2, '0')}` as NodeId
+    const audience = { network: NETWORK, nodeId }
+    const store = await FragmentStore.open({ path: join(root, nodeId), quotaBytes, audience })
+    return new MemoryNode(nodeId, signingKeyFromSeed(seededBytes(3000 + at, 32)), store)
+  }
+
+  value(at: number, availabilityPpm: number): NodeValue {
+    const place = { network: `net-${at % 4}`, region: `region-${at % 3}`, addresses: [] }
+    const inst = { instId: `inst-${this.nodeId}`, signKey: this.key.publicKey, capacityBytes: 1e9 }
+    return { nodeId: this.nodeId, ...inst, ...place, availabilityPpm, status: 'active' }
+  }
+
+  serve(stream: FrameStream): void {
+    serveFragments(stream, this.#parts).then(
+      () => stream.close(),
+      (error: Error) => stream.abort(error),
+    )
+  }
+}
+
+/** Storage nodes with real stores, guardians that take deposits and a chain, all in this process. */
+export class MemoryNetwork {
+  readonly nodes: MemoryNode[]
+  readonly chain: MemoryChain
+  readonly vault: Vault
+  readonly events: XcareEvent[] = []
+  readonly streams: TappedStream[] = []
+  /** 1, or HASTE for who must not wait for long. */
+  haste = 1
+  readonly #guardians: MemoryGuardian[]
+  readonly #dir: string
+  readonly #noticeKey: Uint8Array
+
+  private constructor(
+    dir: string,
+    nodes: MemoryNode[],
+    guardians: MemoryGuardian[],
+    vault: Vault,
+    options: NetworkOptions,
+  ) {
+    this.#dir = dir
+    this.nodes = nodes
+    this.#guardians = guardians
+    this.vault = vault
+    this.#noticeKey = guardians[0]!.value().kemKey
+    this.chain = new MemoryChain(
+      nodes.map((node, at) => node.value(at, options.availabilityPpm ?? 990_000)),
+      guardians.map((guardian) => guardian.value()),
+    )
+  }
+
+  static async start(options: NetworkOptions = {}): Promise<MemoryNetwork> {
+    const dir = mkdtempSync(join(tmpdir(), 'xcare-light-'))
+    const { nodes = 12, quotaBytes = 1e9 } = options
+    const made = Array.from({ length: nodes }, (_, at) => MemoryNode.start(at, dir, quotaBytes))
+    const guardians = await Promise.all([0, 1, 2, 3].map((at) => MemoryGuardian.make(at)))
+    const vault = await openVault(memoryFolder(), seededBytes(78, 32), systemRandom)
+    return new MemoryNetwork(dir, await Promise.all(made), guardians, vault, options)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map(({ store }) => store.close()))
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  /** All nodes up and honest again; nothing noted. */
+  reset(): void {
+    for (const node of this.nodes) Object.assign(node, { isDown: false, lie: null })
+    this.haste = 1
+    this.events.length = 0
+    this.streams.length = 0
+    this.chain.anchored.length = 0
+  }
+
+  get ports(): PutRecordPorts & GetPorts {
+    return {
+      network: NETWORK,
+      ledger: this.chain,
+      transport: { open: (peer) => this.#open(peer) },
+      directory: null,
+      coder: localCoder(systemRandom),
+      clock: this.#clock,
+      random: systemRandom,
+      progress: (event) => void this.events.push(event),
+      vault: this.vault,
+      ownerKeyOf: (objectId) => ownerKeyOf(ROOT, objectId),
+      noticeAddressOf: async () => ({ noticeKey: this.#noticeKey, noticeTag: new Uint8Array(32) }),
+    }
+  }
+
+  readonly custodyKeyOf: CustodyKeySource = async ({ objectId }) =>
+    this.vault.get(objectIdToBytes(objectId))!.custodyKey
+
+  /** Bytes that clients read, of frames of all streams since `reset`. */
+  get bytesRead(): number {
+    return this.streams.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  get openStreams(): TappedStream[] {
+    return this.streams.filter(({ isOpen }) => isOpen)
+  }
+
+  /** Nodes that progress events accuse, sorted, each once. */
+  get named(): string[] {
+    const told = this.events.filter(({ type }) => /^(column|manifest)-/.test(type))
+    return [...new Set(told.map(({ node }) => String(node)))].sort()
+  }
+
+  async put(bytes: Uint8Array, profile: Profile = PROFILES.grid, objectBytes?: number) {
+    return putRecord(this.ports, sourceOf(bytes), profile, objectBytes)
+  }
+
+  async get(objectId: ObjectId): Promise<Uint8Array> {
+    const { content } = await openRecord(this.ports, objectId, this.custodyKeyOf)
+    return collected(content)
+  }
+
+  /** The node that keeps `column` of an object. */
+  async keeper(objectId: ObjectId, column: number): Promise<MemoryNode> {
+    const { holders } = await locateObject(this.chain, objectId)
+    return this.nodes.find(({ nodeId }) => nodeId === holders[column]?.nodeId)!
+  }
+
+  /** A fragment as its keeper has it. */
+  async fragment(objectId: ObjectId, stripe: number, column: number): Promise<Uint8Array> {
+    const { store } = await this.keeper(objectId, column)
+    const key = { objectId: objectIdToBytes(objectId), version: 1, column }
+    const { bytes, parts } = await store.call('fragments', key, stripe, stripe + 1)
+    return bytes.slice(parts[0]!.at, parts[0]!.at + parts[0]!.length)
+  }
+
+  async manifestBytes(objectId: ObjectId): Promise<Uint8Array> {
+    return (await this.keeper(objectId, 0)).store.call('manifest', objectIdToBytes(objectId))
+  }
+
+  readonly #clock: Clock = {
+    nowMs: () => 1_800_000_000_000 + Math.floor(performance.now() * this.haste),
+    sleep: (durationMs, signal) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(resolve, durationMs / this.haste)
+        signal?.addEventListener('abort', () => {
+          clearTimeout(timer)
+          reject(signal.reason)
+        })
+      }),
+  }
+
+  async #open({ nodeId }: PeerAddress): Promise<FrameStream> {
+    const [client, server] = framePair('client' as NodeId, nodeId)
+    const guardian = this.#guardians.find(({ guardianId }) => guardianId === nodeId)
+    if (guardian) {
+      void guardian.serve(server, this.chain)
+      return client
+    }
+    const node = this.nodes.find((candidate) => candidate.nodeId === nodeId)
+    if (!node || node.isDown) throw new XcareError('OFFLINE', `node ${nodeId} cannot be reached`)
+    const tapped = new TappedStream(client, () => node.lie)
+    this.streams.push(tapped)
+    node.serve(server)
+    return tapped
+  }
+}
+
+interface NetworkOptions {
+  nodes?: number
+  availabilityPpm?: number
+  quotaBytes?: number
+}
+
+export async function collected(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of content) pieces.push(piece)
+  return new Uint8Array(Buffer.concat(pieces))
+}
+
+export function sourceOf(bytes: Uint8Array, name = 'record.bin'): RecordSource {
+  return {
+    ...{ name, mediaType: 'application/octet-stream', length: bytes.length },
+    async *read(offset, length) {
+      for (let at = offset; at < offset + length; at += 300_000)
+        yield bytes.slice(at, Math.min(at + 300_000, offset + length))
+    },
+  }
+}

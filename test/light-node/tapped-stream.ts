@@ -1,0 +1,71 @@
+import { XcareError } from '../../src/errors.ts'
+import type { NodeId } from '../../src/ids.ts'
+import type { FrameStream } from '../../src/ports.ts'
+import { decodeNodeFrame, encodeFrame, type NodeMessage } from '../../src/wire/fragment-protocol.ts'
+
+/** What a bad node says instead of `message`: another message, raw bytes for a frame, nothing now, nothing ever again, or the end. */
+export type Lie = (message: NodeMessage) => NodeMessage | Uint8Array | 'nothing' | 'silence' | 'hang up'
+
+/** How much faster time passes for who waits for a silent node. */
+export const HASTE = 100
+
+/** A client's end of a stream: counts what arrives, says whether it was let go, and lets a node lie. */
+export class TappedStream implements FrameStream {
+  readonly remote: NodeId
+  readonly #stream: FrameStream
+  readonly #lie: () => Lie | null
+  readonly #gone = Promise.withResolvers<never>()
+  /** Bytes of all frames read. */
+  bytes = 0
+  isOpen = true
+  /** Longest wait that a silent node was granted, in ms. */
+  grantedMs = 0
+  #isSilent = false
+
+  constructor(stream: FrameStream, lie: () => Lie | null) {
+    this.remote = stream.remote
+    this.#stream = stream
+    this.#lie = lie
+    this.#gone.promise.catch(() => {})
+  }
+
+  async write(...parts: Uint8Array[]): Promise<void> {
+    return this.#stream.write(...parts)
+  }
+
+  async read(maxBytes: number, idleMs: number): Promise<Uint8Array | null> {
+    if (this.#isSilent) return this.#wait(idleMs)
+    const frame = await this.#stream.read(maxBytes, idleMs)
+    if (frame === null) return null
+    const told = this.#lie()?.(decodeNodeFrame(frame)) ?? frame
+    if (told === 'hang up') return null
+    if (told === 'nothing') return this.read(maxBytes, idleMs)
+    if (told === 'silence') {
+      this.#isSilent = true
+      return this.#wait(idleMs)
+    }
+    const bytes = told instanceof Uint8Array ? told : Buffer.concat(encodeFrame(told))
+    if (bytes.length > maxBytes) throw new XcareError('MALFORMED', `a frame of ${bytes.length} bytes`)
+    this.bytes += bytes.length
+    // As from the network: memory of its own.
+    return bytes === frame ? frame : new Uint8Array(bytes)
+  }
+
+  async close(): Promise<void> {
+    this.isOpen = false
+    await this.#stream.close()
+  }
+
+  abort(reason: Error): void {
+    this.isOpen = false
+    this.#gone.reject(reason)
+    this.#stream.abort(reason)
+  }
+
+  async #wait(idleMs: number): Promise<never> {
+    this.grantedMs = Math.max(this.grantedMs, idleMs)
+    const over = new Promise((resolve) => setTimeout(resolve, idleMs / HASTE))
+    await Promise.race([over, this.#gone.promise])
+    throw new XcareError('TIMEOUT', 'the remote sent no frame')
+  }
+}
