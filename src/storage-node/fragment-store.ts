@@ -20,6 +20,8 @@ export class FragmentStore {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #recovery: Recovery
+  readonly #outbox: DiskRequest[] = []
+  readonly #transfer: ArrayBuffer[] = []
   #nextId = 1
   #queuedBytes = 0
   #room: PromiseWithResolvers<void> | null = null
@@ -102,9 +104,15 @@ export class FragmentStore {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#waiting.set(id, { resolve, reject, bytes })
     this.#queuedBytes += bytes
-    const request: DiskRequest = { id, call, args }
-    this.#worker.postMessage(request, transfer)
+    if (this.#outbox.length === 0) setImmediate(() => this.#flush())
+    this.#outbox.push({ id, call, args })
+    this.#transfer.push(...transfer)
     return promise
+  }
+
+  /** What one turn of the event loop brought goes to the disk thread together: waking it costs more than a message. */
+  #flush(): void {
+    this.#worker.postMessage(this.#outbox.splice(0), this.#transfer.splice(0))
   }
 
   #settle(answers: DiskAnswer[]): void {

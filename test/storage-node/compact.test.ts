@@ -1,8 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { CrashDisk } from './crash-disk.ts'
 import { seededBytes } from './made-object.ts'
 import { deleteObject, expectKept, openStoreOn, putAll, readBack } from './store-model.ts'
 import { smallObject } from './writer-objects.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 describe('compaction', () => {
   const setUp = (faults = {}) => {

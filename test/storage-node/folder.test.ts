@@ -2,13 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { asXcareError } from '../../src/errors.ts'
 import { openStore } from '../../src/storage-node/disk/open-store.ts'
 import { AUDIENCE, makeObject, openPutOf } from './made-object.ts'
 import { ServedNode } from './served-node.ts'
 import { expectKept, type Promised, putSome } from './store-model.ts'
 import { smallObject } from './writer-objects.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let path: string
 beforeEach(() => {

@@ -6,7 +6,18 @@ import { smallObject } from './writer-objects.ts'
 /** Puts, finishes and deletes objects until it is killed, and says on stdout what was acknowledged, one line each. */
 const [path, firstText] = process.argv.slice(2) as [string, string]
 const store = await FragmentStore.open({ path, quotaBytes: 1e9, audience: AUDIENCE })
-const say = (what: string, seed: number, stripe = 0) => writeSync(1, `${what} ${seed} ${stripe}\n`)
+
+/** Writes one line now, whatever the reader does: what was not written before the kill was not said. */
+function say(what: string, seed: number, stripe = 0): void {
+  let rest = Buffer.from(`${what} ${seed} ${stripe}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EAGAIN') throw error
+    }
+  }
+}
 
 async function writeOne(seed: number): Promise<void> {
   const object: MadeObject = smallObject(seed)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { openDirectory } from '../../src/dht/directory.ts'
@@ -15,6 +15,8 @@ import { FRAGMENT_PROTOCOL } from '../../src/wire/fragment-protocol.ts'
 import { AUDIENCE, makeObject, seededBytes } from './made-object.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import { TestClient } from './served-node.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const clock: Clock = {
   nowMs: () => Date.now(),

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { type ClientMessage, encodeFrame } from '../../src/wire/fragment-protocol.ts'
 import { deleteOf, makeObject, openPutOf, seededBytes } from './made-object.ts'
 import { ServedNode } from './served-node.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const STREAMS = Number(process.env.XCARE_FUZZ_STREAMS ?? 300)
 

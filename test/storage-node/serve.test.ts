@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { verifyLeaves } from '../../src/crypto/blake3-tree.ts'
 import { verifySignature } from '../../src/crypto/sign.ts'
@@ -11,6 +11,8 @@ import {
 } from '../../src/wire/fragment-protocol.ts'
 import { AUDIENCE, deleteOf, hashesOf, makeObject, openPutOf } from './made-object.ts'
 import { NODE_KEY, ServedNode } from './served-node.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let node: ServedNode
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { equalBytes } from '../../src/bytes.ts'
 import { blake3 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
@@ -25,6 +25,8 @@ import {
   TestClock,
 } from './store-model.ts'
 import { smallObject } from './writer-objects.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 describe('against a model', () => {
   const OBJECTS = Array.from({ length: 5 }, (_, seed) => smallObject(seed + 1, 1, 500))

@@ -42,8 +42,8 @@ class DiskThread {
     this.#port = port
     this.#store = store
     this.#close = close
-    port.on('message', (request: DiskRequest) => {
-      this.#take(request)
+    port.on('message', (requests: DiskRequest[]) => {
+      for (const request of requests) this.#take(request)
       this.#schedule()
     })
   }
@@ -78,7 +78,7 @@ class DiskThread {
       this.#scheduled = false
       // What arrived while the last sync ran joins this one.
       for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
-        this.#take(more.message as DiskRequest)
+        for (const request of more.message as DiskRequest[]) this.#take(request)
       this.#commit()
       this.#schedule()
     })
