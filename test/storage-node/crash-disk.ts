@@ -19,6 +19,8 @@ export interface DiskFaults {
   failSyncAt?: number
   /** Asks again after a failed sync, as a store must not. */
   retrySync?: boolean
+  /** This call, whichever it is, fails once with this code. */
+  failCall?: { at: number; code: string }
   /** Bytes one write takes at most. */
   shortWriteBytes?: number
   /** Bytes the disk holds; above it writes fail with ENOSPC. */
@@ -36,6 +38,8 @@ export class CrashDisk implements VolumeFolder {
   readonly #contents: Uint8Array[] = []
   readonly #fileNames: string[] = []
   #syncs = 0
+  /** Calls so far. */
+  calls = 0
 
   constructor(image: DiskImage = new Map(), faults: DiskFaults = {}) {
     this.faults = faults
@@ -45,11 +49,17 @@ export class CrashDisk implements VolumeFolder {
     }
   }
 
+  #called(): void {
+    if (this.calls++ === this.faults.failCall?.at) throw systemError(this.faults.failCall.code)
+  }
+
   list(): string[] {
+    this.#called()
     return [...this.#names.keys()].sort()
   }
 
   create(name: string): VolumeFile {
+    this.#called()
     if (this.#names.has(name)) throw systemError('EEXIST')
     const file = this.#contents.push(new Uint8Array(0)) - 1
     this.#fileNames.push(name)
@@ -59,12 +69,14 @@ export class CrashDisk implements VolumeFolder {
   }
 
   open(name: string): VolumeFile {
+    this.#called()
     const file = this.#names.get(name)
     if (file === undefined) throw systemError('ENOENT')
     return this.#handle(file)
   }
 
   remove(name: string): void {
+    this.#called()
     const file = this.#names.get(name)
     if (file === undefined) throw systemError('ENOENT')
     this.#names.delete(name)
@@ -72,10 +84,12 @@ export class CrashDisk implements VolumeFolder {
   }
 
   sync(): void {
+    this.#called()
     if (!this.faults.ignoreFolderSync) this.log.push({ kind: 'syncFolder' })
   }
 
   freeBytes(): number {
+    this.#called()
     return (this.faults.capacityBytes ?? 2 ** 40) - this.#used()
   }
 
@@ -97,18 +111,29 @@ export class CrashDisk implements VolumeFolder {
 
   #handle(file: number): VolumeFile {
     return {
-      size: () => this.#contents[file]!.length,
-      write: (bytes, at) => this.#write(file, bytes, at),
+      size: () => {
+        this.#called()
+        return this.#contents[file]!.length
+      },
+      write: (bytes, at) => {
+        this.#called()
+        return this.#write(file, bytes, at)
+      },
       read: (into, at) => {
+        this.#called()
         const part = this.#contents[file]!.subarray(at, at + into.length)
         into.set(part)
         return part.length
       },
       truncate: (length) => {
+        this.#called()
         this.#contents[file] = resized(this.#contents[file]!, length)
         this.log.push({ kind: 'truncate', file, length })
       },
-      sync: () => this.#sync(file),
+      sync: () => {
+        this.#called()
+        this.#sync(file)
+      },
       close: () => {},
     }
   }
