@@ -4,7 +4,7 @@ import { XcareError } from '../errors.ts'
 import type { Random } from '../ports.ts'
 
 /** Shares of one secret, at most: every share has its own non-zero byte as x. */
-export const SHARES_MAX = 255
+const SHARES_MAX = 255
 
 /**
  * Splits `secret` over GF(2^8) with the platform's randomness: any `k` shares give it back, fewer say nothing about it.

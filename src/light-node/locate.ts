@@ -2,7 +2,7 @@ import { custodyKey, recordKey } from '../chain-anchor/app/keys.ts'
 import { type CustodyValue, custodyValue, type RecordValue, recordValue } from '../chain-anchor/app/values.ts'
 import { XcareError } from '../errors.ts'
 import { placeColumns } from '../fragment/placement.ts'
-import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../ids.ts'
+import { type ObjectId, objectIdToBytes } from '../ids.ts'
 import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, PeerAddress } from '../ports.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
@@ -90,6 +90,3 @@ function absent(objectId: ObjectId, what: string): XcareError {
     next: 'check the id; `npx xcare ls` lists your records',
   })
 }
-
-/** @returns the text form of a proven record's object id. */
-export const objectIdOf = (record: RecordValue): ObjectId => objectIdFromBytes(record.objectId)

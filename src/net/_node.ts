@@ -8,7 +8,7 @@ import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
 import { lazyNoise } from './_lazy-noise.ts'
 import { MemoryStore } from './_memory-store.ts'
 import { silentLog } from './_silent-log.ts'
-import type { PeerLimits, PeerOptions } from './peer.ts'
+import type { PeerLimits, PeerOptions } from './peer-options.ts'
 import { rawTls } from './raw-tls.ts'
 
 const MIB = 1024 * 1024

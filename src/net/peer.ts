@@ -12,38 +12,9 @@ import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts
 import { createNode } from './_node.ts'
 import { frameStream } from './frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
+import type { PeerOptions } from './peer-options.ts'
 
 const OUTBOUND_STREAMS_MAX = 256
-
-/** Builds a libp2p service from the components of the peer; `kadService` of the dht room makes one. */
-export type ServiceFactory = (components: never) => unknown
-
-/** How many of each a peer accepts. */
-export interface PeerLimits {
-  /** Connections in all; the least used are closed above it. */
-  connections: number
-  /** Connections whose handshake is not finished. */
-  pendingConnections: number
-  /** New connections a second from one IP address. */
-  connectionsPerSecond: number
-}
-
-/** What a peer is made of. */
-export interface PeerOptions {
-  /** Ed25519 identity seed, 32 bytes: the same seed gives the same node id. */
-  seed: Uint8Array
-  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/4001`; empty for a peer that only dials. */
-  listen: readonly string[]
-  /** Multiaddrs to tell others instead of the ones listened on. */
-  announce?: readonly string[]
-  /** Gossip topics to take part in; none by default. */
-  topics?: readonly string[]
-  /** Further libp2p services by name. */
-  services?: Readonly<Record<string, ServiceFactory>>
-  limits?: Partial<PeerLimits>
-  /** Lets libp2p log as the environment variable DEBUG says; silent otherwise. */
-  libraryLogs?: boolean
-}
 
 /** A running libp2p peer: transport, broadcast and services under one identity. */
 export interface Peer extends Transport {

@@ -5,7 +5,8 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { NodeId } from '../../src/ids.ts'
-import { type Peer, type PeerOptions, startPeer } from '../../src/net/peer.ts'
+import { type Peer, startPeer } from '../../src/net/peer.ts'
+import type { PeerOptions } from '../../src/net/peer-options.ts'
 import type { FrameStream, PeerAddress } from '../../src/ports.ts'
 
 export const LOCAL = ['/ip4/127.0.0.1/tcp/0']
