@@ -95,6 +95,9 @@ async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {
   const guardianIds = guardians.map(({ guardianId }) => guardianId)
   const keeperIds = planColumns(view, objectId, profile.k, profile.n, guardianIds)
   const byId = new Map(view.nodes.map((node) => [node.nodeId, node]))
+  const keepers = keeperIds.map((nodeId) => byId.get(nodeId)!)
+  // With all of them it must be enough, or sending is in vain.
+  requireDurability(profile, keepers)
   return {
     view,
     profile,
@@ -102,7 +105,7 @@ async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {
     ownerKey: ports.ownerKeyOf(objectId),
     custodyKey: ports.random.bytes(32),
     guardians,
-    keepers: keeperIds.map((nodeId) => byId.get(nodeId)!),
+    keepers,
   }
 }
 
@@ -184,11 +187,10 @@ async function anchor(
   columns: number[],
 ): Promise<PutObject> {
   const { objectId, profile, ownerKey, custodyKey, view, guardians } = plan
-  const worth = durability(
-    profile.k,
-    columns.map((column) => plan.keepers[column]!.availabilityPpm / 1e6),
+  const worth = requireDurability(
+    profile,
+    columns.map((column) => plan.keepers[column]!),
   )
-  requireDurability(profile, worth, columns.length)
   const place = { objectId, version: FIRST_VERSION, epoch: FIRST_CUSTODY_EPOCH }
   const dealt = await deal(
     {
@@ -217,13 +219,18 @@ async function anchor(
     }),
   )
   ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
-  const { custodians, problems } = await depositShares(ports, dealt, guardians, ownerKey)
+  const { custodians, spare, problems } = await depositShares(ports, dealt, guardians, ownerKey)
   for (const { guardianId, error } of problems)
     ports.progress({
       type: 'guardian-refused',
       guardian: guardianId,
       code: error.code,
       message: error.message,
+    })
+  if (!spare)
+    ports.progress({
+      type: 'warning',
+      text: `only ${custodians} guardians hold a key share and ${profile.t} must agree: no other may be away when somebody reads under a permission`,
     })
   return {
     objectId: objectIdFromBytes(objectId),
@@ -237,11 +244,15 @@ async function anchor(
   }
 }
 
-function requireDurability(profile: Profile, worth: Durability, columns: number): void {
-  if (worth.nines >= profile.nines) return
+function requireDurability(profile: Profile, keepers: NodeValue[]): Durability {
+  const worth = durability(
+    profile.k,
+    keepers.map(({ availabilityPpm }) => availabilityPpm / 1e6),
+  )
+  if (worth.nines >= profile.nines) return worth
   throw new XcareError(
     'TOO_FEW_NODES',
-    `${columns} columns on these nodes reach ${worth.nines.toFixed(1)} nines, and profile ${profile.name} promises ${profile.nines}`,
+    `${keepers.length} columns on these nodes reach ${worth.nines.toFixed(1)} nines, and profile ${profile.name} promises ${profile.nines}`,
     { next: 'wait until more nodes are up, or choose another profile with --profile' },
   )
 }
