@@ -203,6 +203,7 @@ export class VolumeStore {
   close(): void {
     this.#index.close()
     this.#volumes.close()
+    this.#batch.release()
   }
 
   #now(): number {

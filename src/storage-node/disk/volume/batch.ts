@@ -10,12 +10,17 @@ import {
 const WASM_PAGE_BYTES = 64 * 1024
 const CAPACITY = COMMIT_BYTES_MAX + 2 * MANIFEST_BYTES_MAX
 
+/** Memory of batches that are not used any more; such memory is costly to get and slow to be given back. */
+const spare: Uint8Array[] = []
+
+/** WebAssembly memory is what gives JavaScript page-aligned bytes, which direct writes need. */
+function pageAligned(length: number): Uint8Array {
+  return new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(length / WASM_PAGE_BYTES) }).buffer)
+}
+
 /** Collects the records of one commit in page-aligned memory, laid out as they will lie in the volume. */
 export class Batch {
-  // WebAssembly memory is what gives JavaScript page-aligned bytes, which direct writes need.
-  readonly #bytes = new Uint8Array(
-    new WebAssembly.Memory({ initial: Math.ceil(CAPACITY / WASM_PAGE_BYTES) }).buffer,
-  )
+  readonly #bytes = spare.pop() ?? pageAligned(CAPACITY)
   readonly #storeId: Uint8Array
   #length = 0
 
@@ -33,9 +38,9 @@ export class Batch {
     this.#length = 0
   }
 
-  /** @returns whether a record with a body of `length` bytes still fits. */
-  hasRoom(length: number): boolean {
-    return this.#length + recordBytes(length) <= CAPACITY
+  /** Gives the memory back; the batch must not be used afterwards. */
+  release(): void {
+    spare.push(this.#bytes)
   }
 
   /** Adds a record. @returns its offset from the start of the commit. */
