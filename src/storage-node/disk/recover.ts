@@ -8,7 +8,7 @@ import { wholeBlocks } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
 
 /** Path of an index that lives in memory, for tests. */
-export const IN_MEMORY = ':memory:'
+const IN_MEMORY = ':memory:'
 
 /** What was found and done when a store was opened. */
 export interface Recovery {

@@ -12,7 +12,7 @@ export function reserveBytes(quotaBytes: number): number {
 }
 
 /** @returns disk and index bytes that `count` fragments of `fragmentBytes` will take. */
-export function fragmentCost(count: number, fragmentBytes: number): number {
+function fragmentCost(count: number, fragmentBytes: number): number {
   return count * (recordBytes(fragmentBytes) + ROW_BYTES)
 }
 

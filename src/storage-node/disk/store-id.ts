@@ -5,7 +5,7 @@ import type { VolumeFolder } from './volume/files.ts'
 import { STORE_ID_BYTES, volumeNumber } from './volume/record.ts'
 
 /** Name of the marker that says whose volumes a folder holds. */
-export const STORE_MARKER = 'STORE'
+const STORE_MARKER = 'STORE'
 const NEXT = 'mount the disk that belongs to this node; to start over, use an empty data folder'
 
 /**

@@ -56,7 +56,7 @@ export interface VolumeUse {
 }
 
 /** The index was found damaged; it is rebuilt from the volumes. Never leaves the store. */
-export class IndexDamaged extends Error {}
+class IndexDamaged extends Error {}
 
 interface RawColumn {
   id: number

@@ -19,7 +19,7 @@ const HASH_AT = 13
 const SHARE_AT = 45
 const CRC_AT = 78
 /** Bytes of a packed place. */
-export const PLACE_BYTES = 82
+const PLACE_BYTES = 82
 
 /** @returns `place` as one row. */
 export function packPlace(place: Place): Uint8Array {

@@ -39,7 +39,7 @@ export function* scanVolume(file: VolumeFile, storeId: Uint8Array, from: number)
 }
 
 /** @returns whether `body` has the hash in `header`; records without a body are covered by the header's checksum. */
-export function isSound(header: RecordHeader, body: Uint8Array): boolean {
+function isSound(header: RecordHeader, body: Uint8Array): boolean {
   if (header.type === RECORD.column || header.type === RECORD.tombstone) return body.length === 0
   return equalBytes(blake3(body), header.id)
 }
