@@ -18,7 +18,8 @@ const OBJECT_ID_BYTES = 32
 
 /** @param id 32 bytes. @returns its text form, 53 characters. */
 export function objectIdFromBytes(id: Uint8Array): ObjectId {
-  if (id.length !== OBJECT_ID_BYTES) throw new XcareError('MALFORMED', `an object id has 32 bytes, got ${id.length}`)
+  if (id.length !== OBJECT_ID_BYTES)
+    throw new XcareError('MALFORMED', `an object id has 32 bytes, got ${id.length}`)
   return base32.encode(id) as ObjectId
 }
 
@@ -30,7 +31,8 @@ export function objectIdToBytes(id: string): Uint8Array {
   } catch (cause) {
     throw new XcareError('MALFORMED', `"${id.slice(0, 60)}" is not an object id`, { cause })
   }
-  if (objectIdFromBytes(id32) !== id) throw new XcareError('MALFORMED', `"${id.slice(0, 60)}" is not an object id`)
+  if (objectIdFromBytes(id32) !== id)
+    throw new XcareError('MALFORMED', `"${id.slice(0, 60)}" is not an object id`)
   return id32
 }
 
@@ -66,7 +68,13 @@ export function fragmentHashOf(cid: string): Uint8Array {
     throw new XcareError('MALFORMED', 'not a CID', { cause })
   }
   const { version, code, multihash } = parsed
-  if (version !== 1 || code !== RAW_CODEC || multihash.code !== BLAKE3_CODE || multihash.size !== 32 || parsed.toString() !== cid)
+  if (
+    version !== 1 ||
+    code !== RAW_CODEC ||
+    multihash.code !== BLAKE3_CODE ||
+    multihash.size !== 32 ||
+    parsed.toString() !== cid
+  )
     throw new XcareError('MALFORMED', 'not the CID of a fragment')
   return multihash.digest
 }
@@ -76,6 +84,7 @@ const ED25519_PEER_ID = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]
 
 /** @param publicKey Ed25519, 32 bytes. @returns the libp2p peer id text that follows from it. */
 export function nodeIdOfKey(publicKey: Uint8Array): NodeId {
-  if (publicKey.length !== 32) throw new XcareError('MALFORMED', `an Ed25519 key has 32 bytes, got ${publicKey.length}`)
+  if (publicKey.length !== 32)
+    throw new XcareError('MALFORMED', `an Ed25519 key has 32 bytes, got ${publicKey.length}`)
   return base58btc.baseEncode(Uint8Array.from([...ED25519_PEER_ID, ...publicKey])) as NodeId
 }

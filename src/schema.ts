@@ -2,16 +2,22 @@ import { z } from 'zod'
 import { decodeCbor, encodeCbor } from './cbor.ts'
 import { XcareError } from './errors.ts'
 
-export { z }
 export type { ZodType } from 'zod'
+export { z }
 
 /** A byte string of exactly `length` bytes. */
 export const bytes = (length: number) =>
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === length, `expected ${length} bytes`)
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.length === length,
+    `expected ${length} bytes`,
+  )
 
 /** A byte string of at most `max` bytes. */
 export const bytesMax = (max: number) =>
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= max, `expected at most ${max} bytes`)
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.length <= max,
+    `expected at most ${max} bytes`,
+  )
 
 /** An integer from 0 to `max`. */
 export const uint = (max = Number.MAX_SAFE_INTEGER) => z.int().min(0).max(max)
@@ -40,11 +46,13 @@ export function format<T>(name: string, maxBytes: number, shape: z.ZodType<T>): 
     name,
     encode(value) {
       const checked = shape.safeParse(value)
-      if (!checked.success) throw new XcareError('INTERNAL', `cannot write ${name}: ${firstIssue(checked.error)}`)
+      if (!checked.success)
+        throw new XcareError('INTERNAL', `cannot write ${name}: ${firstIssue(checked.error)}`)
       return encodeCbor(checked.data)
     },
     decode(input) {
-      if (input.length > maxBytes) throw new XcareError('MALFORMED', `${name}: ${input.length} bytes, at most ${maxBytes} allowed`)
+      if (input.length > maxBytes)
+        throw new XcareError('MALFORMED', `${name}: ${input.length} bytes, at most ${maxBytes} allowed`)
       const checked = shape.safeParse(decodeCbor(input))
       if (!checked.success) throw new XcareError('MALFORMED', `${name}: ${firstIssue(checked.error)}`)
       return checked.data

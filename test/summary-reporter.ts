@@ -15,7 +15,11 @@ export default class SummaryReporter implements Reporter {
     if (target) writeFileSync(target, JSON.stringify(counts))
   }
 
-  #count(test: TestCase, counts: { passed: number; failed: number; skipped: number }, skipped: string[]): void {
+  #count(
+    test: TestCase,
+    counts: { passed: number; failed: number; skipped: number },
+    skipped: string[],
+  ): void {
     const state = test.result().state
     if (state === 'passed') counts.passed++
     else if (state === 'failed') counts.failed++

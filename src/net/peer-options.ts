@@ -27,4 +27,3 @@ export interface PeerOptions {
   /** Lets libp2p log as the environment variable DEBUG says; silent otherwise. */
   libraryLogs?: boolean
 }
-

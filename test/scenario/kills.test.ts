@@ -40,21 +40,27 @@ async function interruptedStory({ after, part }: (typeof MOMENTS)[number]): Prom
 }
 
 describe('kill -9 in the middle of the story', () => {
-  test.each(MOMENTS)('of $part after "$after": the story can be completed, nothing acknowledged is missing', async (moment) => {
-    const stored = await interruptedStory(moment)
-    const again = await net.run('up', '--once')
-    expect(again.result, JSON.stringify(again.result)).toMatchObject({ ok: true, lostBytes: 0 })
-    const listed = (await net.run('ls')).result.records as { objectId: string }[]
-    expect(listed.map(({ objectId }) => objectId)).toEqual(expect.arrayContaining(stored))
-    // A story that ended with --once stopped everything: bring it up to read what was acknowledged before the kill.
-    await net.restart('anchor')
-    await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((at) => net.restart(`nodes/${String(at).padStart(2, '0')}`)))
-    for (const objectId of stored) {
-      const target = join(net.dir, 'again')
-      rmSync(target, { force: true })
-      expect((await net.run('get', objectId, '-o', target)).exit).toBe(0)
-      expect(existsSync(target) && readFileSync(target).length > 0).toBe(true)
-    }
-    await net.run('down')
-  }, 300_000)
+  test.each(MOMENTS)(
+    'of $part after "$after": the story can be completed, nothing acknowledged is missing',
+    async (moment) => {
+      const stored = await interruptedStory(moment)
+      const again = await net.run('up', '--once')
+      expect(again.result, JSON.stringify(again.result)).toMatchObject({ ok: true, lostBytes: 0 })
+      const listed = (await net.run('ls')).result.records as { objectId: string }[]
+      expect(listed.map(({ objectId }) => objectId)).toEqual(expect.arrayContaining(stored))
+      // A story that ended with --once stopped everything: bring it up to read what was acknowledged before the kill.
+      await net.restart('anchor')
+      await Promise.all(
+        [1, 2, 3, 4, 5, 6, 7, 8].map((at) => net.restart(`nodes/${String(at).padStart(2, '0')}`)),
+      )
+      for (const objectId of stored) {
+        const target = join(net.dir, 'again')
+        rmSync(target, { force: true })
+        expect((await net.run('get', objectId, '-o', target)).exit).toBe(0)
+        expect(existsSync(target) && readFileSync(target).length > 0).toBe(true)
+      }
+      await net.run('down')
+    },
+    300_000,
+  )
 })

@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestNetwork } from './network.ts'
 
 const net = new TestNetwork()
-const MARKS = { plain: `MARK-PLAIN-${randomBytes(8).toString('hex')}`, name: `MARK-NAME-${randomBytes(4).toString('hex')}` }
+const MARKS = {
+  plain: `MARK-PLAIN-${randomBytes(8).toString('hex')}`,
+  name: `MARK-NAME-${randomBytes(4).toString('hex')}`,
+}
 const record = `${MARKS.plain}\n${'a line of a made-up record\n'.repeat(2000)}`
 const recordFile = net.path(`${MARKS.name}.txt`)
 let objectId = ''
@@ -62,7 +65,8 @@ describe('a local network of real processes', () => {
   test('nobody reads without a grant; a grant opens, a revocation closes', async () => {
     await net.run('wallet', 'create', '--as', 'doctor', '--passphrase-file', passphraseFile())
     const asDoctor = ['--as', 'doctor', '--passphrase-file', passphraseFile()]
-    const got = () => net.run('get', objectId, '-o', net.path(`d-${randomBytes(4).toString('hex')}`), ...asDoctor)
+    const got = () =>
+      net.run('get', objectId, '-o', net.path(`d-${randomBytes(4).toString('hex')}`), ...asDoctor)
     expect((await got()).exit).toBe(18)
     const given = await net.run('grant', objectId, '--to', 'doctor', '--until', '1h')
     expect(given.result, JSON.stringify(given.result)).toMatchObject({ ok: true })
@@ -71,7 +75,11 @@ describe('a local network of real processes', () => {
     expect((await got()).exit, 'one guardian away').toBe(0)
     net.kill('guardians/2')
     const two = await got()
-    expect(two.result, 'two guardians away').toMatchObject({ ok: false, code: 'TOO_FEW_GUARDIANS', exitCode: 16 })
+    expect(two.result, 'two guardians away').toMatchObject({
+      ok: false,
+      code: 'TOO_FEW_GUARDIANS',
+      exitCode: 16,
+    })
     const revoked = await net.run('revoke', String(given.result.grantId))
     expect(revoked.exit).toBe(0)
     await Promise.all(['guardians/1', 'guardians/2'].map((part) => net.restart(part)))
