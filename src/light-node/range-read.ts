@@ -1,3 +1,4 @@
+import { concat } from '../bytes.ts'
 import {
   BUNDLE_PREFIX_BYTES,
   type BundleEntry,
@@ -35,7 +36,8 @@ export async function readBundleEntries(object: OpenedObject): Promise<BundleEnt
   const start = await readRange(object, 0, Math.min(length, FIRST_CHUNK_BYTES))
   const head = start.length < BUNDLE_PREFIX_BYTES ? 0 : bundleHeadBytes(start)
   if (head <= start.length || head > length) return readBundleIndex(start, length)
-  return readBundleIndex(await readRange(object, 0, head), length)
+  const rest = await readRange(object, start.length, head - start.length)
+  return readBundleIndex(concat(start, rest), length)
 }
 
 /** @returns one record of an open bundle, proven by the bundle's index as well. @throws XcareError as readRange */

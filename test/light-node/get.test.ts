@@ -4,7 +4,7 @@ import { PROFILES } from '../../src/fragment/profile.ts'
 import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { putRecord } from '../../src/light-node/put-record.ts'
-import { READ_STALL_MS } from '../../src/limits.ts'
+import { CREDIT_BYTES_MAX, READ_STALL_MS } from '../../src/limits.ts'
 import { seededBytes } from '../storage-node/made-object.ts'
 import { MemoryNetwork, type MemoryNode, sourceOf } from './memory-network.ts'
 import { HASTE } from './tapped-stream.ts'
@@ -27,6 +27,15 @@ describe('what is put is got back', () => {
     expect(net.chain.anchored.map(({ type }) => type)).toEqual(['record.anchor', 'custody.record'])
     expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)
     expect(net.named).toEqual([])
+  })
+
+  test('columns larger than the credit of a stream, there and back, decoded', async () => {
+    const bytes = seededBytes(4, 15_000_000)
+    const { objectId } = await net.put(bytes)
+    for (const column of [0, 2, 4, 6, 8, 10]) (await net.keeper(objectId, column)).isDown = true
+    expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)
+    const most = Math.max(...net.streams.map(({ bytes: read }) => read))
+    expect(most).toBeGreaterThan(CREDIT_BYTES_MAX)
   })
 
   test('a record of several objects, by the id of the first', async () => {
@@ -66,8 +75,12 @@ describe('storage nodes that are away', () => {
   const take = async (columns: number[], change: (node: MemoryNode) => void) => {
     for (const column of columns) change(await net.keeper(objectId, column))
   }
-  const down = (node: MemoryNode) => void (node.isDown = true)
-  const mute = (node: MemoryNode) => void (node.lie = () => 'silence')
+  const down = (node: MemoryNode) => {
+    node.isDown = true
+  }
+  const mute = (node: MemoryNode) => {
+    node.lie = () => 'silence'
+  }
 
   test.each([[[0, 1, 2, 3, 4, 5]], [[6, 7, 8, 9, 10, 11]], [[0, 2, 4, 6, 8, 10]]])(
     '6 of 12 away, %j: read all the same',

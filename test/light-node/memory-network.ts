@@ -202,7 +202,11 @@ export class MemoryNetwork {
     }
     const node = this.nodes.find((candidate) => candidate.nodeId === nodeId)
     if (!node || node.isDown) throw new XcareError('OFFLINE', `node ${nodeId} cannot be reached`)
-    const tapped = new TappedStream(client, () => node.lie)
+    const tapped = new TappedStream(
+      client,
+      () => node.lie,
+      () => this.haste,
+    )
     this.streams.push(tapped)
     node.serve(server)
     return tapped

@@ -7,13 +7,14 @@ import { decodeNodeFrame, encodeFrame, type NodeMessage } from '../../src/wire/f
 export type Lie = (message: NodeMessage) => NodeMessage | Uint8Array | 'nothing' | 'silence' | 'hang up'
 
 /** How much faster time passes for who waits for a silent node. */
-export const HASTE = 100
+export const HASTE = 25
 
 /** A client's end of a stream: counts what arrives, says whether it was let go, and lets a node lie. */
 export class TappedStream implements FrameStream {
   readonly remote: NodeId
   readonly #stream: FrameStream
   readonly #lie: () => Lie | null
+  readonly #haste: () => number
   readonly #gone = Promise.withResolvers<never>()
   /** Bytes of all frames read. */
   bytes = 0
@@ -22,10 +23,11 @@ export class TappedStream implements FrameStream {
   grantedMs = 0
   #isSilent = false
 
-  constructor(stream: FrameStream, lie: () => Lie | null) {
+  constructor(stream: FrameStream, lie: () => Lie | null, haste: () => number) {
     this.remote = stream.remote
     this.#stream = stream
     this.#lie = lie
+    this.#haste = haste
     this.#gone.promise.catch(() => {})
   }
 
@@ -64,7 +66,7 @@ export class TappedStream implements FrameStream {
 
   async #wait(idleMs: number): Promise<never> {
     this.grantedMs = Math.max(this.grantedMs, idleMs)
-    const over = new Promise((resolve) => setTimeout(resolve, idleMs / HASTE))
+    const over = new Promise((resolve) => setTimeout(resolve, idleMs / this.#haste()))
     await Promise.race([over, this.#gone.promise])
     throw new XcareError('TIMEOUT', 'the remote sent no frame')
   }
