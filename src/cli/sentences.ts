@@ -48,6 +48,7 @@ const percent = (part: number, whole: number) => (whole > 0 ? Math.floor((100 * 
 const PASSING: Record<string, Say> = {
   'put-progress': ({ bytes, of }) => `storing  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
   'get-progress': ({ bytes, of }) => `reading  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
+  'column-away': ({ node }) => `storage node ${short(node)} is away, asking the next`,
   starting: ({ text }) => text,
 }
 

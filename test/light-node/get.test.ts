@@ -87,6 +87,9 @@ describe('storage nodes that are away', () => {
     async (columns) => {
       await take(columns, down)
       expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)
+      const away = net.events.filter(({ type }) => type === 'column-away').map(({ column }) => column)
+      expect(columns).toEqual(expect.arrayContaining(away))
+      expect(net.named).toEqual([])
     },
   )
 

@@ -150,7 +150,7 @@ export class MemoryNetwork {
 
   /** Nodes that progress events accuse, sorted, each once. */
   get named(): string[] {
-    const told = this.events.filter(({ type }) => /^(column|manifest)-/.test(type))
+    const told = this.events.filter(({ type }) => /^(column|manifest)-(failed|refused)/.test(type))
     return [...new Set(told.map(({ node }) => String(node)))].sort()
   }
 

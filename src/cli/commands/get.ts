@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
-import { bundleRecord, readBundleIndex } from '../../fragment/bundle.ts'
+import { type BundleEntry, bundleRecord, readBundleIndex } from '../../fragment/bundle.ts'
 import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
 import { type OpenedRecord, openRecord } from '../../light-node/get-record.ts'
 import { slicesOf } from '../../light-node/put-record.ts'
@@ -88,10 +88,23 @@ async function writeOne(
 ): Promise<Record<string, unknown> | null> {
   if (sealed.kind !== 'bundle')
     throw new XcareError('USAGE', `"${sealed.name}" is no bundle`, { next: 'leave --record out' })
-  const entry = (await readBundleEntries(head)).find(({ name }) => name === record)
-  if (!entry) throw new XcareError('NOT_FOUND', `the bundle has no record "${record}"`)
+  const entry = entryNamed(await readBundleEntries(head), record)
   const written = await write(objectId, entry, slicesOf(await readBundleRecord(head, entry)), options)
   return written && { ...written, bundle: sealed.name }
+}
+
+/** The record of this name or, where only one path ends so, of this last part of its path. */
+function entryNamed(entries: BundleEntry[], record: string): BundleEntry {
+  const exact = entries.find(({ name }) => name === record)
+  if (exact) return exact
+  const ending = entries.filter(({ name }) => name.endsWith(`/${record}`))
+  if (ending.length === 1) return ending[0]!
+  const shown = (ending.length > 0 ? ending : entries).slice(0, 3).map(({ name }) => name)
+  throw new XcareError(
+    'NOT_FOUND',
+    `the bundle has ${ending.length > 0 ? `${ending.length} records` : 'no record'} "${record}"`,
+    { next: `its ${entries.length} records have names such as ${shown.join(', ')}` },
+  )
 }
 
 async function unpack(

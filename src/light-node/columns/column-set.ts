@@ -173,7 +173,11 @@ export class ColumnSet {
     try {
       return await this.#dial(this.#located.holders[column]!)
     } catch (error) {
-      this.#problems.set(column, asXcareError(error))
+      const away = asXcareError(error)
+      this.#problems.set(column, away)
+      const { code, message } = away
+      const node = this.#located.holders[column]!.nodeId
+      if (!this.#isClosed) this.#ports.progress({ type: 'column-away', node, column, code, message })
       throw error
     }
   }
