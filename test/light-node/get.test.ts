@@ -147,8 +147,10 @@ describe('storage nodes that are away', () => {
 })
 
 describe('a reader that stops early', () => {
-  test('leaves no stream open and accuses nobody', async () => {
+  test('leaves no stream open and accuses nobody, also while a stripe is under way', async () => {
     const { objectId } = await net.put(seededBytes(9, 3_000_000))
+    const late = await net.keeper(objectId, 3)
+    late.lie = (message) => (message.op === 'FRAG' && message.stripe === 1 ? 'silence' : message)
     const { content } = await openRecord(net.ports, objectId, net.custodyKeyOf)
     for await (const _ of content) break
     await new Promise((resolve) => setTimeout(resolve, 50))

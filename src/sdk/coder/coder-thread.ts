@@ -58,15 +58,19 @@ class CoderThread {
   readonly #worker = new Worker(new URL('./_coder-worker.ts', import.meta.url))
   readonly #waiting = new Map<number, Waiting>()
   #asked = 0
-  #closed = false
+  /** Why nothing can be asked any more. */
+  #ended: XcareError | null = null
 
   constructor() {
     this.#worker.on('message', (message) => this.#settle(message))
-    this.#worker.on('error', (error) => this.#failAll(error))
+    this.#worker.on('error', (cause) =>
+      this.#end(new XcareError('INTERNAL', 'the thread that seals and opens records ended', { cause })),
+    )
     this.#worker.unref()
   }
 
   ask<K extends keyof Questions>(kind: K, fields: Questions[K]): Promise<Answers[K]> {
+    if (this.#ended) return Promise.reject(this.#ended)
     const id = ++this.#asked
     const { promise, resolve, reject } = Promise.withResolvers<Answers[K]>()
     this.#waiting.set(id, { resolve, reject })
@@ -79,12 +83,11 @@ class CoderThread {
 
   /** Says something that needs no answer. */
   tell(remark: Remark, moved: ArrayBuffer[] = []): void {
-    if (!this.#closed) this.#worker.postMessage(remark, moved)
+    if (!this.#ended) this.#worker.postMessage(remark, moved)
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    this.#failAll(new XcareError('INTERRUPTED', 'the thread is closed'))
+    this.#end(new XcareError('INTERRUPTED', 'the thread that seals and opens records is closed'))
     await this.#worker.terminate()
   }
 
@@ -100,9 +103,9 @@ class CoderThread {
     waiting?.reject(new XcareError(isErrorCode(code) ? code : 'INTERNAL', sentence))
   }
 
-  #failAll(cause: unknown): void {
-    for (const { reject } of this.#waiting.values())
-      reject(new XcareError('INTERNAL', 'the thread that seals and opens records ended', { cause }))
+  #end(error: XcareError): void {
+    this.#ended ??= error
+    for (const { reject } of this.#waiting.values()) reject(this.#ended)
     this.#waiting.clear()
   }
 }

@@ -1,0 +1,109 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { systemRandom } from '../../src/crypto/random.ts'
+import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
+import { SHARE_AT, SHARE_BYTES } from '../../src/fragment/header.ts'
+import { layoutOf } from '../../src/fragment/layout.ts'
+import { buildManifest } from '../../src/fragment/manifest.ts'
+import { rangeLeaves } from '../../src/fragment/range.ts'
+import type { Coder, RangePart } from '../../src/light-node/coder.ts'
+import { localCoder } from '../../src/light-node/coder-local.ts'
+import { LEAF_BYTES } from '../../src/limits.ts'
+import { startCoder } from '../../src/sdk/coder/coder-thread.ts'
+import { codeOf } from './scratch.ts'
+
+const coders: Coder[] = []
+const started = () => {
+  const coder = startCoder()
+  coders.push(coder)
+  return coder
+}
+afterAll(() => Promise.all(coders.map((coder) => coder.close())))
+
+const PLAIN = Uint8Array.from({ length: 900_000 }, (_, at) => (at * 31 + (at >> 9)) & 0xff)
+const [K, N] = [4, 7]
+
+async function sealedBy(coder: Coder) {
+  const owner = signingKeyFromSeed(systemRandom.bytes(32))
+  const custodyKey = systemRandom.bytes(32)
+  const layout = layoutOf(PLAIN.length, K, N)
+  const named = { objectId: systemRandom.bytes(32), version: 1, ownerKey: owner.publicKey }
+  const stream = await coder.seal({ ...named, custodyKey, layout, length: PLAIN.length })
+  const stripes = [
+    ...(await stream.write(PLAIN.slice(0, 500_000))),
+    ...(await stream.write(PLAIN.slice(500_000))),
+  ]
+  const content = {
+    name: 'a',
+    mediaType: 'text/plain',
+    length: PLAIN.length,
+    kind: 'record',
+    createdMs: 1,
+  } as const
+  const end = await stream.finish(content)
+  stripes.push(...end.stripes)
+  stream.close()
+  const manifest = buildManifest(end.written, { network: 'n', custodyEpoch: 1, sealed: end.sealed }, owner)
+  const size = stripes[0]!.bytes.length / N
+  const fragment = (stripe: number, column: number) =>
+    stripes[stripe]!.bytes.slice(column * size, (column + 1) * size)
+  const shares = stripes.map((_, stripe) =>
+    [0, 1, 2, 3].map((column) => fragment(stripe, column).slice(SHARE_AT, SHARE_AT + SHARE_BYTES)),
+  )
+  return { manifest, custodyKey, layout, shares, fragment }
+}
+
+describe('the thread that seals and opens', () => {
+  test('what one thread sealed another opens, and so does this one', async () => {
+    const object = await sealedBy(started())
+    for (const coder of [started(), localCoder(systemRandom)]) {
+      const opened = await coder.open(object.manifest, object.custodyKey, object.shares)
+      const pieces: Uint8Array[] = []
+      for (let stripe = 0; stripe < object.layout.stripes; stripe++) {
+        const columns = Array.from({ length: N }, (_, at) => (at < 3 ? null : object.fragment(stripe, at)))
+        pieces.push((await opened.openStripe(stripe, columns)).slice())
+      }
+      opened.close()
+      expect(Buffer.concat(pieces).equals(PLAIN)).toBe(true)
+    }
+  })
+
+  test('ranges, from leaves and from whole fragments of a stripe that lost its data columns', async () => {
+    const { manifest, custodyKey, layout, shares, fragment } = await sealedBy(started())
+    const opened = await started().open(manifest, custodyKey, shares)
+    const [offset, length] = [215_000, 60_000]
+    const parts: RangePart[] = rangeLeaves(layout, offset, length).map((run) => {
+      const { stripe, column, firstLeaf, leafCount } = run
+      if (stripe === 1) {
+        const fragments = Array.from({ length: N }, (_, at) => (at < N - K ? null : fragment(stripe, at)))
+        return { stripe, fragments }
+      }
+      const from = firstLeaf * LEAF_BYTES
+      return { run, bytes: fragment(stripe, column).subarray(from, from + leafCount * LEAF_BYTES) }
+    })
+    const kinds = new Set(parts.map((part) => 'run' in part))
+    expect(kinds.size).toBe(2)
+    const read = await opened.openRange(offset, length, parts)
+    expect(Buffer.from(read).equals(PLAIN.subarray(offset, offset + length))).toBe(true)
+    expect(await codeOf(() => opened.openRange(0, 10, parts))).toBe('TOO_FEW_FRAGMENTS')
+    expect(await codeOf(() => opened.openRange(PLAIN.length, 10, parts))).toBe('USAGE')
+    opened.close()
+  })
+
+  test('errors keep their code on the way back', async () => {
+    const object = await sealedBy(started())
+    const wrong = systemRandom.bytes(32)
+    const coder = started()
+    expect(await codeOf(() => coder.open(object.manifest, wrong, object.shares))).toBe('INTEGRITY')
+    const opened = await coder.open(object.manifest, object.custodyKey, object.shares)
+    opened.close()
+    expect(await codeOf(() => opened.openStripe(0, []))).toBe('INTERNAL')
+  })
+
+  test('whoever waits when it is closed is told, and whoever asks later', async () => {
+    const coder = started()
+    const waiting = codeOf(() => sealedBy(coder))
+    await coder.close()
+    expect(await waiting).toBe('INTERRUPTED')
+    expect(await codeOf(() => sealedBy(coder))).toBe('INTERRUPTED')
+  })
+})
