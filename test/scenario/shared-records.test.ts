@@ -81,7 +81,8 @@ describe.skipIf(data === null)('real-format records through real processes (need
     const some = files.filter((file) => file.endsWith('.json')).slice(0, 3)
     const put = await net.run('put', ...some)
     const ids = (put.result.objects as { objectId: string }[]).map(({ objectId }) => objectId)
-    const bundle = await net.run('put', '--bundle', 'visits', ...some)
+    const bundle = await net.run('put', '--bundle', ...some)
+    expect(bundle.result.objects).toHaveLength(1)
     const id = (bundle.result.objects as { objectId: string }[])[0]!.objectId
     for (const [at, file] of some.entries()) {
       const single = net.path(`single-${at}`)

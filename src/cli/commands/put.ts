@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { profileNamed } from '../../fragment/profile.ts'
 import { putBundle, putRecord, type StoredRecord } from '../../light-node/put-record.ts'
@@ -7,7 +8,8 @@ import { withLightNode } from '../light-node.ts'
 
 interface PutOptions {
   profile: string
-  bundle?: string | true
+  bundle?: boolean
+  name: string
 }
 
 /** Adds `put`: stores files as records. */
@@ -17,7 +19,8 @@ export function addPutCommand(program: Command): void {
     .description('store files as records, one each, or all in one with --bundle')
     .argument('<file...>')
     .option('--profile <name>', 'grid, open, deep, or K/N', 'grid')
-    .option('--bundle [name]', 'pack all files in one object; each can be read by itself')
+    .option('--bundle', 'pack all files in one object; each can be read by itself')
+    .option('--name <name>', 'what to call the bundle', 'bundle')
     .action(action(put))
 }
 
@@ -28,30 +31,27 @@ async function put(
 ): Promise<Record<string, unknown>> {
   const profile = profileNamed(options.profile)
   // All files are looked at first, so that a typo in the last one does not leave the first ones stored.
-  const bundled = options.bundle !== undefined
-  const sources = await Promise.all(
-    files.map((file) => fileSource(file, bundled ? recordNameOf(file) : undefined)),
-  )
+  const bundled = options.bundle === true
+  const names = bundled ? bundleNames(files) : []
+  const sources = await Promise.all(files.map((file, at) => fileSource(file, names[at])))
   return withLightNode(invocation, async (node) => {
     const stored: StoredRecord[] = []
     const keep = (record: StoredRecord) => {
       stored.push(record)
       invocation.out.event({ type: 'stored', ...factsOf(record) })
     }
-    if (bundled) {
-      const name = typeof options.bundle === 'string' ? options.bundle : 'bundle'
-      keep(await putBundle(node.ports, name, sources, profile))
-    } else for (const source of sources) keep(await putRecord(node.ports, source, profile))
+    if (bundled) keep(await putBundle(node.ports, options.name, sources, profile))
+    else for (const source of sources) keep(await putRecord(node.ports, source, profile))
     return { objects: stored.map(factsOf) }
   })
 }
 
-/** Files of one bundle keep their relative paths, so that equal names in two folders stay apart. */
-function recordNameOf(path: string): string {
-  return path
-    .split('/')
-    .filter((segment) => segment !== '' && segment !== '.' && segment !== '..')
-    .join('/')
+/** Files of one bundle keep their paths below the folder they share, so that equal names in two folders stay apart. */
+export function bundleNames(paths: string[]): string[] {
+  const split = paths.map((path) => resolve(path).split('/').slice(1))
+  const sharesFirst = () => split.every((segments) => segments.length > 1 && segments[0] === split[0]![0])
+  while (sharesFirst()) for (const segments of split) segments.shift()
+  return split.map((segments) => segments.join('/'))
 }
 
 /** What the events and the result say of a stored record. */
