@@ -197,7 +197,6 @@ async function permission(stage: Stage, owner: LightNode, reader: LightNode, rec
   await readOne(out, reader, record)
   out.event({ type: 'step', text: 'Take the permission back' })
   await revokeGrant(owner.ports, grantId)
-  await owner.wallet.vault.markRevoked(grantId)
   const refusal = await untilRefused(reader, record)
   out.event({ type: 'refused', grantId: toHex(grantId), code: refusal.code, message: refusal.message })
   out.event({ type: 'fact', text: `"${READER}" asks again: ${refusal.message}` })

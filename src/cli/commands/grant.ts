@@ -68,23 +68,14 @@ export interface GrantWords {
   untilMs: number
 }
 
-/** Gives a permission for own records, all their parts included, and keeps it in the vault. @throws XcareError NOT_FOUND for records that are not the wallet's. */
+/** Gives a permission for own records, all their parts included. @throws XcareError NOT_FOUND for records that are not the wallet's. */
 export async function giveGrant(node: LightNode, wish: GrantWords): Promise<GivenGrant> {
-  const { ports, wallet } = node
-  const { did, ids, purpose, untilMs } = wish
+  const { ports } = node
+  const { did, name, ids, purpose, untilMs } = wish
   const objects = ids.flatMap((id) => ownObjects(node, id))
   const { guardians } = await readNetworkView(ports.ledger, null)
-  const given = await issueGrant(ports, guardians, {
-    to: await readIdentity(ports.ledger, did),
-    objects,
-    purpose,
-    untilMs,
-  })
-  const { grantId, notBeforeMs, notAfterMs } = given.held.grant
-  const objectIds = objects.map(({ objectId }) => objectId)
-  const told = { granteeDid: did, granteeName: wish.name, purpose }
-  await wallet.vault.addIssued({ grantId, ...told, objectIds, notBeforeMs, notAfterMs, revoked: false })
-  return given
+  const to = await readIdentity(ports.ledger, did)
+  return issueGrant(ports, guardians, { to, name, objects, purpose, untilMs })
 }
 
 function ownObjects({ wallet }: LightNode, id: Uint8Array): { objectId: Uint8Array; name: string }[] {
@@ -107,7 +98,6 @@ async function revoke(invocation: Invocation, id: string): Promise<Record<string
     if (!wallet.vault.issued().some((issued) => toHex(issued.grantId) === id))
       throw new XcareError('NOT_FOUND', 'this wallet gave no such permission')
     await revokeGrant(ports, grantId)
-    await wallet.vault.markRevoked(grantId)
     return {
       grantId: id,
       text: 'Taken back. What was read before cannot be unread; from now on guardians refuse.',
