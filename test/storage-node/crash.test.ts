@@ -114,7 +114,9 @@ function explore(faults: DiskFaults, states: number): { tried: number; broken: s
   return { tried, broken: null }
 }
 
-test(`no power failure loses what was acknowledged (${STATES} states)`, { timeout: 600_000 }, () => {
+test(`no power failure loses what was acknowledged (${STATES} states)`, {
+  timeout: 60_000 + STATES * 60,
+}, () => {
   expect(explore({}, STATES)).toEqual({ tried: STATES, broken: null })
 })
 
