@@ -58,8 +58,9 @@ export async function playStory(stage: Stage): Promise<Record<string, unknown>> 
     const lost = await loseNodes(stage, PROFILES.grid.n - PROFILES.grid.k)
     await readAll(stage, owner, records, `Read back without them`)
     await permission(stage, owner, reader, records[0]!)
-    await showNotices(stage, owner)
-    await Promise.all(lost.map((role) => startProcess(role)))
+    // The lost nodes come back while the notices are read.
+    const back = Promise.all(lost.map((role) => startProcess(role)))
+    await Promise.all([showNotices(stage, owner), back])
     const bytes = records.reduce((sum, { stored }) => sum + stored.bytes, 0)
     out.event({ type: 'step', text: 'What was lost' })
     out.event({

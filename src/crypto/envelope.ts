@@ -1,4 +1,3 @@
-import * as noble from '@panva/hpke-noble'
 import * as hpke from 'hpke'
 import { native } from '#native'
 import { concat, equalBytes, utf8 } from '../bytes.ts'
@@ -45,9 +44,11 @@ export interface Envelopes {
 
 /** @param xwing the key encapsulation to use. @returns envelopes over it; all give and take the same format. */
 export function envelopesOver(xwing: XWing): Envelopes {
-  // Pages outside a secure context have no WebCrypto.
-  const library = globalThis.crypto?.subtle ? hpke : noble
-  const suite = new hpke.CipherSuite(() => xwingKem(xwing), library.KDF_HKDF_SHA256, library.AEAD_AES_256_GCM)
+  let loading: Promise<hpke.CipherSuite> | null = null
+  const suiteOnce = () => {
+    loading ??= suiteOver(xwing)
+    return loading
+  }
   return {
     async kemKeyFromSeed(seed) {
       if (seed.length !== XWING_SEED_BYTES)
@@ -58,6 +59,7 @@ export function envelopesOver(xwing: XWing): Envelopes {
         async open(envelope, info, aad) {
           const { enc, ciphertext } = splitEnvelope(envelope)
           try {
+            const suite = await suiteOnce()
             return await suite.Open(privateKey, enc, ciphertext, { info: utf8(info), aad })
           } catch (cause) {
             throw new XcareError(
@@ -74,6 +76,7 @@ export function envelopesOver(xwing: XWing): Envelopes {
         throw new XcareError('MALFORMED', `an envelope's public key has 1216 bytes, got ${publicKey.length}`)
       try {
         const options = { info: utf8(info), aad }
+        const suite = await suiteOnce()
         const sealed = await suite.Seal(publicHandle(publicKey), plaintext, options)
         return concat(SUITE, sealed.encapsulatedSecret, sealed.ciphertext)
       } catch (cause) {
@@ -81,6 +84,14 @@ export function envelopesOver(xwing: XWing): Envelopes {
       }
     },
   }
+}
+
+/** Pages outside a secure context have no WebCrypto; only they load the library that does without, which takes a while. */
+async function suiteOver(xwing: XWing): Promise<hpke.CipherSuite> {
+  const { KDF_HKDF_SHA256, AEAD_AES_256_GCM } = globalThis.crypto?.subtle
+    ? hpke
+    : await import('@panva/hpke-noble')
+  return new hpke.CipherSuite(() => xwingKem(xwing), KDF_HKDF_SHA256, AEAD_AES_256_GCM)
 }
 
 function splitEnvelope(envelope: Uint8Array): { enc: Uint8Array; ciphertext: Uint8Array } {
