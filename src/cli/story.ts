@@ -36,6 +36,8 @@ export interface Stage {
   network: NetworkFile
   sources: RecordSource[]
   out: Output
+  /** Whether the lost nodes are started again: not when everything ends with the story. */
+  stays: boolean
 }
 
 interface Kept {
@@ -59,13 +61,13 @@ export async function playStory(stage: Stage): Promise<Record<string, unknown>> 
     await readAll(stage, owner, records, `Read back without them`)
     await permission(stage, owner, reader, records[0]!)
     // The lost nodes come back while the notices are read.
-    const back = Promise.all(lost.map((role) => startProcess(role)))
+    const back = stage.stays ? Promise.all(lost.map((role) => startProcess(role))) : null
     await Promise.all([showNotices(stage, owner), back])
     const bytes = records.reduce((sum, { stored }) => sum + stored.bytes, 0)
     out.event({ type: 'step', text: 'What was lost' })
     out.event({
       type: 'fact',
-      text: `Nothing: 0 of ${sizeOf(bytes)}. The ${lost.length} storage nodes are back.`,
+      text: `Nothing: 0 of ${sizeOf(bytes)}. ${stage.stays ? `The ${lost.length} storage nodes are back.` : `The ${lost.length} storage nodes come back with the next start.`}`,
     })
     showNextSteps(stage)
     return {

@@ -51,7 +51,7 @@ async function up(
   })
   try {
     const network = await startNetwork(folder, { ...LOCAL_SIZE, nodes }, out.event)
-    const told = await playStory({ folder, network, sources, out })
+    const told = await playStory({ folder, network, sources, out, stays: wasRunning || !options.once })
     if (options.once || wasRunning) return told
     out.result(told)
     invocation.atInterrupt = null
