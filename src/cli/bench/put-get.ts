@@ -3,6 +3,7 @@ import { layoutOf } from '../../fragment/layout.ts'
 import { profileFor } from '../../fragment/profile.ts'
 import { openRecord } from '../../light-node/get-record.ts'
 import { putRecord } from '../../light-node/put-record.ts'
+import { systemClock } from '../../sdk/clock.ts'
 import { rolesOf } from '../../sdk/network/local-network.ts'
 import type { NetworkFolder } from '../../sdk/network/network-folder.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
@@ -29,6 +30,21 @@ export interface Passage {
   mbPerSecond: number
   fragmentsPerSecond: number
   cpuSecondsPerGB: number
+}
+
+const SETTLED_LOAD = 0.2
+const SETTLE_STEP_MS = 1_000
+const SETTLE_STEPS_MAX = 30
+
+/** Waits until the network's processes together use less than a fifth of a core: they get to know each other after a start. */
+export async function untilSettled(folder: NetworkFolder): Promise<void> {
+  const pids = await processesOf(folder)
+  const used = () => pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
+  for (let step = 0; step < SETTLE_STEPS_MAX; step++) {
+    const before = used()
+    await systemClock.sleep(SETTLE_STEP_MS)
+    if (used() - before < (SETTLED_LOAD * SETTLE_STEP_MS) / 1000) return
+  }
 }
 
 /** Puts and gets `bytes` random bytes with this shape and compares them. @throws XcareError as put and get; an Error when the bytes differ. */
