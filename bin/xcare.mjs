@@ -2,9 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { runNode } from './node24.mjs'
 
-// Records pass through in large buffers: a small nursery lets go of them early and keeps the process small; helper threads
-// of the collector cost more than they save where a dozen processes share two cores.
-const MEMORY = ['--max-semi-space-size=2', '--single-threaded-gc']
+// Records pass through in large buffers: a small nursery lets go of them early, which keeps a put or get of any size below 300 MiB.
+const MEMORY = ['--max-semi-space-size=1']
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 runNode([...MEMORY, program, ...process.argv.slice(2)])
