@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
+import { XcareError } from '../errors.ts'
 import { registerIdentity } from '../light-node/identity.ts'
-import { networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
+import { type NetworkFolder, networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
+import { runningRole } from '../sdk/roles/role.ts'
 import { type OpenWallet, openWallet } from '../sdk/wallet.ts'
 import type { Invocation } from './invocation.ts'
 import { passphraseOf } from './passphrase.ts'
@@ -21,6 +24,10 @@ export async function withLightNode<T>(
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
   const wallet = await withWallet(invocation, passphrase)
+  await requireChain(folder).catch(async (error: unknown) => {
+    await wallet.close()
+    throw error
+  })
   const node = await openLightNode({
     network,
     wallet,
@@ -34,6 +41,14 @@ export async function withLightNode<T>(
   } finally {
     await node.close()
   }
+}
+
+/** A local network that was taken down is not a broken connection, and needs another next step. */
+async function requireChain(folder: NetworkFolder): Promise<void> {
+  if (!existsSync(folder.anchor) || (await runningRole(folder.anchor))) return
+  throw new XcareError('OFFLINE', `the network in ${folder.root} is not running`, {
+    next: `start it with \`npx xcare up --dir ${folder.root}\`; what it keeps is there`,
+  })
 }
 
 const KNOWN_MARKER = 'identity-registered'

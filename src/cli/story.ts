@@ -242,10 +242,11 @@ async function showNotices({ out }: Stage, { ports, wallet }: LightNode): Promis
   }
 }
 
-function showNextSteps({ folder, out }: Stage): void {
+function showNextSteps({ folder, out, stays }: Stage): void {
   const dir = folder.root === networkDefault() ? '' : ` --dir ${folder.root}`
   out.event({ type: 'step', text: 'Where to go next' })
   for (const line of [
+    ...(stays ? [] : [`npx xcare up${dir}            bring the network up again, with all it keeps`]),
     `npx xcare put FILE${dir}      store a file of yours`,
     `npx xcare ls${dir}            your records`,
     `npx xcare status${dir}        what runs here`,

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { identityKey } from '../../src/chain-anchor/app/keys.ts'
+import { buildTx, validUntil } from '../../src/chain-anchor/app/tx.ts'
 import { relayChainGossip } from '../../src/chain-anchor/light/relay.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { PROFILES } from '../../src/fragment/profile.ts'
+import { identityOf } from '../../src/identity/keypair.ts'
 import { objectIdToBytes } from '../../src/ids.ts'
 import { locateObject } from '../../src/light-node/locate.ts'
 import { addressOf, readNetworkView } from '../../src/light-node/network-view.ts'
@@ -15,7 +18,7 @@ import { startNetwork } from '../../src/sdk/network/start-network.ts'
 import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
 import { inMemory } from '../../src/sdk/sample/sample-patient.ts'
 import { keptWallet } from '../../src/sdk/wallet.ts'
-import { TOPICS } from '../../src/wire/topics.ts'
+import { TOPICS, TXS_TOPIC } from '../../src/wire/topics.ts'
 import { TestNetwork } from './network.ts'
 
 const net = new TestNetwork()
@@ -73,6 +76,35 @@ describe('inside a local network', () => {
       expect(await heard).toBeGreaterThan(2)
     } finally {
       await listener.stop()
+    }
+  }, 60_000)
+
+  test('a transaction travels by gossip from a peer that knows storage nodes only to the chain', async () => {
+    const { did, inception, keys } = await identityOf(systemRandom.bytes(32), network.network)
+    const { height } = await node.ports.ledger.head(30_000)
+    const tx = buildTx({
+      chainId: network.network,
+      uniqueId: systemRandom.bytes(16),
+      validUntilHeight: validUntil(height),
+      messages: [{ type: 'identity.register', did, inception }],
+      signers: [keys.signing],
+    })
+    const teller = await startPeer({ seed: systemRandom.bytes(32), listen: [], topics: TOPICS })
+    try {
+      relayChainGossip(teller.broadcast, network.network)
+      const { nodes } = await readNetworkView(node.ports.ledger, null)
+      await Promise.all(
+        nodes.slice(-3).map((to) => teller.connect(addressOf(to), AbortSignal.timeout(10_000))),
+      )
+      let known: Uint8Array | null = null
+      for (let attempt = 0; attempt < 30 && !known; attempt++) {
+        await teller.broadcast.publish(TXS_TOPIC, tx)
+        await node.ports.clock.sleep(500)
+        known = (await node.ports.ledger.read(identityKey(did), 30_000)).value
+      }
+      expect(known).not.toBeNull()
+    } finally {
+      await teller.stop()
     }
   }, 60_000)
 
