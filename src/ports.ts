@@ -66,7 +66,8 @@ export interface Directory {
 
 /** Gossip: small signed payloads to everyone who listens. */
 export interface Broadcast {
-  publish(topic: string, payload: Uint8Array): Promise<void>
+  /** @returns how many peers it went to. 0 while nobody is known to listen: then it was not sent, and may be published again. */
+  publish(topic: string, payload: Uint8Array): Promise<number>
   /** `accept` returns whether the payload is valid and may travel on. */
   subscribe(topic: string, accept: (payload: Uint8Array) => boolean | Promise<boolean>): void
 }

@@ -91,7 +91,10 @@ export function openBroadcast(service: unknown, topics: readonly string[]): Broa
       assert(topics.includes(topic), `this peer does not carry the topic "${topic}"`)
       if (payload.length > GOSSIP_BYTES_MAX)
         throw new XcareError('MALFORMED', `a notice of ${payload.length} bytes is too large to broadcast`)
-      await gossip.publish(topic, payload)
+      // What gossip was given once it takes for a duplicate later, also when nobody was there to hear it.
+      if (gossip.getSubscribers(topic).length === 0) return 0
+      const { recipients } = await gossip.publish(topic, payload)
+      return recipients.length
     },
     subscribe(topic, accept) {
       assert(topics.includes(topic), `this peer does not carry the topic "${topic}"`)

@@ -65,7 +65,10 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
 
 /** The broadcast of a peer without topics. */
 const silentBroadcast: Broadcast = {
-  publish: async (topic) => assert(false, `this peer does not carry the topic "${topic}"`),
+  publish: async (topic) => {
+    assert(false, `this peer does not carry the topic "${topic}"`)
+    return 0
+  },
   subscribe: (topic) => assert(false, `this peer does not carry the topic "${topic}"`),
 }
 

@@ -241,7 +241,7 @@ export class World {
   }
 
   readonly #broadcast: Broadcast = {
-    publish: async (_, payload) => void this.notices.push(payload),
+    publish: async (_, payload) => this.notices.push(payload),
     subscribe: () => {},
   }
 }

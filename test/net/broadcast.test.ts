@@ -33,8 +33,22 @@ async function repeat(
 describe('broadcast', () => {
   test('says something to nobody without an error', async () => {
     const alone = await ourPeer(1, { topics: TOPICS })
-    await alone.broadcast.publish('txs', utf8('anyone?'))
-    await alone.broadcast.publish('txs', utf8('anyone?'))
+    expect(await alone.broadcast.publish('txs', utf8('anyone?'))).toBe(0)
+    expect(await alone.broadcast.publish('txs', utf8('anyone?'))).toBe(0)
+  })
+
+  test('what nobody heard is not a duplicate for those who come later', async () => {
+    const early = await ourPeer(1, { topics: TOPICS })
+    expect(await early.broadcast.publish('txs', utf8('again'))).toBe(0)
+    const late = await ourPeer(2, { topics: TOPICS })
+    const heard: string[] = []
+    late.broadcast.subscribe('txs', (payload) => heard.push(new TextDecoder().decode(payload)) > 0)
+    await early.connect(address(late), soon())
+    for (let round = 0; heard.length === 0 && round < 150; round++) {
+      await early.broadcast.publish('txs', utf8('again'))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(heard).toEqual(['again'])
   })
 
   test('carries what the middle accepts, drops what it rejects or cannot judge', async () => {

@@ -97,11 +97,13 @@ describe('inside a local network', () => {
         nodes.slice(-3).map((to) => teller.connect(addressOf(to), AbortSignal.timeout(10_000))),
       )
       let known: Uint8Array | null = null
+      let told = false
       for (let attempt = 0; attempt < 30 && !known; attempt++) {
-        await teller.broadcast.publish(TXS_TOPIC, tx)
+        told ||= (await teller.broadcast.publish(TXS_TOPIC, tx)) > 0
         await node.ports.clock.sleep(500)
         known = (await node.ports.ledger.read(identityKey(did), 30_000)).value
       }
+      expect(told).toBe(true)
       expect(known).not.toBeNull()
     } finally {
       await teller.stop()
