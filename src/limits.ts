@@ -59,8 +59,6 @@ export const VOLUME_BLOCK_BYTES = 4 * KIB
 /** Records and their bytes in one commit of a storage node, at most. */
 export const COMMIT_RECORDS_MAX = 1024
 export const COMMIT_BYTES_MAX = 4 * MIB
-/** A storage node reads this much at a time where fragments lie side by side. */
-export const READ_RUN_BYTES = MIB
 /** A put that was not finished is forgotten after this long. */
 export const PUT_ABANDONED_MS = 3600 * 1000
 /** Puts under way on one storage node, and streams of one peer and of all peers it serves, at most. */

@@ -48,7 +48,7 @@ const percent = (part: number, whole: number) => (whole > 0 ? Math.floor((100 * 
 const PASSING: Record<string, Say> = {
   'put-progress': ({ bytes, of }) => `storing  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
   'get-progress': ({ bytes, of }) => `reading  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
-  'column-away': ({ node }) => `storage node ${short(node)} is away, asking the next`,
+  'node-away': ({ node }) => `storage node ${short(node)} is away, asking the next`,
   starting: ({ text }) => text,
 }
 
@@ -64,8 +64,8 @@ const LASTING: Record<string, Say> = {
   part: ({ kind, name, running, pid }) =>
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,
   notice: ({ text }) => text,
-  'column-failed': ({ node, message }) => `note: storage node ${short(node)} was left out: ${message}`,
-  'column-dropped': ({ node, message }) =>
+  'node-failed': ({ node, message }) => `note: storage node ${short(node)} was left out: ${message}`,
+  'node-dropped': ({ node, message }) =>
     `note: storage node ${short(node)} did not take its part: ${message}`,
   'manifest-refused': ({ node, message }) => `note: storage node ${short(node)}: ${message}`,
   'guardian-refused': ({ guardian, message }) => `note: guardian ${short(guardian)}: ${message}`,

@@ -6,8 +6,8 @@ import type { ObjectId } from '../ids.ts'
 import type { Ledger, Progress } from '../ports.ts'
 import type { Coder, OpenStream } from './coder.ts'
 import { checkAnchored } from './columns/anchored-manifest.ts'
-import { ColumnLanes } from './columns/column-lanes.ts'
-import { type ColumnPorts, ColumnSet } from './columns/column-set.ts'
+import { type ColumnPorts, Holders } from './columns/holders.ts'
+import { ObjectColumns } from './columns/object-columns.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
 
 /** What a get needs of the world. */
@@ -24,7 +24,7 @@ export type CustodyKeySource = (located: LocatedObject) => Promise<Uint8Array>
 export interface OpenedObject {
   sealed: SealedManifest
   layout: Layout
-  lanes: ColumnLanes
+  columns: ObjectColumns
   stream: OpenStream
   progress: Progress
   /** Ends all streams. */
@@ -44,12 +44,12 @@ export async function openObject(
   const located = await locateObject(ports.ledger, objectId)
   const custodyKey = await custodyKeyOf(located)
   checkCustodyKey(located.record.objectId, located.custody.kcv, custodyKey)
-  const columns = new ColumnSet(ports, located)
+  const holders = new Holders(ports, located)
+  const { manifest, bytes } = await holders.manifest(ports.network)
+  checkAnchored(manifest, located)
+  const columns = new ObjectColumns(holders, manifest)
   try {
-    const { manifest, bytes } = await columns.manifest(ports.network)
-    checkAnchored(manifest, located)
-    const lanes = new ColumnLanes(columns, manifest)
-    const stream = await unlock(ports.coder, bytes, custodyKey, lanes)
+    const stream = await unlock(ports.coder, bytes, custodyKey, columns)
     const close = () => {
       stream.close()
       columns.close()
@@ -57,7 +57,7 @@ export async function openObject(
     return {
       sealed: stream.sealed,
       layout: layoutFrom(manifest),
-      lanes,
+      columns,
       stream,
       progress: ports.progress,
       close,
@@ -73,14 +73,14 @@ async function unlock(
   coder: Coder,
   manifest: Uint8Array,
   custodyKey: Uint8Array,
-  lanes: ColumnLanes,
+  columns: ObjectColumns,
 ): Promise<OpenStream> {
-  const shares = await lanes.shares()
+  const shares = await columns.shares()
   try {
     return await coder.open(manifest, custodyKey, shares)
   } catch (error) {
     if (asXcareError(error).code !== 'INTEGRITY') throw error
-    return coder.open(manifest, custodyKey, await lanes.provenShares())
+    return coder.open(manifest, custodyKey, await columns.provenShares())
   }
 }
 
@@ -91,7 +91,7 @@ async function unlock(
 export async function* readContent({
   sealed,
   layout,
-  lanes,
+  columns,
   stream,
   progress,
   close,
@@ -99,11 +99,11 @@ export async function* readContent({
   const { stripes } = layout
   let done = 0
   try {
-    let coming = lanes.stripe(0, stripes)
+    let coming = columns.stripe(0, stripes)
     for (let stripe = 0; stripe < stripes; stripe++) {
       const fragments = await coming
       if (stripe + 1 < stripes) {
-        coming = lanes.stripe(stripe + 1, stripes)
+        coming = columns.stripe(stripe + 1, stripes)
         // It is awaited a turn later; until then its failure must not count as unhandled.
         coming.catch(() => {})
       }

@@ -11,7 +11,7 @@ import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, Random } from '../ports.ts'
 import { PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
-import { type ColumnTarget, ColumnUploads, type UploadPorts } from './columns/column-uploads.ts'
+import { NodeUploads, type UploadPorts, type UploadTarget } from './columns/node-uploads.ts'
 import { type DepositPorts, depositShares } from './guardians/deposit.ts'
 import { planColumns } from './locate.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
@@ -71,15 +71,15 @@ const FIRST_CUSTODY_EPOCH = 1
 export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
   const plan = await planPut(ports, profile)
   const layout = layoutOf(source.length, profile.k, profile.n)
-  const uploads = await ColumnUploads.open(ports, profile, targetsOf(ports, plan, layout))
+  const uploads = await NodeUploads.open(ports, profile, targetsOf(ports, plan, layout))
   try {
     const { objectId, ownerKey, custodyKey } = plan
     const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
     const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
     const bytes = await sendAll(ports, plan, source, sealing, uploads).finally(() => sealing.close())
     const { manifest } = verifyManifest(bytes, ports.network)
-    const columns = await uploads.finish(bytes, (column, receipt) =>
-      checkReceipt(receipt, manifest, column, plan.keepers[column]!),
+    const columns = await uploads.finish(bytes, (columns, receipt) =>
+      checkReceipt(receipt, manifest, columns, plan.keepers[columns[0]!]!),
     )
     return await anchor(ports, plan, bytes, columns)
   } catch (error) {
@@ -129,27 +129,24 @@ function chooseGuardians(all: GuardianValue[], profile: Profile, random: Random)
   return [...chosen.values()]
 }
 
+/** One target a node, with all its columns. */
 function targetsOf(
   ports: PutPorts,
   plan: Plan,
-  layout: { shardBytes: number; stripes: number },
-): ColumnTarget[] {
+  { shardBytes, stripes }: { shardBytes: number; stripes: number },
+): UploadTarget[] {
   const { objectId, ownerKey, profile } = plan
-  const { shardBytes, stripes } = layout
-  return plan.keepers.map((keeper, column) => {
-    const fields = {
-      objectId,
-      version: FIRST_VERSION,
-      column,
-      k: profile.k,
-      n: profile.n,
-      shardBytes,
-      stripes,
-    }
-    const order = { ...fields, ownerKey: ownerKey.publicKey }
+  const byNode = new Map<NodeValue, number[]>()
+  for (const [column, keeper] of plan.keepers.entries()) {
+    const columns = byNode.get(keeper)
+    if (columns) columns.push(column)
+    else byNode.set(keeper, [column])
+  }
+  return [...byNode].map(([keeper, columns]) => {
+    const layout = { k: profile.k, n: profile.n, shardBytes, stripes }
+    const order = { objectId, version: FIRST_VERSION, columns, ...layout, ownerKey: ownerKey.publicKey }
     const signed = putOrderBytes({ network: ports.network, nodeId: keeper.nodeId as NodeId, ...order })
     return {
-      column,
       peer: addressOf(keeper),
       order: { ...order, signature: ownerKey.sign(PUT_DOMAIN, signed) },
     }
@@ -161,7 +158,7 @@ async function sendAll(
   plan: Plan,
   source: PutSource,
   sealing: SealStream,
-  uploads: ColumnUploads,
+  uploads: NodeUploads,
 ): Promise<Uint8Array> {
   let bytes = 0
   for await (const plain of source.read()) {

@@ -47,14 +47,14 @@ export async function readBundleRecord(object: OpenedObject, entry: BundleEntry)
 
 async function readSlice(object: OpenedObject, offset: number, length: number): Promise<Uint8Array> {
   if (length === 0) return new Uint8Array(0)
-  const { layout, lanes, stream } = object
+  const { layout, columns, stream } = object
   const runs = rangeLeaves(layout, offset, length)
-  const read = await lanes.leaves(runs.filter(({ stripe }) => !isMostOf(object, runs, stripe)))
+  const read = await columns.leaves(runs.filter(({ stripe }) => !isMostOf(object, runs, stripe)))
   const parts: RangePart[] = [...read]
   const found = new Set(read.map(({ run }) => run))
   const others = new Set(runs.filter((run) => !found.has(run)).map(({ stripe }) => stripe))
   for (const stripe of [...others].sort((a, b) => a - b))
-    parts.push({ stripe, fragments: await lanes.stripe(stripe, stripe + 1) })
+    parts.push({ stripe, fragments: await columns.stripe(stripe, stripe + 1) })
   return stream.openRange(offset, length, parts)
 }
 

@@ -32,10 +32,10 @@ export interface PutFacts {
   knownOwner: Uint8Array | null
   /** Newest version that this owner deleted here; 0 for none. */
   deletedVersion: number
-  /** Whether this very column is complete. */
+  /** Whether all these columns are complete. */
   isComplete: boolean
-  /** Layout under which this column was begun, or null. */
-  begunAs: { k: number; n: number; shardBytes: number; stripes: number } | null
+  /** Layouts under which some of these columns were begun. */
+  begunAs: { k: number; n: number; shardBytes: number; stripes: number }[]
   /** Other columns of this version held or under way here. */
   otherColumns: number
   /** Bytes this put will take, and bytes still free under the quota. */
@@ -44,7 +44,7 @@ export interface PutFacts {
 }
 
 /**
- * Decides whether a put of one column may begin.
+ * Decides whether a put of columns may begin.
  * @throws XcareError MALFORMED for an impossible layout, REFUSED with the reason, QUOTA_FULL, NO_SPACE, BUSY.
  */
 export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
@@ -59,10 +59,10 @@ export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
   if (facts.knownOwner && !equalBytes(facts.knownOwner, order.ownerKey))
     throw refused('the object belongs to another owner')
   if (order.version <= facts.deletedVersion) throw refused('the owner has deleted this version')
-  if (facts.begunAs && !sameLayout(order, facts.begunAs))
+  if (facts.begunAs.some((begun) => !sameLayout(order, begun)))
     throw refused('the column was begun with another layout')
   if (facts.isComplete) return
-  if (facts.otherColumns >= columnsPerNodeMax(k))
+  if (facts.otherColumns + order.columns.length > columnsPerNodeMax(k))
     throw refused(`this node may hold ${columnsPerNodeMax(k)} columns of the object`)
   if (facts.readOnly !== null) throw new XcareError('NO_SPACE', facts.readOnly)
   if (facts.openPuts >= OPEN_PUTS_MAX)

@@ -70,15 +70,19 @@ export class FragmentStore {
     return (await this.#post(call, args, [], 0)) as DiskCalls[C][1]
   }
 
-  /** Resolves when `body` is durable. `body` must not be used afterwards: its memory may move to the disk thread. */
-  async put(handle: number, stripe: number, body: Uint8Array): Promise<void> {
+  /**
+   * Resolves when `count` fragments of neighbouring columns of one put, from its column at `first` on, are durable.
+   * `body` holds them one after the other; it must not be used afterwards: its memory may move to the disk thread.
+   */
+  async put(handle: number, stripe: number, first: number, count: number, body: Uint8Array): Promise<void> {
     const { buffer } = body
     const isOwn =
       body.length >= COPY_BYTES &&
       buffer instanceof ArrayBuffer &&
       buffer.byteLength - body.length <= BESIDE_BYTES
     const sent = isOwn ? body : body.slice()
-    await this.#post('put', [handle, stripe, sent], [sent.buffer as ArrayBuffer], body.length)
+    const args = [handle, stripe, first, count, sent]
+    await this.#post('put', args, [sent.buffer as ArrayBuffer], body.length)
   }
 
   /** Resolves when the disk thread has room for more: streams read on only then. */

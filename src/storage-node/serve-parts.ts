@@ -1,6 +1,6 @@
 import type { SigningKey } from '../crypto/sign.ts'
 import type { XcareError } from '../errors.ts'
-import type { ClientMessage, NodeMessage } from '../wire/fragment-protocol.ts'
+import type { NodeMessage } from '../wire/fragment-protocol.ts'
 import type { Audience } from './admit.ts'
 import type { FragmentStore } from './fragment-store.ts'
 import type { StreamGate } from './stream-gate.ts'
@@ -14,7 +14,7 @@ export interface ServeParts {
   gate: StreamGate
   /** Version of the program, for STATUS. */
   version: string
-  /** Told after each finished put. Must not throw. */
+  /** Told after each finished put, with the first of its columns. Must not throw. */
   onComplete(column: { objectId: Uint8Array; column: number; k: number; n: number }): void
 }
 
@@ -23,8 +23,8 @@ export interface Conversation {
   readonly parts: ServeParts
   /** Sends one message. */
   send(message: NodeMessage): Promise<void>
-  /** @returns the client's next message, or null at its end. A client that says nothing for long has ended. @throws XcareError MALFORMED, OFFLINE */
-  next(): Promise<ClientMessage | null>
+  /** Sends one frame whose parts are made already. */
+  write(...parts: Uint8Array[]): Promise<void>
   /** Tells the client at once that the stream ends because of `problem`. */
   interrupt(problem: XcareError): void
 }

@@ -1,9 +1,10 @@
 import { asXcareError, XcareError } from '../errors.ts'
+import { fragmentBytesOf } from '../fragment/layout.ts'
 import { CREDIT_BYTES_MAX } from '../limits.ts'
 import { type MessageOf, STORAGE_RECEIPT_DOMAIN, storageReceiptBytes } from '../wire/fragment-protocol.ts'
 import type { Conversation } from './serve-parts.ts'
 
-/** One column being put over one stream: takes fragments, acknowledges what is durable, gives the receipt. */
+/** Columns of one object being put over one stream: takes fragments, acknowledges what is durable, gives the receipt. */
 export class ServedPut {
   readonly #session: Conversation
   readonly #order: MessageOf<'OPEN_PUT'>
@@ -30,26 +31,31 @@ export class ServedPut {
   /** Tells which fragments are here. */
   async tellHave(): Promise<void> {
     await this.#quiet()
-    const { bitmap, objectKnown } = await this.#session.parts.store.call('have', this.#handle)
-    await this.#session.send({ op: 'HAVE', bitmap, objectKnown })
+    const { bitmaps, objectKnown } = await this.#session.parts.store.call('have', this.#handle)
+    await this.#session.send({ op: 'HAVE', objectKnown, body: bitmaps })
   }
 
-  /** Hands one fragment to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
-  async take({ stripe, body }: MessageOf<'PUT'>): Promise<void> {
+  /** Hands fragments of one stripe to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
+  async take(message: MessageOf<'PUT'>): Promise<void> {
     if (this.#failure) throw this.#failure
-    const size = body.length
-    if (this.#unackedBytes + size > CREDIT_BYTES_MAX)
+    const { length } = message.body
+    const count = length / fragmentBytesOf(this.#order)
+    if (!Number.isInteger(count) || message.first + count > this.#order.columns.length)
+      throw new XcareError('MALFORMED', `${length} bytes from column ${message.first} on are no fragments`)
+    if (this.#unackedBytes + length > CREDIT_BYTES_MAX)
       throw new XcareError('MALFORMED', 'more bytes than the credit allows')
-    this.#unackedBytes += size
+    this.#unackedBytes += length
     this.#pending++
-    void this.#store(stripe, body, size)
+    void this.#store(message, count)
     await this.#session.parts.store.room()
   }
 
-  async #store(stripe: number, body: Uint8Array, size: number): Promise<void> {
+  async #store({ stripe, first, body }: MessageOf<'PUT'>, count: number): Promise<void> {
+    // The body may move to the disk thread and be empty here afterwards.
+    const { length } = body
     try {
-      await this.#session.parts.store.put(this.#handle, stripe, body)
-      this.#unackedBytes -= size
+      await this.#session.parts.store.put(this.#handle, stripe, first, count, body)
+      this.#unackedBytes -= length
       this.#durable++
       // Fragments of one commit become durable together: one ACK tells of all.
       queueMicrotask(() => void this.#tellAck())
@@ -72,17 +78,17 @@ export class ServedPut {
     }
   }
 
-  /** Completes the column and gives its receipt. @throws XcareError as the store judges the column. */
+  /** Completes the columns and gives the receipt. @throws XcareError as the store judges the columns. */
   async finish(manifest: Uint8Array): Promise<void> {
     await this.#quiet()
     const { store, key, audience, onComplete } = this.#session.parts
-    const { columnRoot, bytes } = await store.call('finish', this.#handle, manifest)
-    const { objectId, version, column, k, n } = this.#order
-    const receipt = { ...audience, objectId, version, column, columnRoot, bytes }
+    const { root, bytes } = await store.call('finish', this.#handle, manifest)
+    const { objectId, version, columns, k, n } = this.#order
+    const receipt = { ...audience, objectId, version, columns, root, bytes }
     const signature = key.sign(STORAGE_RECEIPT_DOMAIN, storageReceiptBytes(receipt))
     await this.close()
     await this.#session.send({ op: 'RECEIPT', ...receipt, signature })
-    onComplete({ objectId, column, k, n })
+    onComplete({ objectId, column: columns[0]!, k, n })
   }
 
   /** Lets go of the put; what is durable can be resumed. */

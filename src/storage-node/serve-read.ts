@@ -1,44 +1,40 @@
+import { concat } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
-import { CreditWindow, creditBytes, type MessageOf, type NodeMessage } from '../wire/fragment-protocol.ts'
+import { CREDIT_BYTES_MAX, LEAF_BYTES } from '../limits.ts'
+import { BATCH_BYTES_MAX, encodeFragments, type MessageOf } from '../wire/fragment-protocol.ts'
 import type { Conversation } from './serve-parts.ts'
 
-/** Sends whole fragments of a column in order, read ahead in large runs; damaged ones are left out. */
+/** Sends whole fragments by stripe, those of neighbouring columns together; damaged ones are left out. */
 export async function serveFragmentsOf(session: Conversation, message: MessageOf<'GET'>): Promise<void> {
+  const { columns, from, to } = message
+  if (message.hashes) await sendHashes(session, message, columns)
   const { store } = session.parts
-  const { to, ...key } = message
-  if (message.hashes) await sendHashes(session, message)
-  const answer = new CreditedAnswer(session)
-  const read = (from: number) => (from < to ? store.call('fragments', columnOf(key), from, to) : null)
-  let ahead = read(message.from)
-  while (ahead !== null) {
-    const { bytes, parts, next } = await ahead
-    ahead = read(next)
-    // A failure of the run ahead is met when it is awaited.
-    ahead?.catch(() => null)
-    for (const { stripe, at, length } of parts)
-      await answer.send({ op: 'FRAG', stripe, body: bytes.subarray(at, at + length) })
-  }
+  const { bytes, parts } = await store.call('fragments', versionOf(message), columns, from, to)
+  for (const { stripe, first, body } of batches(bytes, parts, columns))
+    await session.write(...encodeFragments('FRAG', { stripe, first }, body))
   await session.send({ op: 'END' })
 }
 
-/** Sends the key shares of a column without touching its fragments. */
+/** Sends the key shares of columns without touching their fragments. */
 export async function serveHeads(session: Conversation, message: MessageOf<'GET_HEADS'>): Promise<void> {
-  const runs = await session.parts.store.call('shares', columnOf(message), message.from, message.to)
-  const answer = new CreditedAnswer(session)
-  for (const { from, shares } of runs) await answer.send({ op: 'HEADS', from, body: shares })
+  const { columns, from, to } = message
+  const runs = await session.parts.store.call('shares', versionOf(message), columns, from, to)
+  for (const { shares, ...run } of runs) await session.send({ op: 'HEADS', ...run, body: shares })
   await session.send({ op: 'END' })
 }
 
-/** Sends ranges of leaves, each with its proof; ranges of damaged fragments are left out. */
+/** Sends ranges of leaves, each with its proof; ranges of damaged fragments are left out. @throws XcareError MALFORMED above the credit. */
 export async function serveLeaves(session: Conversation, message: MessageOf<'GET_LEAVES'>): Promise<void> {
   const { store } = session.parts
-  if (message.hashes) await sendHashes(session, message)
-  const answer = new CreditedAnswer(session)
-  for (const range of message.ranges) {
-    const run = await store.call('leaves', columnOf(message), range)
+  const wanted = message.ranges.reduce((sum, { count }) => sum + count, 0) * LEAF_BYTES
+  if (wanted > CREDIT_BYTES_MAX)
+    throw new XcareError('MALFORMED', `${wanted} bytes of leaves, at most ${CREDIT_BYTES_MAX} in one answer`)
+  if (message.hashes.length > 0) await sendHashes(session, message, message.hashes)
+  for (const { column, ...range } of message.ranges) {
+    const run = await store.call('leaves', { ...versionOf(message), column }, range)
     if (run === null) continue
     const { stripe, first, count, proofBytes, bytes } = run
-    await answer.send({ op: 'LEAVES', stripe, first, count, proofBytes, body: bytes })
+    await session.send({ op: 'LEAVES', column, stripe, first, count, proofBytes, body: bytes })
   }
   await session.send({ op: 'END' })
 }
@@ -52,35 +48,61 @@ export async function serveManifest(
   await session.send({ op: 'MANIFEST', body })
 }
 
-async function sendHashes(session: Conversation, message: MessageOf<'GET' | 'GET_LEAVES'>): Promise<void> {
-  const key = columnOf(message)
-  await session.send({ op: 'HASHES', ...key, body: await session.parts.store.call('hashes', key) })
+/** Sends the fragment hashes of columns, those of several in one frame where they fit; what is not here is left out. */
+async function sendHashes(
+  session: Conversation,
+  message: MessageOf<'GET' | 'GET_LEAVES'>,
+  columns: readonly number[],
+): Promise<void> {
+  const { store } = session.parts
+  // How long a column is, its first one tells; no call brings more than a frame takes.
+  let several = 1
+  for (let from = 0; from < columns.length; ) {
+    const runs = await store.call('hashes', versionOf(message), columns.slice(from, from + several))
+    for (const { first, hashes } of runs)
+      await session.send({
+        op: 'HASHES',
+        first: from + first,
+        count: hashes.length,
+        body: concat(...hashes),
+      })
+    from += several
+    const [some] = runs
+    if (some) several = Math.max(1, Math.floor(BATCH_BYTES_MAX / some.hashes[0]!.length))
+  }
 }
 
-function columnOf({ objectId, version, column }: { objectId: Uint8Array; version: number; column: number }) {
-  return { objectId, version, column }
+interface Batch {
+  stripe: number
+  /** Place of its first column in the request. */
+  first: number
+  body: Uint8Array[]
 }
 
-/** Sends messages that use credit, and waits for the client's ACKs where it runs out. */
-class CreditedAnswer {
-  readonly #session: Conversation
-  readonly #window = new CreditWindow()
-
-  constructor(session: Conversation) {
-    this.#session = session
+/** @returns the fragments in groups that fit one frame: of one stripe, of columns side by side in the request. */
+function* batches(
+  bytes: Uint8Array,
+  parts: { stripe: number; column: number; at: number; length: number }[],
+  columns: readonly number[],
+): Generator<Batch> {
+  const placeOf = new Map(columns.map((column, place) => [column, place]))
+  let batch = null as Batch | null
+  for (const { stripe, column, at, length } of parts) {
+    const place = placeOf.get(column)!
+    const fragment = bytes.subarray(at, at + length)
+    const isNext =
+      batch?.stripe === stripe &&
+      batch.first + batch.body.length === place &&
+      (batch.body.length + 1) * length <= BATCH_BYTES_MAX
+    if (batch && isNext) batch.body.push(fragment)
+    else {
+      if (batch) yield batch
+      batch = { stripe, first: place, body: [fragment] }
+    }
   }
+  if (batch) yield batch
+}
 
-  async send(message: NodeMessage): Promise<void> {
-    const size = creditBytes(message)
-    while (!this.#window.hasRoom(size)) await this.#ack()
-    this.#window.take(size)
-    await this.#session.send(message)
-  }
-
-  async #ack(): Promise<void> {
-    const message = await this.#session.next()
-    if (message === null) throw new XcareError('OFFLINE', 'the client left before the answer ended')
-    if (message.op !== 'ACK') throw new XcareError('MALFORMED', `${message.op} while an answer is under way`)
-    this.#window.settle(message.count)
-  }
+function versionOf({ objectId, version }: { objectId: Uint8Array; version: number }) {
+  return { objectId, version }
 }

@@ -2,6 +2,7 @@ import { asXcareError, XcareError } from '../errors.ts'
 import { FRAME_IDLE_MS, MANIFEST_BYTES_MAX } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
 import {
+  BATCH_BYTES_MAX,
   type ClientMessage,
   decodeClientFrame,
   encodeFrame,
@@ -12,8 +13,8 @@ import type { Conversation, ServeParts } from './serve-parts.ts'
 import { ServedPut } from './serve-put.ts'
 import { serveFragmentsOf, serveHeads, serveLeaves, serveManifest } from './serve-read.ts'
 
-/** What a client may send in one frame, at most: a manifest and a header. */
-const CLIENT_FRAME_BYTES_MAX = MANIFEST_BYTES_MAX + 128 * 1024
+/** What a client may send in one frame, at most: a manifest or a batch of fragments, and a header. */
+const CLIENT_FRAME_BYTES_MAX = Math.max(MANIFEST_BYTES_MAX, BATCH_BYTES_MAX) + 128 * 1024
 /** Frames of a refused put that are read and forgotten, so that the refusal arrives before the stream ends. */
 const FORGOTTEN_FRAMES_MAX = 4096
 
@@ -50,7 +51,11 @@ class Session implements Conversation {
     await this.#stream.write(...encodeFrame(message))
   }
 
-  async next(): Promise<ClientMessage | null> {
+  async write(...parts: Uint8Array[]): Promise<void> {
+    await this.#stream.write(...parts)
+  }
+
+  async #next(): Promise<ClientMessage | null> {
     try {
       const frame = await this.#stream.read(CLIENT_FRAME_BYTES_MAX, FRAME_IDLE_MS)
       return frame === null ? null : decodeClientFrame(frame)
@@ -71,7 +76,7 @@ class Session implements Conversation {
   async run(): Promise<void> {
     try {
       for (;;) {
-        const message = await this.next()
+        const message = await this.#next()
         if (message === null) return
         await this.#handle(message)
       }
@@ -89,9 +94,6 @@ class Session implements Conversation {
 
   async #handle(message: ClientMessage): Promise<void> {
     switch (message.op) {
-      // Acks of an answer that is over.
-      case 'ACK':
-        return
       case 'OPEN_PUT':
         await this.#put?.close()
         this.#put = await ServedPut.open(this, message)
@@ -109,7 +111,7 @@ class Session implements Conversation {
     }
   }
 
-  async #read(message: Exclude<ClientMessage, { op: PutOp | 'ACK' }>): Promise<void> {
+  async #read(message: Exclude<ClientMessage, { op: PutOp }>): Promise<void> {
     switch (message.op) {
       case 'GET':
         return serveFragmentsOf(this, message)

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { XcareError } from '../../src/errors.ts'
 import { PROFILES } from '../../src/fragment/profile.ts'
 import type { NodeId } from '../../src/ids.ts'
-import { type ColumnTarget, ColumnUploads } from '../../src/light-node/columns/column-uploads.ts'
 import { FirstAnswers } from '../../src/light-node/columns/first-answers.ts'
+import { NodeUploads, type UploadTarget } from '../../src/light-node/columns/node-uploads.ts'
 import { HEDGE_MS, STRAGGLER_MS_MAX } from '../../src/limits.ts'
 import type { FrameStream, XcareEvent } from '../../src/ports.ts'
 import { decodeClientFrame, encodeFrame, type NodeMessage } from '../../src/wire/fragment-protocol.ts'
@@ -93,7 +93,7 @@ describe('first answers', () => {
 
 /** A storage node of which the test decides when it acknowledges. */
 class SlowNode {
-  readonly target: ColumnTarget
+  readonly target: UploadTarget
   #stream: FrameStream | null = null
   #acked = 0
   #puts = 0
@@ -101,7 +101,7 @@ class SlowNode {
   /** Whether every fragment is acknowledged at once. */
   isQuick = true
 
-  constructor(target: ColumnTarget) {
+  constructor(target: UploadTarget) {
     this.target = target
   }
 
@@ -125,7 +125,7 @@ class SlowNode {
       if (!frame) return
       const message = decodeClientFrame(frame)
       if (message.op === 'GET_HAVE')
-        await this.#send({ op: 'HAVE', bitmap: new Uint8Array(1), objectKnown: false })
+        await this.#send({ op: 'HAVE', objectKnown: false, body: new Uint8Array(1) })
       if (message.op === 'PUT') this.#puts++
       if (message.op === 'PUT' && this.isQuick) await this.ack()
     }
@@ -147,7 +147,7 @@ describe('uploads and stragglers', () => {
     const nodes = columns.map((column) => {
       const { op: _, ...order } = openPutOf(object, 0)
       const peer = { nodeId: `node-${column}` as NodeId, addresses: [] }
-      return new SlowNode({ column, peer, order: { ...order, column } })
+      return new SlowNode({ peer, order: { ...order, columns: [column] } })
     })
     const byId = new Map(nodes.map((node) => [node.target.peer.nodeId, node]))
     const open = async ({ nodeId }: { nodeId: NodeId }) => {
@@ -157,7 +157,7 @@ describe('uploads and stragglers', () => {
     }
     const ports = { transport: { open }, clock, progress: (event: XcareEvent) => void events.push(event) }
     const targets = nodes.map(({ target }) => target)
-    const uploads = await ColumnUploads.open(ports, PROFILES.grid, targets)
+    const uploads = await NodeUploads.open(ports, PROFILES.grid, targets)
     return { uploads, nodes, clock, events }
   }
 
@@ -179,9 +179,9 @@ describe('uploads and stragglers', () => {
     expect(put.events).toEqual([])
     put.clock.pass(STRAGGLER_MS_MAX)
     await sending
-    expect(put.events.map(({ column, code }) => [column, code])).toEqual([
-      [0, 'TIMEOUT'],
-      [1, 'TIMEOUT'],
+    expect(put.events.map(({ columns, code }) => [columns, code])).toEqual([
+      [[0], 'TIMEOUT'],
+      [[1], 'TIMEOUT'],
     ])
     await expect.poll(() => put.nodes.map(({ isAborted }) => isAborted)).toEqual(columns.map((at) => at < 2))
     put.uploads.abort(new Error('over'))
@@ -197,7 +197,7 @@ describe('uploads and stragglers', () => {
     expect(put.clock.asked).toEqual([STRAGGLER_MS_MAX])
     put.clock.pass(STRAGGLER_MS_MAX)
     await sending
-    expect(put.events.map(({ column }) => column)).toEqual([0, 2])
+    expect(put.events.map(({ columns }) => columns)).toEqual([[0], [2]])
     put.uploads.abort(new Error('over'))
   })
 

@@ -87,7 +87,9 @@ describe('storage nodes that are away', () => {
     async (columns) => {
       await take(columns, down)
       expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)
-      const away = net.events.filter(({ type }) => type === 'column-away').map(({ column }) => column)
+      const away = net.events
+        .filter(({ type }) => type === 'node-away')
+        .flatMap(({ columns }) => columns as number[])
       expect(columns).toEqual(expect.arrayContaining(away))
       expect(net.named).toEqual([])
     },
@@ -98,7 +100,7 @@ describe('storage nodes that are away', () => {
     const failing = net.get(objectId)
     await expect(failing).rejects.toMatchObject({ code: 'TOO_FEW_FRAGMENTS', exitCode: 17 })
     await expect(failing).rejects.toThrow(
-      'only 5 of the 12 storage nodes that keep this record answer with good fragments, and 6 are needed',
+      'only 5 of the 12 columns of this record can be had from the storage nodes that answer, and 6 are needed',
     )
   })
 
@@ -155,7 +157,7 @@ describe('a reader that stops early', () => {
     for await (const _ of content) break
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(net.openStreams).toEqual([])
-    expect(net.events.filter(({ type }) => type === 'column-failed')).toEqual([])
+    expect(net.events.filter(({ type }) => type === 'node-failed')).toEqual([])
   })
 
   test('before it began: close is enough', async () => {

@@ -46,7 +46,7 @@ const flipped = (at: (length: number) => number) =>
     return copy
   })
 
-const events = () => net.events.filter(({ type }) => /^(column|manifest)-(failed|refused)/.test(type))
+const events = () => net.events.filter(({ type }) => /^(node|manifest)-(failed|refused)/.test(type))
 
 async function readsRightAndNames(node: MemoryNode): Promise<void> {
   expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)
@@ -64,7 +64,7 @@ describe('one storage node lies: the record is right and the node is named', () 
     liar.lie = on('FRAG', flipped(at))
     await readsRightAndNames(liar)
     expect(events()).toHaveLength(1)
-    expect(events()[0]).toMatchObject({ type: 'column-failed', column: LIAR, code: 'INTEGRITY' })
+    expect(events()[0]).toMatchObject({ type: 'node-failed', columns: [LIAR], code: 'INTEGRITY' })
   })
 
   test('only the last stripe altered: the stripes before it are kept', async () => {
@@ -105,7 +105,8 @@ describe('one storage node lies: the record is right and the node is named', () 
 
   test('hashes of another column, too few and too many', async () => {
     const { store } = await net.keeper(objectId, 4)
-    const foreign = await store.call('hashes', { objectId: objectIdToBytes(objectId), version: 1, column: 4 })
+    const key = { objectId: objectIdToBytes(objectId), version: 1 }
+    const foreign = (await store.call('hashes', key, [4]))[0]!.hashes[0]!
     const bodies: ((body: Uint8Array) => Uint8Array)[] = [
       () => foreign,
       (body) => body.slice(32),
@@ -133,7 +134,10 @@ describe('one storage node lies: the record is right and the node is named', () 
     liar.lie = on('FRAG', () => ({ op: 'END' }))
     await readsRightAndNames(liar)
     net.reset()
-    liar.lie = on('END', () => ({ op: 'HEADS', from: 3, body: new Uint8Array(33).fill(LIAR + 1) }))
+    liar.lie = on('END', () => ({
+      ...{ op: 'HEADS', first: 0, from: 3, to: 4 },
+      body: new Uint8Array(33).fill(LIAR + 1),
+    }))
     await readsRightAndNames(liar)
   })
 

@@ -150,7 +150,7 @@ export class MemoryNetwork {
 
   /** Nodes that progress events accuse, sorted, each once. */
   get named(): string[] {
-    const told = this.events.filter(({ type }) => /^(column|manifest)-(failed|refused)/.test(type))
+    const told = this.events.filter(({ type }) => /^(node|manifest)-(failed|refused)/.test(type))
     return [...new Set(told.map(({ node }) => String(node)))].sort()
   }
 
@@ -172,8 +172,8 @@ export class MemoryNetwork {
   /** A fragment as its keeper has it. */
   async fragment(objectId: ObjectId, stripe: number, column: number): Promise<Uint8Array> {
     const { store } = await this.keeper(objectId, column)
-    const key = { objectId: objectIdToBytes(objectId), version: 1, column }
-    const { bytes, parts } = await store.call('fragments', key, stripe, stripe + 1)
+    const key = { objectId: objectIdToBytes(objectId), version: 1 }
+    const { bytes, parts } = await store.call('fragments', key, [column], stripe, stripe + 1)
     return bytes.slice(parts[0]!.at, parts[0]!.at + parts[0]!.length)
   }
 

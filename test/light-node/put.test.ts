@@ -23,7 +23,7 @@ afterEach(async () => {
   net.reset()
 })
 
-const dropped = () => net.events.filter(({ type }) => type === 'column-dropped')
+const dropped = () => net.events.filter(({ type }) => type === 'node-dropped')
 const refusing =
   (code: 'QUOTA_FULL' | 'REFUSED' | 'BUSY'): Lie =>
   (message) =>
@@ -98,7 +98,7 @@ describe('a put with nodes that do not do their part', () => {
 
   test('a receipt before its time is none', async () => {
     const node = net.nodes[6]!
-    const early = { objectId: new Uint8Array(32), version: 1, column: 0, columnRoot: new Uint8Array(32) }
+    const early = { objectId: new Uint8Array(32), version: 1, columns: [0], root: new Uint8Array(32) }
     const receipt = { nodeId: node.nodeId, network: 'xcare-test', ...early, bytes: 1 }
     node.lie = (message) =>
       message.op === 'ACK' ? { op: 'RECEIPT', ...receipt, signature: new Uint8Array(64) } : message
@@ -107,7 +107,10 @@ describe('a put with nodes that do not do their part', () => {
 
   test('three away: refused before anything is anchored', async () => {
     for (const at of [0, 6, 7]) net.nodes[at]!.isDown = true
-    await refuses('TOO_FEW_NODES', /only 9 of 12 storage nodes take the record, and 10 are needed/)
+    await refuses(
+      'TOO_FEW_NODES',
+      /only 9 of 12 columns find a storage node that takes them, and 10 are needed/,
+    )
   })
 
   test('three fall away in the middle', async () => {
@@ -130,11 +133,11 @@ describe('a put with nodes that do not do their part', () => {
 describe('storage receipts', () => {
   const wrong: [string, (node: MemoryNode) => Lie][] = [
     ['signed by another key', (node) => receipts(node, {}, signingKeyFromSeed(seededBytes(9, 32)))],
-    ['for another column root', (node) => receipts(node, { columnRoot: new Uint8Array(32) })],
+    ['for another column root', (node) => receipts(node, { root: new Uint8Array(32) })],
     ['for fewer bytes', (node) => receipts(node, { bytes: 5 })],
     ['for another object', (node) => receipts(node, { objectId: new Uint8Array(32) })],
     ['for another version', (node) => receipts(node, { version: 2 })],
-    ['for another column', (node) => receipts(node, { column: 77 })],
+    ['for another column', (node) => receipts(node, { columns: [77] })],
     ['for another network', (node) => receipts(node, { network: 'elsewhere' })],
     ['of another node', (node) => receipts(node, { nodeId: 'node-00' })],
   ]

@@ -97,7 +97,7 @@ describe('one record of a bundle', () => {
     }
     expect((await record(FAR)).equals(recordBytes(FAR))).toBe(true)
     expect(net.named).toEqual([node.nodeId])
-    expect(net.events.find(({ type }) => type === 'column-failed')).toMatchObject({ code: 'INTEGRITY' })
+    expect(net.events.find(({ type }) => type === 'node-failed')).toMatchObject({ code: 'INTEGRITY' })
   })
 
   test('the node of its column sends other leaves, none, or nothing at all', async () => {

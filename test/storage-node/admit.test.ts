@@ -14,7 +14,7 @@ import { AUDIENCE, deleteOf, makeObject, openPutOf, seededBytes } from './made-o
 const object = makeObject({ seed: 1, k: 6, n: 12 })
 const order = openPutOf(object)
 const FREE: PutFacts = {
-  ...{ readOnly: null, openPuts: 0, knownOwner: null, deletedVersion: 0, isComplete: false, begunAs: null },
+  ...{ readOnly: null, openPuts: 0, knownOwner: null, deletedVersion: 0, isComplete: false, begunAs: [] },
   ...{ otherColumns: 0, cost: 1000, roomBytes: 1000 },
 }
 const codeOf = (work: () => void) => {
@@ -36,8 +36,8 @@ describe('a put', () => {
     ['of another owner', { knownOwner: seededBytes(9, 32) }, 'REFUSED'],
     ['of the known owner', { knownOwner: object.owner.publicKey }, 'admitted'],
     ['of a deleted version', { deletedVersion: 1 }, 'REFUSED'],
-    ['begun with another layout', { begunAs: { ...object.layout, stripes: 1 } }, 'REFUSED'],
-    ['begun with the same layout', { begunAs: object.layout }, 'admitted'],
+    ['begun with another layout', { begunAs: [object.layout, { ...object.layout, stripes: 1 }] }, 'REFUSED'],
+    ['begun with the same layout', { begunAs: [object.layout] }, 'admitted'],
     ['of one column too many', { otherColumns: 1 }, 'REFUSED'],
     ['above what may be under way', { openPuts: OPEN_PUTS_MAX }, 'BUSY'],
     [
@@ -69,7 +69,7 @@ test('a signature holds for one node, one network and exactly these fields', () 
   expect(codeOf(() => checkPutSignature(order, { ...AUDIENCE, network: 'other' }))).toBe('REFUSED')
   for (const change of [
     { version: 2 },
-    { column: 1 },
+    { columns: [1] },
     { stripes: 99 },
     { objectId: seededBytes(2, 32) },
     { ownerKey: seededBytes(3, 32) },

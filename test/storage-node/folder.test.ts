@@ -113,7 +113,7 @@ describe.skipIf(!canMount)('a real 16 MiB disk (needs root and mount)', () => {
     // Somebody else takes the rest of the disk while the put is under way.
     const ballast = join(mountPoint, 'ballast')
     expect(() => writeFileSync(ballast, new Uint8Array(20e6))).toThrow('ENOSPC')
-    await client.send({ op: 'PUT', stripe: 0, body: late!.fragments[0]![0]! })
+    await client.send({ op: 'PUT', stripe: 0, first: 0, body: late!.fragments[0]![0]! })
     expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'NO_SPACE' })
     expect(await node.connect().ask({ op: 'GET_STATUS' })).toMatchObject({ readOnly: true })
     const refused = node.connect()

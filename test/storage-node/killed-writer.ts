@@ -24,7 +24,7 @@ async function writeOne(seed: number): Promise<void> {
   const { handle } = await store.call('openPut', openPutOf(object))
   await Promise.all(
     object.fragments[0]!.map(async (body, stripe) => {
-      await store.put(handle, stripe, body.slice())
+      await store.put(handle, stripe, 0, 1, body.slice())
       say('acked', seed, stripe)
     }),
   )

@@ -99,10 +99,15 @@ export function hashesOf(fragments: Uint8Array[]): Uint8Array {
   return hashes
 }
 
-export function openPutOf(object: MadeObject, column = 0, audience = AUDIENCE): MessageOf<'OPEN_PUT'> {
+export function openPutOf(
+  object: MadeObject,
+  columns: number | number[] = 0,
+  audience = AUDIENCE,
+): MessageOf<'OPEN_PUT'> {
   const { objectId, version, owner, layout } = object
   const { k, n, shardBytes, stripes } = layout
-  const order = { objectId, version, column, k, n, shardBytes, stripes, ownerKey: owner.publicKey }
+  const named = { objectId, version, columns: [columns].flat(), ownerKey: owner.publicKey }
+  const order = { ...named, k, n, shardBytes, stripes }
   return {
     op: 'OPEN_PUT',
     ...order,

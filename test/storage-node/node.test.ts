@@ -111,7 +111,7 @@ test('an object put over the network is found through the DHT and read back', as
   while (holders.length === 0 && Date.now() < deadline)
     holders = await directory.find(objectIdFromBytes(object.objectId), 8, AbortSignal.timeout(5_000))
   expect(holders.map(({ nodeId }) => nodeId)).toEqual([target.nodeId])
-  const key = { objectId: object.objectId, version: 1, column: 1 }
+  const key = { objectId: object.objectId, version: 1, columns: [1] }
   const answers = await (await open(target)).collect({
     op: 'GET',
     ...key,
@@ -120,6 +120,6 @@ test('an object put over the network is found through the DHT and read back', as
     hashes: false,
   })
   expect(answers.slice(0, -1)).toEqual(
-    object.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, body })),
+    object.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, first: 0, body })),
   )
 })

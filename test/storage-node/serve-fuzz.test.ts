@@ -20,21 +20,21 @@ test('no order of frames, whole or mutated, does more than end its own stream', 
   const object = makeObject({ seed: 1, length: 3000 })
   const victim = makeObject({ seed: 2, length: 3000 })
   await node.connect().putColumn(victim)
-  const key = { objectId: victim.objectId, version: 1, column: 0 }
+  const key = { objectId: victim.objectId, version: 1, columns: [0] }
+  const leaves = { op: 'GET_LEAVES' as const, objectId: victim.objectId, version: 1 }
   const messages: ClientMessage[] = [
     openPutOf(object),
     openPutOf(object),
     { op: 'GET_HAVE' },
-    { op: 'PUT', stripe: 0, body: object.fragments[0]![0]! },
-    { op: 'PUT', stripe: 1, body: object.fragments[0]![0]! },
+    { op: 'PUT', stripe: 0, first: 0, body: object.fragments[0]![0]! },
+    { op: 'PUT', stripe: 1, first: 1, body: object.fragments[0]![0]! },
     { op: 'DONE', body: object.manifest },
     { op: 'DONE', body: victim.manifest },
-    { op: 'GET', ...key, from: 0, to: 65_536, hashes: true },
+    { op: 'GET', ...key, from: 0, to: 8192, hashes: true },
     { op: 'GET_HEADS', ...key, from: 3, to: 900 },
-    { op: 'GET_LEAVES', ...key, hashes: false, ranges: [{ stripe: 0, first: 0, count: 60 }] },
+    { ...leaves, hashes: [0], ranges: [{ column: 0, stripe: 0, first: 0, count: 60 }] },
     { op: 'GET_MANIFEST', objectId: object.objectId },
     { op: 'GET_STATUS' },
-    { op: 'ACK', count: 3 },
     { ...deleteOf(object), version: 9 },
   ]
   for (let run = 0; run < STREAMS; run++) {
@@ -56,7 +56,7 @@ test('no order of frames, whole or mutated, does more than end its own stream', 
     .connect()
     .collect({ op: 'GET', ...key, from: 0, to: victim.layout.stripes, hashes: false })
   expect(answers.slice(0, -1)).toEqual(
-    victim.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, body })),
+    victim.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, first: 0, body })),
   )
   expect(await node.connect().putColumn(makeObject({ seed: 3 }))).toMatchObject({ op: 'RECEIPT' })
 })

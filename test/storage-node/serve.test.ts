@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { verifyLeaves } from '../../src/crypto/blake3-tree.ts'
+import { merkleRoot } from '../../src/crypto/merkle.ts'
 import { verifySignature } from '../../src/crypto/sign.ts'
 import { CREDIT_BYTES_MAX, LEAF_BYTES, NODE_STREAMS_PER_PEER_MAX } from '../../src/limits.ts'
 import {
@@ -23,10 +24,14 @@ afterAll(async () => {
   await node.stop()
 })
 
+const versionOf = ({ objectId, version }: { objectId: Uint8Array; version: number }) => ({
+  objectId,
+  version,
+})
 const columnOf = ({ objectId, version }: { objectId: Uint8Array; version: number }, column = 0) => ({
   objectId,
   version,
-  column,
+  columns: [column],
 })
 
 test('a column that was put comes back byte for byte, with a receipt that the node signed', async () => {
@@ -37,7 +42,7 @@ test('a column that was put comes back byte for byte, with a receipt that the no
     op: 'RECEIPT',
     ...AUDIENCE,
     ...columnOf(object),
-    columnRoot: object.columnRoots[0],
+    root: merkleRoot([object.columnRoots[0]!]),
   })
   expect(receipt.bytes).toBe(object.fragments[0]!.reduce((sum, { length }) => sum + length, 0))
   expect(
@@ -52,9 +57,9 @@ test('a column that was put comes back byte for byte, with a receipt that the no
   const stripes = object.layout.stripes
   expect(stripes).toBeGreaterThan(15)
   const answers = await client.collect({ op: 'GET', ...columnOf(object), from: 0, to: stripes, hashes: true })
-  expect(answers[0]).toEqual({ op: 'HASHES', ...columnOf(object), body: hashesOf(object.fragments[0]!) })
+  expect(answers[0]).toEqual({ op: 'HASHES', first: 0, count: 1, body: hashesOf(object.fragments[0]!) })
   expect(answers.slice(1, -1)).toEqual(
-    object.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, body })),
+    object.fragments[0]!.map((body, stripe) => ({ op: 'FRAG', stripe, first: 0, body })),
   )
   expect(answers.at(-1)).toEqual({ op: 'END' })
   expect(await client.ask({ op: 'GET_MANIFEST', objectId: object.objectId })).toEqual({
@@ -68,7 +73,8 @@ test('every PUT is acknowledged by a cumulative count before the receipt', async
   const object = makeObject({ seed: 2, length: 10_000 })
   const client = node.connect()
   await client.send(openPutOf(object))
-  for (const [stripe, body] of object.fragments[0]!.entries()) await client.send({ op: 'PUT', stripe, body })
+  for (const [stripe, body] of object.fragments[0]!.entries())
+    await client.send({ op: 'PUT', stripe, first: 0, body })
   await client.send({ op: 'DONE', body: object.manifest })
   let acked = 0
   for (let message = await client.next(); message?.op === 'ACK'; message = await client.next()) {
@@ -82,7 +88,8 @@ test('a put that broke off goes on where it stopped, over another stream', async
   const object = makeObject({ seed: 3, length: 10_000 })
   const first = node.connect()
   await first.send(openPutOf(object))
-  for (const stripe of [0, 3, 4]) await first.send({ op: 'PUT', stripe, body: object.fragments[0]![stripe]! })
+  for (const stripe of [0, 3, 4])
+    await first.send({ op: 'PUT', stripe, first: 0, body: object.fragments[0]![stripe]! })
   while (((await first.next()) as MessageOf<'ACK'>).count < 3);
   first.stream.abort(new Error('power cut'))
 
@@ -90,10 +97,10 @@ test('a put that broke off goes on where it stopped, over another stream', async
   await second.send(openPutOf(object))
   const have = (await second.ask({ op: 'GET_HAVE' })) as MessageOf<'HAVE'>
   expect(have).toMatchObject({ objectKnown: false })
-  expect([...have.bitmap].map((byte) => byte.toString(2))[0]).toBe('11001')
+  expect([...have.body].map((byte) => byte.toString(2))[0]).toBe('11001')
   for (const [stripe, body] of object.fragments[0]!.entries())
-    if (((have.bitmap[stripe >> 3]! >> (stripe & 7)) & 1) === 0)
-      await second.send({ op: 'PUT', stripe, body })
+    if (((have.body[stripe >> 3]! >> (stripe & 7)) & 1) === 0)
+      await second.send({ op: 'PUT', stripe, first: 0, body })
   expect(await second.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ op: 'RECEIPT' })
   // Finishing again is harmless: a client that lost the receipt asks for it once more.
   await second.send(openPutOf(object))
@@ -105,12 +112,17 @@ test('an unfinished column is served to nobody', async () => {
   const object = makeObject({ seed: 4 })
   const client = node.connect()
   await client.send(openPutOf(object))
-  await client.send({ op: 'PUT', stripe: 0, body: object.fragments[0]![0]! })
+  await client.send({ op: 'PUT', stripe: 0, first: 0, body: object.fragments[0]![0]! })
   expect(await client.next()).toEqual({ op: 'ACK', count: 1 })
   const messages: ClientMessage[] = [
     { op: 'GET', ...columnOf(object), from: 0, to: 1, hashes: false },
     { op: 'GET_HEADS', ...columnOf(object), from: 0, to: 1 },
-    { op: 'GET_LEAVES', ...columnOf(object), ranges: [{ stripe: 0, first: 0, count: 1 }], hashes: true },
+    {
+      op: 'GET_LEAVES',
+      ...versionOf(object),
+      ranges: [{ column: 0, stripe: 0, first: 0, count: 1 }],
+      hashes: [0],
+    },
     { op: 'GET_MANIFEST', objectId: object.objectId },
   ]
   for (const message of messages)
@@ -131,10 +143,15 @@ test('shares and proven leaves come without whole fragments', async () => {
   )
 
   const ranges = [
-    { stripe: 0, first: 1, count: 2 },
-    { stripe: stripes - 1, first: 0, count: Math.ceil(object.fragments[0]![0]!.length / LEAF_BYTES) },
+    { column: 0, stripe: 0, first: 1, count: 2 },
+    {
+      column: 0,
+      stripe: stripes - 1,
+      first: 0,
+      count: Math.ceil(object.fragments[0]![0]!.length / LEAF_BYTES),
+    },
   ]
-  const answers = await client.collect({ op: 'GET_LEAVES', ...columnOf(object), ranges, hashes: true })
+  const answers = await client.collect({ op: 'GET_LEAVES', ...versionOf(object), ranges, hashes: [0] })
   const hashes = (answers[0] as MessageOf<'HASHES'>).body
   for (const [at, range] of ranges.entries()) {
     const leaves = answers[at + 1] as MessageOf<'LEAVES'>
@@ -148,33 +165,99 @@ test('shares and proven leaves come without whole fragments', async () => {
     const proof = leaves.body.subarray(bytes.length)
     expect(verifyLeaves(hash, fragment.length, range.first, bytes, proof)).toBe(true)
   }
-  const far = { ...columnOf(object), ranges: [{ stripe: 0, first: 60, count: 1 }], hashes: false }
+  const far = { ...versionOf(object), ranges: [{ column: 0, stripe: 0, first: 60, count: 1 }], hashes: [] }
   expect(await client.ask({ op: 'GET_LEAVES', ...far })).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
 })
 
-test('a node sends no more than the credit and goes on with the acks', async () => {
+test('an answer is never larger than the credit, and requests may follow each other without waiting', async () => {
   const object = makeObject({ seed: 6, length: 12_000_000, shardBytesMax: 65_536 })
   const client = node.connect()
-  const put = node.connect()
-  await put.putColumn(object)
+  await node.connect().putColumn(object)
   const { stripes } = object.layout
-  expect(stripes * 66_560).toBeGreaterThan(CREDIT_BYTES_MAX)
-  await client.send({ op: 'GET', ...columnOf(object), from: 0, to: stripes, hashes: false })
-  const window = Math.floor(CREDIT_BYTES_MAX / object.fragments[0]![0]!.length)
-  for (let stripe = 0; stripe < window; stripe++)
-    expect(await client.next()).toMatchObject({ op: 'FRAG', stripe })
-  await expect(client.stream.read(1e6, 30)).rejects.toMatchObject({ code: 'TIMEOUT' })
-  await client.send({ op: 'ACK', count: window })
-  for (let stripe = window; stripe < stripes; stripe++)
-    expect(await client.next()).toMatchObject({ op: 'FRAG', stripe })
-  expect(await client.next()).toEqual({ op: 'END' })
+  const most = Math.floor(CREDIT_BYTES_MAX / object.fragments[0]![0]!.length)
+  expect(stripes).toBeGreaterThan(most)
+  const get = (from: number, to: number) =>
+    client.send({ op: 'GET', ...columnOf(object), from, to, hashes: false })
+  await get(0, most + 1)
+  expect(await client.next()).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
+  const next = node.connect()
+  for (let from = 0; from < stripes; from += most)
+    await next.send({
+      op: 'GET',
+      ...columnOf(object),
+      from,
+      to: Math.min(from + most, stripes),
+      hashes: false,
+    })
+  for (let stripe = 0; stripe < stripes; stripe++) {
+    expect(await next.next()).toMatchObject({ op: 'FRAG', stripe })
+    if ((stripe + 1) % most === 0 || stripe === stripes - 1) expect(await next.next()).toEqual({ op: 'END' })
+  }
+})
+
+test('several columns of an object go over one stream: together in frames, in the receipt, and back', async () => {
+  const columns = [1, 4, 5]
+  const object = makeObject({ seed: 16, length: 60_000, shardBytesMax: 1024, columns, k: 12, n: 16 })
+  const { stripes } = object.layout
+  expect(stripes).toBeGreaterThan(3)
+  const client = node.connect()
+  await client.send(openPutOf(object, columns))
+  const body = (stripe: number, ...places: number[]) =>
+    concat(...places.map((place) => object.fragments[place]![stripe]!))
+  await client.send({ op: 'PUT', stripe: 0, first: 1, body: body(0, 1, 2) })
+  expect(await client.next()).toEqual({ op: 'ACK', count: 1 })
+  const have = (await client.ask({ op: 'GET_HAVE' })) as MessageOf<'HAVE'>
+  expect([...have.body]).toEqual([0, 1, 1])
+  await client.send({ op: 'PUT', stripe: 0, first: 0, body: body(0, 0) })
+  for (let stripe = 1; stripe < stripes; stripe++)
+    await client.send({ op: 'PUT', stripe, first: 0, body: body(stripe, 0, 1, 2) })
+  const receipt = (await client.ask({ op: 'DONE', body: object.manifest })) as MessageOf<'RECEIPT'>
+  const roots = columns.map((column) => object.columnRoots[column]!)
+  expect(receipt).toMatchObject({ op: 'RECEIPT', columns, root: merkleRoot(roots) })
+
+  const version = versionOf(object)
+  const all = await client.collect({ op: 'GET', ...version, columns, from: 0, to: stripes, hashes: true })
+  expect(all[0]).toEqual({ op: 'HASHES', first: 0, count: 1, body: hashesOf(object.fragments[0]!) })
+  expect(all[1]).toEqual({
+    ...{ op: 'HASHES', first: 1, count: 2 },
+    body: concat(...object.fragments.slice(1).map(hashesOf)),
+  })
+  expect(all.slice(2, -1)).toEqual(
+    Array.from({ length: stripes }, (_, stripe) => ({
+      ...{ op: 'FRAG', stripe, first: 0 },
+      body: body(stripe, 0, 1, 2),
+    })),
+  )
+  // Columns that are not here are left out of the answer; the others come all the same.
+  const some = await client.collect({ op: 'GET_HEADS', ...version, columns: [0, 1, 4], from: 0, to: stripes })
+  expect(some[0]).toMatchObject({ op: 'HEADS', first: 1, from: 0, to: stripes })
+  expect((some[0] as MessageOf<'HEADS'>).body).toHaveLength(2 * stripes * 33)
+})
+
+test('a frame that is no whole number of fragments, or reaches beyond the columns of its put, ends the put', async () => {
+  const object = makeObject({ seed: 17, columns: [0, 1], k: 12, n: 16 })
+  const [one, two] = object.fragments.map(([fragment]) => fragment!)
+  const odd: [number, Uint8Array][] = [
+    [0, concat(one!, one!.subarray(0, 512))],
+    [1, concat(one!, two!)],
+    [2, two!],
+    // A fragment of another column in its place.
+    [0, concat(two!, one!)],
+  ]
+  for (const [first, body] of odd) {
+    const client = node.connect()
+    await client.send(openPutOf(object, [0, 1]))
+    await client.send({ op: 'PUT', stripe: 0, first, body })
+    expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
+  }
 })
 
 test('a client that sends above its credit is cut off with a reason', async () => {
   const object = makeObject({ seed: 7, length: 40_000_000, shardBytesMax: 65_536, k: 2, n: 4 })
   const client = node.connect()
   await client.send(openPutOf(object))
-  for (const [stripe, body] of object.fragments[0]!.entries()) await client.send({ op: 'PUT', stripe, body })
+  for (const [stripe, body] of object.fragments[0]!.entries())
+    await client.send({ op: 'PUT', stripe, first: 0, body })
   expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
   expect(await client.answer()).toBe(null)
 })
@@ -226,7 +309,7 @@ test('the newest manifest wins, older columns stay readable, and nobody else tak
     body: second.manifest,
   })
   const [fragment] = await client.collect({ op: 'GET', ...columnOf(first), from: 0, to: 1, hashes: false })
-  expect(fragment).toEqual({ op: 'FRAG', stripe: 0, body: first.fragments[0]![0] })
+  expect(fragment).toEqual({ op: 'FRAG', stripe: 0, first: 0, body: first.fragments[0]![0] })
   const thief = makeObject({ seed: 10, version: 3, owner: 5 })
   await client.send(openPutOf(thief))
   expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'REFUSED' })
@@ -244,6 +327,7 @@ test('orders for another node, another network or more columns than one node may
   await refused({ ...openPutOf(object), stripes: object.layout.stripes + 1 })
   expect(await node.connect().putColumn(object, 0)).toMatchObject({ op: 'RECEIPT' })
   await refused(openPutOf(object, 1))
+  await refused(openPutOf(makeObject({ seed: 18, k: 6, n: 12 }), [0, 1]))
 })
 
 test('one peer cannot take every stream', async () => {

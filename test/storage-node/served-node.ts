@@ -113,13 +113,11 @@ export class TestClient {
   async collect(message: ClientMessage): Promise<NodeMessage[]> {
     await this.send(message)
     const all: NodeMessage[] = []
-    let credited = 0
     for (;;) {
       const next = await this.next()
       if (next === null) return all
       all.push(next)
       if (next.op === 'END' || next.op === 'ERR') return all
-      if (next.op !== 'HASHES') await this.send({ op: 'ACK', count: ++credited })
     }
   }
 
@@ -139,7 +137,7 @@ export class TestClient {
         window.settle(message.count)
       }
       window.take(body.length)
-      await this.send({ op: 'PUT', stripe, body })
+      await this.send({ op: 'PUT', stripe, first: 0, body })
     }
     return this.ask({ op: 'DONE', body: object.manifest })
   }

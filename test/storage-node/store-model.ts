@@ -71,6 +71,8 @@ export function putSome(store: VolumeStore, promise: Promised, stripes: number[]
     kind: 'put' as const,
     handle,
     stripe,
+    first: 0,
+    count: 1,
     body: object.fragments[0]![stripe]!,
   }))
   const ops = finish ? [...puts, { kind: 'finish' as const, handle, manifest: object.manifest }] : puts
@@ -113,13 +115,13 @@ export function deleteObject(store: VolumeStore, promise: Promised): void {
 
 /** @returns what of a finished column can be read: fragments by stripe, null where there is a gap; or null when it is not there. */
 export function readBack(store: VolumeStore, object: MadeObject): (Uint8Array | null)[] | null {
-  const key = { objectId: object.objectId, version: object.version, column: 0 }
+  const key = { objectId: object.objectId, version: object.version }
   const found: (Uint8Array | null)[] = object.fragments[0]!.map(() => null)
   try {
-    for (let from = 0; from < found.length; ) {
-      const run = store.read((reader) => reader.fragments(key, from, found.length))
+    for (let from = 0; from < found.length; from += 16) {
+      const to = Math.min(from + 16, found.length)
+      const run = store.read((reader) => reader.fragments(key, [0], from, to))
       for (const { stripe, at, length } of run.parts) found[stripe] = run.bytes.slice(at, at + length)
-      from = run.next
     }
   } catch (error) {
     if (error instanceof XcareError && error.code === 'NOT_FOUND') return null
@@ -145,9 +147,9 @@ export function brokenPromise(store: VolumeStore, promise: Promised): string | n
     const manifest = store.read((reader) => reader.manifest(object.objectId))
     return equalBytes(manifest, object.manifest) || manifest.length > 0 ? null : 'the manifest is wrong'
   }
-  const { handle, bitmap } = store.openPut(openPutOf(object))
+  const { handle, bitmaps } = store.openPut(openPutOf(object))
   store.closePut(handle)
-  const lost = [...acked].filter((stripe) => ((bitmap[stripe >> 3]! >> (stripe & 7)) & 1) === 0)
+  const lost = [...acked].filter((stripe) => ((bitmaps[stripe >> 3]! >> (stripe & 7)) & 1) === 0)
   return lost.length > 0 ? `acknowledged fragments are gone: ${lost}` : null
 }
 

@@ -119,14 +119,23 @@ describe('bit rot', () => {
     expect(store.status().damaged).toBe(damaged.length)
     expect(damaged[0]).toMatchObject({ objectId: object.objectId, version: 1, column: 0 })
     const lost = damaged.map(({ stripe }) => stripe)
-    const { handle, bitmap } = store.openPut(openPutOf(object))
+    const { handle, bitmaps: bitmap } = store.openPut(openPutOf(object))
     for (const stripe of lost) expect((bitmap[stripe >> 3]! >> (stripe & 7)) & 1).toBe(0)
     const wrong = makeObject({ seed: 1, length: 9000, shardBytesMax: 64, content: 5 })
     const [refused] = store.commit([
-      { kind: 'put', handle, stripe: lost[0]!, body: wrong.fragments[0]![lost[0]!]! },
+      { kind: 'put', handle, stripe: lost[0]!, first: 0, count: 1, body: wrong.fragments[0]![lost[0]!]! },
     ])
     expect(refused).toMatchObject({ code: 'REFUSED' })
-    store.commit(lost.map((stripe) => ({ kind: 'put', handle, stripe, body: object.fragments[0]![stripe]! })))
+    store.commit(
+      lost.map((stripe) => ({
+        kind: 'put',
+        handle,
+        stripe,
+        first: 0,
+        count: 1,
+        body: object.fragments[0]![stripe]!,
+      })),
+    )
     expect(readBack(store, object)).toEqual(object.fragments[0])
     store.close()
   })
@@ -264,6 +273,8 @@ describe('space', () => {
         kind: 'put' as const,
         handle,
         stripe,
+        first: 0,
+        count: 1,
         body: promise.object.fragments[0]![stripe]!,
       }))
       const results = [
@@ -328,7 +339,7 @@ test('abandoned puts are forgotten after an hour, resumed ones are not, and empt
   const { handle } = store.openPut(openPutOf(resumed.object))
   clock.ms += 100
   expect(store.expire()).toBe(1)
-  expect([...store.openPut(openPutOf(left.object)).bitmap]).toEqual([0, 0, 0])
+  expect([...store.openPut(openPutOf(left.object)).bitmaps]).toEqual([0, 0, 0])
   expectKept(store, [resumed])
   store.closePut(handle)
   for (let seed = 10; seed < 14; seed++)
@@ -352,8 +363,8 @@ test('a deletion of what is not here leaves no trace; one of an open put ends it
   )
   const { handle } = store.openPut(openPutOf(object))
   const body = object.fragments[0]![0]!
-  store.commit([{ kind: 'put', handle, stripe: 0, body }])
-  expect(store.commit([order, { kind: 'put', handle, stripe: 1, body }])).toMatchObject([
+  store.commit([{ kind: 'put', handle, stripe: 0, first: 0, count: 1, body }])
+  expect(store.commit([order, { kind: 'put', handle, stripe: 1, first: 0, count: 1, body }])).toMatchObject([
     {},
     { code: 'REFUSED' },
   ])

@@ -1,6 +1,14 @@
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import type { Audience } from '../admit.ts'
-import type { ColumnKey, DamagedFragment, FragmentRun, LeafRun, ShareRun } from './column-reader.ts'
+import type {
+  ColumnKey,
+  DamagedFragment,
+  FragmentRun,
+  HashRun,
+  LeafRun,
+  ShareRun,
+  VersionKey,
+} from './column-reader.ts'
 import type { Recovery } from './recover.ts'
 import type { PutStart, StoreStatus } from './store.ts'
 
@@ -16,14 +24,14 @@ export interface DiskOptions {
 /** What the disk thread can be asked: arguments and answer of each call. */
 export interface DiskCalls {
   openPut: [[order: MessageOf<'OPEN_PUT'>], PutStart]
-  have: [[handle: number], { bitmap: Uint8Array; objectKnown: boolean }]
+  have: [[handle: number], { bitmaps: Uint8Array; objectKnown: boolean }]
   closePut: [[handle: number], null]
-  put: [[handle: number, stripe: number, body: Uint8Array], null]
-  finish: [[handle: number, manifest: Uint8Array], { columnRoot: Uint8Array; bytes: number }]
+  put: [[handle: number, stripe: number, first: number, count: number, body: Uint8Array], null]
+  finish: [[handle: number, manifest: Uint8Array], { root: Uint8Array; bytes: number }]
   delete: [[order: MessageOf<'DELETE'>], null]
-  fragments: [[key: ColumnKey, from: number, to: number], FragmentRun]
-  hashes: [[key: ColumnKey], Uint8Array]
-  shares: [[key: ColumnKey, from: number, to: number], ShareRun[]]
+  fragments: [[key: VersionKey, columns: readonly number[], from: number, to: number], FragmentRun]
+  hashes: [[key: VersionKey, columns: readonly number[]], HashRun[]]
+  shares: [[key: VersionKey, columns: readonly number[], from: number, to: number], ShareRun[]]
   leaves: [[key: ColumnKey, range: { stripe: number; first: number; count: number }], LeafRun | null]
   manifest: [[objectId: Uint8Array], Uint8Array]
   recent: [[sinceMs: number, limit: number], { objectId: Uint8Array; column: number; k: number; n: number }[]]

@@ -3,8 +3,8 @@ import { leafProof } from '../../crypto/blake3-tree.ts'
 import { blake3 } from '../../crypto/hash.ts'
 import { XcareError } from '../../errors.ts'
 import { fragmentBytesOf } from '../../fragment/layout.ts'
-import { LEAF_BYTES, READ_RUN_BYTES, VOLUME_BLOCK_BYTES } from '../../limits.ts'
-import { HEADS_MAX, SHARE_BYTES } from '../../wire/fragment-protocol.ts'
+import { CREDIT_BYTES_MAX, LEAF_BYTES, VOLUME_BLOCK_BYTES } from '../../limits.ts'
+import { SHARE_BYTES } from '../../wire/fragment-protocol.ts'
 import { hashesOf } from './catalog/column-hashes.ts'
 import type { ColumnName, ColumnRow, FragmentIndex } from './catalog/fragment-index.ts'
 import type { Place } from './catalog/place.ts'
@@ -14,19 +14,31 @@ import type { Volumes } from './volume/volumes.ts'
 /** Names a column to a reader, who need not know its owner. */
 export type ColumnKey = Omit<ColumnName, 'ownerKey'>
 
+/** Names the version of an object whose columns are read. */
+export type VersionKey = Omit<ColumnKey, 'column'>
+
 /** Whole fragments that were read in one go. Damaged ones are left out. */
 export interface FragmentRun {
   /** Memory that belongs to this run alone. */
   bytes: Uint8Array
-  parts: { stripe: number; at: number; length: number }[]
-  /** Stripe to go on from. */
-  next: number
+  /** By stripe, then by column. */
+  parts: { stripe: number; column: number; at: number; length: number }[]
 }
 
-/** Shares of neighbouring stripes from `from` on, 33 bytes each. */
+/** Shares of stripes `from` to `to` (exclusive) of neighbouring columns, column by column, 33 bytes each. */
 export interface ShareRun {
+  /** Place of the first column among those asked for. */
+  first: number
   from: number
+  to: number
   shares: Uint8Array
+}
+
+/** Fragment hashes of neighbouring columns, 32 bytes for each stripe. */
+export interface HashRun {
+  /** Place of the first column among those asked for. */
+  first: number
+  hashes: Uint8Array[]
 }
 
 /** Neighbouring leaves of one fragment with the proof behind them. */
@@ -47,6 +59,7 @@ export interface DamagedFragment {
 }
 
 interface Located {
+  column: ColumnRow
   stripe: number
   place: Place
 }
@@ -63,13 +76,14 @@ export class ColumnReader {
     this.#onDamage = onDamage
   }
 
-  /** @returns about READ_RUN_BYTES of fragments from stripe `from` on. @throws XcareError NOT_FOUND when the column is not complete here. */
-  fragments(key: ColumnKey, from: number, to: number): FragmentRun {
-    const column = this.#column(key)
-    const count = Math.max(1, Math.floor(READ_RUN_BYTES / fragmentBytesOf(column)))
-    const next = Math.min(to, column.stripes, from + count)
-    const located = this.#located(column, from, next)
-    const groups = neighbours(located)
+  /** @returns the fragments of `columns` from stripe `from` to `to` (exclusive). @throws XcareError NOT_FOUND when none of the columns is complete here, MALFORMED above CREDIT_BYTES_MAX. */
+  fragments(key: VersionKey, columns: readonly number[], from: number, to: number): FragmentRun {
+    const rows = this.#columns(key, columns).map(({ row }) => row)
+    const wanted = rows.length * (to - from) * fragmentBytesOf(rows[0]!)
+    if (wanted > CREDIT_BYTES_MAX)
+      throw new XcareError('MALFORMED', `${wanted} bytes asked for, at most ${CREDIT_BYTES_MAX} at once`)
+    const located = rows.flatMap((row) => this.#located(row, from, to))
+    const groups = neighbours(located.sort(byPlace))
     const bytes = new Uint8Array(groups.reduce((sum, group) => sum + spanOf(group), 0))
     const parts: FragmentRun['parts'] = []
     let base = 0
@@ -80,37 +94,38 @@ export class ColumnReader {
       for (const found of group) {
         const at = found.place.at - start + RECORD_HEADER_BYTES
         const body = span.subarray(at, at + found.place.length)
-        if (this.#isSound(column, found, body))
-          parts.push({ stripe: found.stripe, at: base + at, length: body.length })
+        if (this.#isSound(found, body))
+          parts.push({
+            stripe: found.stripe,
+            column: found.column.column,
+            at: base + at,
+            length: body.length,
+          })
       }
       base += span.length
     }
-    return { bytes, parts, next: next >= Math.min(to, column.stripes) ? to : next }
+    return { bytes, parts: parts.sort((a, b) => a.stripe - b.stripe || a.column - b.column) }
   }
 
-  /** @returns the hashes of all fragments of the column, 32 bytes each. @throws as fragments. */
-  hashes(key: ColumnKey): Uint8Array {
-    const hashes = hashesOf(this.#index, this.#column(key))
-    if (hashes === null) throw new XcareError('INTEGRITY', 'the index lost a fragment of a complete column')
-    return hashes
+  /** @returns the hashes of all fragments of those of `columns` that are complete here. @throws as fragments. */
+  hashes(key: VersionKey, columns: readonly number[]): HashRun[] {
+    const runs: HashRun[] = []
+    for (const { row, place } of this.#columns(key, columns)) {
+      const hashes = hashesOf(this.#index, row)
+      if (hashes === null) throw new XcareError('INTEGRITY', 'the index lost a fragment of a complete column')
+      const run = runs.at(-1)
+      if (run && run.first + run.hashes.length === place) run.hashes.push(hashes)
+      else runs.push({ first: place, hashes: [hashes] })
+    }
+    return runs
   }
 
   /** @returns key shares of stripes `from` to `to` (exclusive) in runs; damaged fragments are gaps. @throws as fragments. */
-  shares(key: ColumnKey, from: number, to: number): ShareRun[] {
-    const column = this.#column(key)
-    const runs: ShareRun[] = []
-    let run: Located[] = []
-    const flush = () => {
-      if (run.length > 0) runs.push({ from: run[0]!.stripe, shares: sharesOf(run) })
-      run = []
-    }
-    for (const found of this.#located(column, from, Math.min(to, column.stripes))) {
-      const last = run.at(-1)
-      if (last && (last.stripe + 1 !== found.stripe || run.length === HEADS_MAX)) flush()
-      run.push(found)
-    }
-    flush()
-    return runs
+  shares(key: VersionKey, columns: readonly number[], from: number, to: number): ShareRun[] {
+    const runs = this.#columns(key, columns).flatMap(({ row, place }) =>
+      stripeRuns(this.#located(row, from, to)).map((run) => ({ first: place, run })),
+    )
+    return joined(runs)
   }
 
   /** @returns one run of leaves with its proof; null when the fragment is damaged. @throws XcareError MALFORMED for leaves that are not there; as fragments. */
@@ -125,7 +140,7 @@ export class ColumnReader {
     if (found === undefined) return null
     const body = new Uint8Array(found.place.length)
     this.#read(found.place.volume, found.place.at + RECORD_HEADER_BYTES, body)
-    if (!this.#isSound(column, found, body)) return null
+    if (!this.#isSound(found, body)) return null
     const proof = leafProof(body, first, count)
     const leaves = body.subarray(first * LEAF_BYTES, Math.min((first + count) * LEAF_BYTES, body.length))
     const bytes = new Uint8Array(leaves.length + proof.length)
@@ -146,6 +161,15 @@ export class ColumnReader {
     throw new XcareError('INTEGRITY', 'the manifest is damaged on this node')
   }
 
+  #columns(key: VersionKey, columns: readonly number[]): { row: ColumnRow; place: number }[] {
+    const rows = columns.flatMap((column, place) => {
+      const row = this.#index.column({ ...key, column }, null)
+      return row ? [{ row, place }] : []
+    })
+    if (rows.length === 0) throw new XcareError('NOT_FOUND', 'these columns are not on this node')
+    return rows
+  }
+
   #column(key: ColumnKey): ColumnRow {
     const column = this.#index.column(key, null)
     if (column === null) throw new XcareError('NOT_FOUND', 'the column is not on this node')
@@ -153,7 +177,8 @@ export class ColumnReader {
   }
 
   #located(column: ColumnRow, from: number, to: number): Located[] {
-    return [...this.#index.places(column.id, from, to)].filter(({ place }) => !place.isBad)
+    const places = [...this.#index.places(column.id, from, Math.min(to, column.stripes))]
+    return places.filter(({ place }) => !place.isBad).map((found) => ({ column, ...found }))
   }
 
   /** Fills `into`; what the disk does not give stays zero and fails its hash. */
@@ -166,13 +191,17 @@ export class ColumnReader {
     }
   }
 
-  #isSound(column: ColumnRow, { stripe, place }: Located, body: Uint8Array): boolean {
+  #isSound({ column, stripe, place }: Located, body: Uint8Array): boolean {
     if (equalBytes(blake3(body), place.hash)) return true
     this.#index.setPlace(column.id, stripe, { ...place, isBad: true }, place)
     const { objectId, version } = column
     this.#onDamage({ objectId, version, column: column.column, stripe })
     return false
   }
+}
+
+function byPlace({ place: a }: Located, { place: b }: Located): number {
+  return a.volume - b.volume || a.at - b.at
 }
 
 /** @returns `located` in groups that lie side by side in one volume, padding between commits allowed. */
@@ -193,6 +222,36 @@ function neighbours(located: Located[]): Located[][] {
 function spanOf(group: Located[]): number {
   const { at, length } = group.at(-1)!.place
   return at + RECORD_HEADER_BYTES + length - group[0]!.place.at
+}
+
+/** @returns `located` of one column in runs of neighbouring stripes. */
+function stripeRuns(located: Located[]): Located[][] {
+  const runs: Located[][] = []
+  for (const found of located) {
+    const run = runs.at(-1)
+    if (run && run.at(-1)!.stripe + 1 === found.stripe) run.push(found)
+    else runs.push([found])
+  }
+  return runs
+}
+
+/** @returns runs of the same stripes of neighbouring columns together. */
+function joined(runs: { first: number; run: Located[] }[]): ShareRun[] {
+  const groups: { first: number; runs: Located[][] }[] = []
+  for (const { first, run } of runs) {
+    const group = groups.at(-1)
+    const isNext = group && group.first + group.runs.length === first && isSameRange(group.runs[0]!, run)
+    if (isNext) group.runs.push(run)
+    else groups.push({ first, runs: [run] })
+  }
+  return groups.map(({ first, runs }) => {
+    const from = runs[0]![0]!.stripe
+    return { first, from, to: from + runs[0]!.length, shares: sharesOf(runs.flat()) }
+  })
+}
+
+function isSameRange(a: Located[], b: Located[]): boolean {
+  return a.length === b.length && a[0]!.stripe === b[0]!.stripe
 }
 
 function sharesOf(run: Located[]): Uint8Array {

@@ -1,5 +1,6 @@
 import { equalBytes } from '../../bytes.ts'
 import { blake3 } from '../../crypto/hash.ts'
+import { merkleRoot } from '../../crypto/merkle.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
 import { decodeHead, sameHeader } from '../../fragment/header.ts'
 import { columnRoot, headerOf, type Manifest, verifyManifest } from '../../fragment/manifest.ts'
@@ -17,14 +18,14 @@ import type { Volumes } from './volume/volumes.ts'
 
 /** One thing to make durable. */
 export type CommitOp =
-  | { kind: 'put'; handle: number; stripe: number; body: Uint8Array }
+  | { kind: 'put'; handle: number; stripe: number; first: number; count: number; body: Uint8Array }
   | { kind: 'finish'; handle: number; manifest: Uint8Array }
   | { kind: 'delete'; order: MessageOf<'DELETE'> }
 
-/** What became of it. Only a finished column says more than that it is durable. */
+/** What became of it. Only a finished put says more than that it is durable. */
 export interface CommitResult {
-  /** Column root and bytes of all its fragments, for the receipt. */
-  finished?: { columnRoot: Uint8Array; bytes: number }
+  /** Merkle root over the column roots and bytes of all fragments, for the receipt. */
+  finished?: { root: Uint8Array; bytes: number }
 }
 
 /** What a committer works on. */
@@ -45,7 +46,7 @@ export interface CommitParts {
 
 interface Settled {
   op: CommitOp
-  column: OpenColumn | undefined
+  columns: OpenColumn[] | undefined
 }
 
 /** Group commit: append, sync, index, and only then the answers. */
@@ -134,37 +135,42 @@ export class Committer {
       : new XcareError('BUSY', 'the disk of this node failed', { cause: error })
   }
 
-  #staged({ op, column }: Settled): CommitResult | XcareError {
+  #staged({ op, columns }: Settled): CommitResult | XcareError {
     try {
       if (op.kind === 'delete') return this.#delete(op.order)
-      if (column === undefined || column.isGone) throw new XcareError('REFUSED', 'the put has ended')
-      return op.kind === 'put' ? this.#put(column, op.stripe, op.body) : this.#finish(column, op.manifest)
+      if (columns === undefined || columns.some(({ isGone }) => isGone))
+        throw new XcareError('REFUSED', 'the put has ended')
+      if (op.kind === 'finish') return this.#finish(columns, op.manifest)
+      const size = op.body.length / op.count
+      for (let at = 0; at < op.count; at++)
+        this.#put(columns[op.first + at], op.stripe, op.body.subarray(at * size, (at + 1) * size))
+      return {}
     } catch (error) {
       if (error instanceof XcareError) return error
       throw error
     }
   }
 
-  #put(column: OpenColumn, stripe: number, body: Uint8Array): CommitResult {
+  #put(column: OpenColumn | undefined, stripe: number, body: Uint8Array): void {
+    if (column === undefined) throw new XcareError('MALFORMED', 'more fragments than columns')
     const share = shareOf(column, stripe, body)
     const hash = blake3(body)
     const { index } = this.#parts
     const before = column.id === null ? null : index.place(column.id, stripe)
-    if (before && equalBytes(before.hash, hash) && !before.isBad) return {}
+    if (before && equalBytes(before.hash, hash) && !before.isBad) return
     if (column.isComplete && !(before && equalBytes(before.hash, hash)))
       throw new XcareError('REFUSED', `stripe ${stripe} of a finished column cannot be changed`)
     const at = this.#append(RECORD.fragment, column, { id: hash, stripe }, body)
     const id = column.id ?? this.#addColumn(column)
     const place = { volume: this.#base.number, at, length: body.length, isBad: false, hash, share }
     index.setPlace(id, stripe, place, before)
-    if (hasBit(column.bitmap, stripe)) return {}
+    if (hasBit(column.bitmap, stripe)) return
     setBit(column.bitmap, stripe)
     column.held++
     this.#undo.push(() => {
       clearBit(column.bitmap, stripe)
       column.held--
     })
-    return {}
   }
 
   #addColumn(column: OpenColumn): number {
@@ -176,29 +182,31 @@ export class Committer {
     return id
   }
 
-  #finish(column: OpenColumn, encoded: Uint8Array): CommitResult | XcareError {
-    const { index, network, nowMs } = this.#parts
-    const manifest = this.#checkManifest(column, verifyManifest(encoded, network).manifest, encoded)
-    const missing = missingOf(column)
+  #finish(columns: OpenColumn[], encoded: Uint8Array): CommitResult | XcareError {
+    const { network } = this.#parts
+    const manifest = this.#checkManifest(columns[0]!, verifyManifest(encoded, network).manifest, encoded)
+    const missing = columns.reduce((sum, column) => sum + missingOf(column), 0)
     if (missing > 0)
-      throw new XcareError('TOO_FEW_FRAGMENTS', `${missing} fragments of the column are missing`)
-    const hashes = column.id === null ? null : hashesOf(index, { id: column.id, stripes: column.stripes })
-    if (column.id === null || hashes === null)
-      throw new XcareError('INTERNAL', 'the column is not what it seems')
-    const root = columnRoot(hashes)
-    if (!equalBytes(root, manifest.columnRoots[column.column]!)) {
-      this.#drop(column, column.id)
-      return new XcareError(
-        'INTEGRITY',
-        'the fragments are not those of the manifest; the column was dropped',
-      )
-    }
-    if (!column.isComplete) this.#complete(column, column.id, root, encoded, nowMs())
-    return { finished: { columnRoot: root, bytes: column.stripes * fragmentBytes(column) } }
+      throw new XcareError('TOO_FEW_FRAGMENTS', `${missing} fragments of the columns are missing`)
+    const roots = columns.map((column) => this.#rootOf(column))
+    const wrong = columns.filter(({ column }, at) => !equalBytes(roots[at]!, manifest.columnRoots[column]!))
+    for (const column of wrong) this.#drop(column)
+    if (wrong.length > 0)
+      return new XcareError('INTEGRITY', 'the fragments are not those of the manifest; they were dropped')
+    for (const [at, column] of columns.entries())
+      if (!column.isComplete) this.#complete(column, roots[at]!, encoded)
+    const bytes = columns.length * columns[0]!.stripes * fragmentBytes(columns[0]!)
+    return { finished: { root: merkleRoot(roots), bytes } }
   }
 
-  #complete(column: OpenColumn, id: number, root: Uint8Array, encoded: Uint8Array, nowMs: number): void {
-    const { index } = this.#parts
+  #rootOf({ id, stripes }: OpenColumn): Uint8Array {
+    const hashes = id === null ? null : hashesOf(this.#parts.index, { id, stripes })
+    if (hashes === null) throw new XcareError('INTERNAL', 'the column is not what it seems')
+    return columnRoot(hashes)
+  }
+
+  #complete(column: OpenColumn, root: Uint8Array, encoded: Uint8Array): void {
+    const { index, nowMs } = this.#parts
     const { objectId, ownerKey, version } = column
     if (index.manifest(objectId, version) === null) {
       const hash = blake3(encoded)
@@ -214,7 +222,7 @@ export class Committer {
       })
     }
     this.#append(RECORD.column, column, { id: root, stripe: 0 }, new Uint8Array(0))
-    index.completeColumn(id, this.#base.number, nowMs)
+    index.completeColumn(column.id!, this.#base.number, nowMs())
     column.isComplete = true
     this.#undo.push(() => {
       column.isComplete = false
@@ -236,8 +244,8 @@ export class Committer {
     return manifest
   }
 
-  #drop(column: OpenColumn, id: number): void {
-    this.#parts.index.dropColumn(id)
+  #drop(column: OpenColumn): void {
+    this.#parts.index.dropColumn(column.id!)
     column.isGone = true
     this.#undo.push(() => {
       column.isGone = false
@@ -291,7 +299,7 @@ export class Committer {
 
 /** @returns bytes that `op` may add to a volume. */
 export function costOf(op: CommitOp): number {
-  if (op.kind === 'put') return recordBytes(op.body.length)
+  if (op.kind === 'put') return op.count * recordBytes(Math.ceil(op.body.length / op.count))
   return recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
 }
 

@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../../bytes.ts'
+import { concat, equalBytes, toHex } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
@@ -46,7 +46,8 @@ export interface StoreStatus {
 export interface PutStart {
   /** Names the put in later calls. */
   handle: number
-  bitmap: Uint8Array
+  /** Of each column, one after the other. */
+  bitmaps: Uint8Array
   objectKnown: boolean
 }
 
@@ -59,7 +60,7 @@ export class VolumeStore {
   readonly #volumes: Volumes
   readonly #batch: Batch
   readonly #open = new Map<string, OpenColumn>()
-  readonly #handles = new Map<number, OpenColumn>()
+  readonly #handles = new Map<number, OpenColumn[]>()
   readonly #damaged: DamagedFragment[] = []
   #index: FragmentIndex
   #committer: Committer
@@ -92,44 +93,54 @@ export class VolumeStore {
     return this.#index
   }
 
-  /** Begins or resumes the put of one column. @throws XcareError as admitPut. */
+  /** Begins or resumes the put of columns of one object. @throws XcareError as admitPut. */
   openPut(order: MessageOf<'OPEN_PUT'>): PutStart {
     checkPutSignature(order, this.#options.audience)
     return this.#guarded(() => {
-      const key = `${toHex(order.objectId)} ${order.version} ${order.column} ${toHex(order.ownerKey)}`
-      const known = this.#open.get(key)
-      const column = known && !known.isGone ? known : this.#loadColumn(order)
-      this.#admit(order, column)
-      this.#open.set(key, column)
-      column.holders++
+      const keyOf = (column: number) =>
+        `${toHex(order.objectId)} ${order.version} ${column} ${toHex(order.ownerKey)}`
+      const columns = order.columns.map((column) => {
+        const known = this.#open.get(keyOf(column))
+        return known && !known.isGone ? known : this.#loadColumn(order, column)
+      })
+      this.#admit(order, columns)
+      for (const column of columns) {
+        this.#open.set(keyOf(column.column), column)
+        column.holders++
+      }
       const handle = this.#nextHandle++
-      this.#handles.set(handle, column)
+      this.#handles.set(handle, columns)
       return { handle, ...this.have(handle) }
     })
   }
 
-  /** @returns what is here of the column being put. */
-  have(handle: number): { bitmap: Uint8Array; objectKnown: boolean } {
-    const { bitmap, objectId, version } = this.#column(handle)
-    return { bitmap: bitmap.slice(), objectKnown: this.#index.manifest(objectId, version) !== null }
+  /** @returns what is here of the columns being put: their bitmaps, one after the other. */
+  have(handle: number): { bitmaps: Uint8Array; objectKnown: boolean } {
+    const columns = this.#columns(handle)
+    const { objectId, version } = columns[0]!
+    return {
+      bitmaps: concat(...columns.map(({ bitmap }) => bitmap)),
+      objectKnown: this.#index.manifest(objectId, version) !== null,
+    }
   }
 
   /** Ends a put, finished or not. What is durable of it stays for an hour. */
   closePut(handle: number): void {
-    const column = this.#handles.get(handle)
-    if (column === undefined) return
+    const columns = this.#handles.get(handle)
+    if (columns === undefined) return
     this.#handles.delete(handle)
-    if (--column.holders > 0) return
-    for (const [key, open] of this.#open) if (open === column) this.#open.delete(key)
-    if (column.id !== null && !column.isComplete && !column.isGone)
-      this.#index.touchColumn(column.id, this.#now())
+    const left = new Set(columns.filter((column) => --column.holders === 0))
+    if (left.size === 0) return
+    for (const [key, open] of this.#open) if (left.has(open)) this.#open.delete(key)
+    for (const { id, isComplete, isGone } of left)
+      if (id !== null && !isComplete && !isGone) this.#index.touchColumn(id, this.#now())
   }
 
   /** Makes fragments, finished columns and deletions durable, all in one sync. @returns a result or an error for each. */
   commit(ops: readonly CommitOp[]): (CommitResult | XcareError)[] {
     const settled = ops.map((op) => ({
       op,
-      column: 'handle' in op ? this.#handles.get(op.handle) : undefined,
+      columns: 'handle' in op ? this.#handles.get(op.handle) : undefined,
     }))
     return this.#guarded(() => this.#committer.commit(settled))
   }
@@ -210,15 +221,16 @@ export class VolumeStore {
     return this.#options.clock.nowMs()
   }
 
-  #column(handle: number): OpenColumn {
-    const column = this.#handles.get(handle)
-    if (column === undefined || column.isGone) throw new XcareError('REFUSED', 'the put has ended')
-    return column
+  #columns(handle: number): OpenColumn[] {
+    const columns = this.#handles.get(handle)
+    if (columns === undefined || columns.some(({ isGone }) => isGone))
+      throw new XcareError('REFUSED', 'the put has ended')
+    return columns
   }
 
-  #loadColumn(order: MessageOf<'OPEN_PUT'>): OpenColumn {
-    const { objectId, ownerKey, version, column, k, n, shardBytes, stripes } = order
-    const row = this.#index.column(order, ownerKey)
+  #loadColumn(order: MessageOf<'OPEN_PUT'>, column: number): OpenColumn {
+    const { objectId, ownerKey, version, k, n, shardBytes, stripes } = order
+    const row = this.#index.column({ objectId, version, column }, ownerKey)
     const layout = row ?? { k, n, shardBytes, stripes }
     const bitmap = emptyBitmap(layout.stripes)
     let held = 0
@@ -246,21 +258,21 @@ export class VolumeStore {
     }
   }
 
-  #admit(order: MessageOf<'OPEN_PUT'>, column: OpenColumn): void {
-    const cost = column.holders > 0 ? 0 : this.#costOf(column)
+  #admit(order: MessageOf<'OPEN_PUT'>, columns: OpenColumn[]): void {
+    const cost = columns.reduce((sum, column) => sum + (column.holders > 0 ? 0 : this.#costOf(column)), 0)
     const others = new Set<number>()
     for (const row of this.#index.columnsOf(order.objectId))
       if (row.version === order.version) others.add(row.column)
     for (const open of this.#open.values())
       if (open.version === order.version && equalBytes(open.objectId, order.objectId)) others.add(open.column)
-    others.delete(order.column)
+    for (const column of order.columns) others.delete(column)
     admitPut(order, {
       readOnly: this.#readOnly(cost),
       openPuts: this.#handles.size,
       knownOwner: this.#index.manifest(order.objectId, null)?.ownerKey ?? null,
       deletedVersion: this.#index.tombstone(order.objectId, order.ownerKey),
-      isComplete: column.isComplete,
-      begunAs: column.id === null ? null : column,
+      isComplete: columns.every(({ isComplete }) => isComplete),
+      begunAs: columns.filter(({ id }) => id !== null),
       otherColumns: others.size,
       cost,
       roomBytes: this.#roomBytes(),

@@ -18,9 +18,10 @@ const HANDLERS: Handlers = {
     store.closePut(handle)
     return null
   },
-  fragments: (store, key, from, to) => store.read((reader) => reader.fragments(key, from, to)),
-  hashes: (store, key) => store.read((reader) => reader.hashes(key)),
-  shares: (store, key, from, to) => store.read((reader) => reader.shares(key, from, to)),
+  fragments: (store, key, columns, from, to) =>
+    store.read((reader) => reader.fragments(key, columns, from, to)),
+  hashes: (store, key, columns) => store.read((reader) => reader.hashes(key, columns)),
+  shares: (store, key, columns, from, to) => store.read((reader) => reader.shares(key, columns, from, to)),
   leaves: (store, key, range) => store.read((reader) => reader.leaves(key, range)),
   manifest: (store, objectId) => store.read((reader) => reader.manifest(objectId)),
   recent: (store, sinceMs, limit) => store.recent(sinceMs, limit),
@@ -50,8 +51,8 @@ class DiskThread {
 
   #take({ id, call, args }: DiskRequest): void {
     if (call === 'put') {
-      const [handle, stripe, body] = args as DiskCalls['put'][0]
-      this.#waiting.push({ id, op: { kind: 'put', handle, stripe, body } })
+      const [handle, stripe, first, count, body] = args as DiskCalls['put'][0]
+      this.#waiting.push({ id, op: { kind: 'put', handle, stripe, first, count, body } })
     } else if (call === 'finish') {
       const [handle, manifest] = args as DiskCalls['finish'][0]
       this.#waiting.push({ id, op: { kind: 'finish', handle, manifest } })

@@ -1,0 +1,156 @@
+import { asXcareError, type ErrorCode, XcareError } from '../../errors.ts'
+import type { Clock, Directory, FrameStream, PeerAddress, Progress, Transport } from '../../ports.ts'
+import { FRAGMENT_PROTOCOL } from '../../wire/fragment-protocol.ts'
+import type { LocatedObject } from '../locate.ts'
+import { type AnchoredManifest, readAnchoredManifest } from './anchored-manifest.ts'
+import { FirstAnswers } from './first-answers.ts'
+
+const DIAL_MS_MAX = 5_000
+/** Holders that the DHT is asked for when no registered one serves the manifest. */
+const HINTS_MAX = 8
+/** What a node is told off for when it is asked for a manifest; one that cannot be reached is no news. */
+const MANIFEST_FAULTS: ErrorCode[] = ['INTEGRITY', 'MALFORMED', 'TIMEOUT']
+
+/** What reading fragments needs of the world. `directory` is null for a reader outside the DHT. */
+export interface ColumnPorts {
+  transport: Transport
+  directory: Directory | null
+  clock: Clock
+  progress: Progress
+}
+
+/** One node with the columns of an object that it keeps, rising. */
+export interface Holder {
+  peer: PeerAddress
+  columns: number[]
+}
+
+/** The nodes that keep one object: how they are reached, and what went wrong with each. */
+export class Holders {
+  readonly ports: ColumnPorts
+  /** In the order of their first columns. */
+  readonly all: readonly Holder[]
+  /** By column; null where no node keeps it. */
+  readonly byColumn: readonly (Holder | null)[]
+  readonly #located: LocatedObject
+  readonly #problems = new Map<string, XcareError>()
+  /** Streams on which a manifest is awaited. */
+  readonly #asked = new Set<FrameStream>()
+  #isClosed = false
+
+  constructor(ports: ColumnPorts, located: LocatedObject) {
+    this.ports = ports
+    this.#located = located
+    const byNode = new Map<string, Holder>()
+    for (const [column, peer] of located.holders.entries()) {
+      if (!peer) continue
+      const holder = byNode.get(peer.nodeId)
+      if (holder) holder.columns.push(column)
+      else byNode.set(peer.nodeId, { peer, columns: [column] })
+    }
+    this.all = [...byNode.values()]
+    this.byColumn = located.holders.map((peer) => (peer ? byNode.get(peer.nodeId)! : null))
+  }
+
+  /** Fetches the manifest from whoever serves the anchored one. @returns it verified, with its bytes. @throws XcareError TOO_FEW_FRAGMENTS when nobody does. */
+  async manifest(network: string): Promise<AnchoredManifest> {
+    const known = this.all.map(({ peer }) => peer)
+    const found = await this.#manifestFrom(known, network)
+    if (found) return found
+    const strangers = (await this.#hints()).filter(
+      ({ nodeId }) => !known.some((peer) => peer.nodeId === nodeId),
+    )
+    const hinted = await this.#manifestFrom(strangers, network)
+    if (hinted) return hinted
+    throw this.tooFew(0)
+  }
+
+  /** @returns a stream to `holder`. @throws XcareError OFFLINE and others, told as progress as well. */
+  async dial({ peer, columns }: Holder): Promise<FrameStream> {
+    try {
+      return await this.#dial(peer)
+    } catch (error) {
+      const away = asXcareError(error)
+      this.#problems.set(peer.nodeId, away)
+      const { code, message } = away
+      if (!this.#isClosed)
+        this.ports.progress({ type: 'node-away', node: peer.nodeId, columns, code, message })
+      throw away
+    }
+  }
+
+  /** Notes what a node did wrong and tells the person. */
+  accuse(node: string, columns: number[], error: XcareError): void {
+    if (this.#isClosed) return
+    this.#problems.set(node, error)
+    const { code, message } = error
+    this.ports.progress({ type: 'node-failed', node, columns, code, message })
+  }
+
+  /** Ends what is being asked; later failures are nobody's concern. */
+  close(): void {
+    this.#isClosed = true
+    for (const stream of this.#asked) stream.abort(overWith())
+  }
+
+  /** @returns the error for a read that found `good` columns and no more. */
+  tooFew(good: number): XcareError {
+    const { k, n } = this.#located.record
+    return new XcareError(
+      'TOO_FEW_FRAGMENTS',
+      `only ${good} of the ${n} columns of this record can be had from the storage nodes that answer, and ${k} are needed`,
+      {
+        next: 'the record is not lost: try again when more storage nodes are back',
+        cause: [...this.#problems.values()][0],
+      },
+    )
+  }
+
+  async #manifestFrom(peers: PeerAddress[], network: string): Promise<AnchoredManifest | null> {
+    const asked = peers.map((peer) => () => this.#askManifest(peer, network))
+    const answers = new FirstAnswers(asked, this.ports.clock, () => {})
+    const found = await answers.next()
+    answers.close()
+    for (const stream of this.#asked) stream.abort(overWith())
+    return found
+  }
+
+  async #askManifest(peer: PeerAddress, network: string): Promise<AnchoredManifest> {
+    const stream = await this.#dial(peer)
+    this.#asked.add(stream)
+    try {
+      return await readAnchoredManifest(stream, this.#located, network)
+    } catch (error) {
+      const { code, message } = asXcareError(error)
+      if (MANIFEST_FAULTS.includes(code))
+        this.ports.progress({ type: 'manifest-refused', node: peer.nodeId, code, message })
+      stream.abort(asXcareError(error))
+      throw error
+    } finally {
+      this.#asked.delete(stream)
+    }
+  }
+
+  async #dial(peer: PeerAddress): Promise<FrameStream> {
+    const { transport, directory } = this.ports
+    try {
+      return await transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
+    } catch (error) {
+      // The registered address may be old; the DHT may know where the node is now.
+      const moved = await directory?.locate(peer.nodeId, AbortSignal.timeout(DIAL_MS_MAX)).catch(() => null)
+      if (!moved || moved.addresses.every((address) => peer.addresses.includes(address))) throw error
+      return await transport.open(moved, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
+    }
+  }
+
+  async #hints(): Promise<PeerAddress[]> {
+    const { directory } = this.ports
+    if (!directory) return []
+    const signal = AbortSignal.timeout(DIAL_MS_MAX)
+    return directory.find(this.#located.objectId, HINTS_MAX, signal).catch(() => [])
+  }
+}
+
+function overWith(): XcareError {
+  return new XcareError('INTERRUPTED', 'the reader has what it wants')
+}

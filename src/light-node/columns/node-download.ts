@@ -1,0 +1,395 @@
+import { verifyLeaves } from '../../crypto/blake3-tree.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { decodeHead, sameHeader } from '../../fragment/header.ts'
+import { fragmentBytesOf } from '../../fragment/layout.ts'
+import { checkFragment, headerOf, type Manifest, verifyColumnHashes } from '../../fragment/manifest.ts'
+import type { LeafRun } from '../../fragment/range.ts'
+import { CREDIT_BYTES_MAX, LEAF_BYTES, READ_STALL_MS } from '../../limits.ts'
+import type { FrameStream } from '../../ports.ts'
+import {
+  type ClientMessage,
+  encodeFrame,
+  FRAGMENTS_MAX,
+  HEADS_MAX,
+  LEAF_RANGES_MAX,
+  type MessageOf,
+  type NodeMessage,
+  SHARE_BYTES,
+} from '../../wire/fragment-protocol.ts'
+import { readNodeMessage, unexpected } from './node-message.ts'
+
+const HASH_BYTES = 32
+/** Bytes of one request; two of them are under way while fragments are read in order. */
+const WINDOW_BYTES = CREDIT_BYTES_MAX / 2
+
+/** What became of the columns that were asked for. */
+export interface Found<T> {
+  good: Map<number, T>
+  /** Columns whose answer was wrong (INTEGRITY) or missing (NOT_FOUND). */
+  bad: Map<number, XcareError>
+}
+
+/** Fragments of some columns from stripe `from` to `to` that were asked for. */
+interface Window {
+  from: number
+  to: number
+  columns: readonly number[]
+  stripes: Promise<Found<Uint8Array>>[]
+}
+
+interface Answer {
+  take(message: NodeMessage): void
+  resolve(): void
+  reject(error: XcareError): void
+}
+
+/**
+ * Reads columns of an object from the one node that keeps them, over one stream: requests follow each other without
+ * waiting, and each asks for no more than fits the credit. Whatever arrives is checked before it is handed on.
+ * A wrong fragment costs that fragment; a broken stream ends everything.
+ */
+export class NodeDownload {
+  /** Columns of the object that this node keeps, rising. */
+  readonly columns: readonly number[]
+  readonly #stream: FrameStream
+  readonly #manifest: Manifest
+  readonly #hashes = new Map<number, Uint8Array>()
+  readonly #answers: Answer[] = []
+  readonly #windows: Window[] = []
+  #failure: XcareError | null = null
+
+  constructor(stream: FrameStream, manifest: Manifest, columns: readonly number[]) {
+    this.#stream = stream
+    this.#manifest = manifest
+    this.columns = columns
+  }
+
+  /** The peer that keeps these columns, to be named when it serves wrong bytes. */
+  get node(): string {
+    return this.#stream.remote
+  }
+
+  /** @returns the key shares of all stripes of each column, 33 bytes each, unproven: the caller checks what they combine to. */
+  async shares(columns: readonly number[]): Promise<Found<Uint8Array[]>> {
+    const { stripes } = this.#manifest
+    const told = new Map<number, Uint8Array[]>(columns.map((column) => [column, []]))
+    const asked = slicesOf(columns, stripes, HEADS_MAX).map(({ columns: some, from, to }) =>
+      this.#ask({ op: 'GET_HEADS', ...this.#version(), columns: [...some], from, to }, (message) => {
+        if (message.op !== 'HEADS') throw unexpected(message)
+        this.#takeShares(some, message, told)
+      }),
+    )
+    await Promise.all(asked)
+    const found: Found<Uint8Array[]> = { good: new Map(), bad: new Map() }
+    for (const [column, shares] of told)
+      if (shares.length === stripes && Object.keys(shares).length === stripes) found.good.set(column, shares)
+      else found.bad.set(column, this.#lost(column, null))
+    return found
+  }
+
+  /** @returns the key shares of all stripes of each column, each proven by its leaf of the fragment: tells who lied about them. */
+  async provenShares(columns: readonly number[]): Promise<Found<Uint8Array[]>> {
+    const { stripes } = this.#manifest
+    const runs = columns.flatMap((column) =>
+      Array.from({ length: stripes }, (_, stripe) => ({ stripe, column, firstLeaf: 0, leafCount: 1 })),
+    )
+    const { read, bad } = await this.leaves(runs)
+    const found: Found<Uint8Array[]> = { good: new Map(), bad }
+    for (const column of columns) {
+      if (bad.has(column)) continue
+      const heads = runs.flatMap((run) => (run.column === column ? [read.get(run)!] : []))
+      try {
+        found.good.set(
+          column,
+          heads.map((head, stripe) => this.#shareIn(head, stripe, column)),
+        )
+      } catch (error) {
+        found.bad.set(column, this.#broken(asXcareError(error).message))
+      }
+    }
+    return found
+  }
+
+  /**
+   * @param stripe stripes come in rising order. @param to end of the run of stripes that will be wanted, so that they are asked
+   * for ahead. @returns whole fragments of `stripe`, checked against the manifest. @throws XcareError when the stream broke.
+   */
+  async stripe(stripe: number, columns: readonly number[], to: number): Promise<Found<Uint8Array>> {
+    while (this.#windows.length > 0 && this.#windows[0]!.to <= stripe) this.#windows.shift()
+    const size = Math.max(1, Math.floor(WINDOW_BYTES / (columns.length * fragmentBytesOf(this.#manifest))))
+    let next = this.#windows.at(-1)?.to ?? stripe
+    // One window is read while the next one is on its way.
+    while (next < to && this.#windows.length < 2) {
+      this.#windows.push(this.#window(columns, next, Math.min(next + size, to)))
+      next = this.#windows.at(-1)!.to
+    }
+    const [window] = this.#windows
+    return window!.stripes[stripe - window!.from]!
+  }
+
+  /** @returns whole fragments of one stripe beside those that are read in order. @throws as stripe. */
+  async extra(stripe: number, columns: readonly number[]): Promise<Found<Uint8Array>> {
+    return this.#window(columns, stripe, stripe + 1).stripes[0]!
+  }
+
+  /** @returns the leaves of `runs`, proven, and the columns of those that are wrong or missing. @throws XcareError when the stream broke. */
+  async leaves(
+    runs: readonly LeafRun[],
+  ): Promise<{ read: Map<LeafRun, Uint8Array>; bad: Map<number, XcareError> }> {
+    const read = new Map<LeafRun, Uint8Array>()
+    const bad = new Map<number, XcareError>()
+    await Promise.all(leafRequests(runs).map((some) => this.#askLeaves(some, read, bad)))
+    for (const run of runs)
+      if (!read.has(run) && !bad.has(run.column)) bad.set(run.column, this.#lost(run.column, run.stripe))
+    return { read, bad }
+  }
+
+  /** Ends the stream; tears it down where an answer is still under way. */
+  close(): void {
+    if (this.#answers.length === 0) void this.#stream.close().catch(() => {})
+    else this.abort(new XcareError('INTERRUPTED', 'the reader has what it wants'))
+  }
+
+  /** Tears the stream down. */
+  abort(reason: XcareError): void {
+    this.#stream.abort(reason)
+    this.#fail(reason)
+  }
+
+  #window(columns: readonly number[], from: number, to: number): Window {
+    const per = Math.max(1, Math.floor(WINDOW_BYTES / fragmentBytesOf(this.#manifest)))
+    const parts = slicesOf(columns, to - from, Math.min(per, FRAGMENTS_MAX)).map((slice) =>
+      this.#askFragments(slice.columns, from + slice.from, from + slice.to),
+    )
+    const stripes = Array.from({ length: to - from }, (_, at) => {
+      const of = parts.flatMap((part) => part.stripes[from + at - part.from] ?? [])
+      const stripe = of.length === 1 ? of[0]! : Promise.all(of).then(merged)
+      // It is awaited when its turn comes; until then its failure must not count as unhandled.
+      stripe.catch(() => {})
+      return stripe
+    })
+    return { from, to, columns, stripes }
+  }
+
+  #askFragments(columns: readonly number[], from: number, to: number): Window {
+    const stripes = Array.from({ length: to - from }, () => Promise.withResolvers<Found<Uint8Array>>())
+    for (const { promise } of stripes) promise.catch(() => {})
+    let current: Found<Uint8Array> = { good: new Map(), bad: new Map() }
+    let done = from
+    let last = -1
+    const settleTo = (stripe: number) => {
+      for (; done < stripe; done++) {
+        for (const column of columns)
+          if (!current.good.has(column) && !current.bad.has(column))
+            current.bad.set(column, this.#lost(column, done))
+        stripes[done - from]!.resolve(current)
+        current = { good: new Map(), bad: new Map() }
+      }
+    }
+    const request = { op: 'GET' as const, ...this.#version(), columns: [...columns], from, to }
+    const hashes = columns.some((column) => !this.#hashes.has(column))
+    this.#ask({ ...request, hashes }, (message) => {
+      if (message.op === 'HASHES') return this.#takeHashes(columns, message)
+      if (message.op !== 'FRAG') throw unexpected(message)
+      const place = message.stripe * columns.length + message.first
+      if (place <= last || message.stripe >= to || message.stripe < from)
+        throw this.#broken(`fragments of stripe ${message.stripe} out of turn`)
+      settleTo(message.stripe)
+      last = place + this.#takeFragments(columns, message, current) - 1
+      // With the last column nothing more can come of this stripe.
+      if (last % columns.length === columns.length - 1) settleTo(message.stripe + 1)
+    }).then(
+      () => settleTo(to),
+      (error) => {
+        for (const { reject } of stripes) reject(error)
+      },
+    )
+    return { from, to, columns, stripes: stripes.map(({ promise }) => promise) }
+  }
+
+  /** @returns how many fragments the message carried. */
+  #takeFragments(
+    columns: readonly number[],
+    { stripe, first, body }: MessageOf<'FRAG'>,
+    found: Found<Uint8Array>,
+  ): number {
+    const size = fragmentBytesOf(this.#manifest)
+    const count = body.length / size
+    if (!Number.isInteger(count) || first + count > columns.length)
+      throw this.#broken(`${body.length} bytes where fragments of ${size} are due`)
+    for (let at = 0; at < count; at++) {
+      const column = columns[first + at]!
+      const fragment = body.subarray(at * size, (at + 1) * size)
+      try {
+        const hashes = this.#hashes.get(column)
+        if (!hashes) throw this.#broken(`a fragment of column ${column} without its hashes`)
+        checkFragment(this.#manifest, hashes, fragment, stripe, column)
+        found.good.set(column, fragment)
+      } catch (error) {
+        found.bad.set(column, this.#broken(asXcareError(error).message))
+      }
+    }
+    return count
+  }
+
+  async #askLeaves(
+    runs: readonly LeafRun[],
+    read: Map<LeafRun, Uint8Array>,
+    bad: Map<number, XcareError>,
+  ): Promise<void> {
+    const unknown = new Set(runs.map(({ column }) => column).filter((column) => !this.#hashes.has(column)))
+    const hashes = [...unknown].sort((a, b) => a - b)
+    const ranges = runs.map(({ column, stripe, firstLeaf, leafCount }) => ({
+      ...{ column, stripe },
+      ...{ first: firstLeaf, count: leafCount },
+    }))
+    let next = 0
+    await this.#ask({ op: 'GET_LEAVES', ...this.#version(), hashes, ranges }, (message) => {
+      if (message.op === 'HASHES') return this.#takeHashes(hashes, message)
+      if (message.op !== 'LEAVES') throw unexpected(message)
+      const at = runs.findIndex((run, place) => place >= next && isRun(run, message))
+      if (at < 0) throw this.#broken('leaves that were not asked for')
+      next = at + 1
+      const leaves = this.#checkedLeaves(runs[at]!, message)
+      if (leaves instanceof XcareError) bad.set(message.column, leaves)
+      else read.set(runs[at]!, leaves)
+    })
+  }
+
+  #checkedLeaves(
+    { stripe, column, firstLeaf }: LeafRun,
+    { body, proofBytes }: MessageOf<'LEAVES'>,
+  ): Uint8Array | XcareError {
+    const leaves = body.subarray(0, body.length - proofBytes)
+    const proof = body.subarray(leaves.length)
+    const hash = this.#hashes.get(column)?.subarray(stripe * HASH_BYTES, (stripe + 1) * HASH_BYTES)
+    if (hash && verifyLeaves(hash, fragmentBytesOf(this.#manifest), firstLeaf, leaves, proof)) return leaves
+    return this.#broken(`leaves of fragment (${stripe}, ${column}) differ from its hash`)
+  }
+
+  #takeShares(
+    columns: readonly number[],
+    { first, from, to, body }: MessageOf<'HEADS'>,
+    told: Map<number, Uint8Array[]>,
+  ): void {
+    const count = body.length / ((to - from) * SHARE_BYTES)
+    if (first + count > columns.length || to > this.#manifest.stripes)
+      throw this.#broken('key shares that were not asked for')
+    for (let place = first, at = 0; place < first + count; place++)
+      for (let stripe = from; stripe < to; stripe++, at += SHARE_BYTES)
+        told.get(columns[place]!)![stripe] = this.#ownShare(columns[place]!, body.slice(at, at + SHARE_BYTES))
+  }
+
+  #takeHashes(columns: readonly number[], { first, count, body }: MessageOf<'HASHES'>): void {
+    const { stripes } = this.#manifest
+    if (first + count > columns.length || body.length !== count * stripes * HASH_BYTES)
+      throw this.#broken(`${body.length} bytes of hashes for ${count} columns of ${stripes} fragments`)
+    for (let at = 0; at < count; at++) {
+      const column = columns[first + at]!
+      const hashes = body.slice(at * stripes * HASH_BYTES, (at + 1) * stripes * HASH_BYTES)
+      try {
+        verifyColumnHashes(this.#manifest, column, hashes)
+      } catch (error) {
+        throw this.#broken(asXcareError(error).message)
+      }
+      this.#hashes.set(column, hashes)
+    }
+  }
+
+  #shareIn(head: Uint8Array, stripe: number, column: number): Uint8Array {
+    const { header, share } = decodeHead(head)
+    if (!sameHeader(header, headerOf(this.#manifest, stripe, column)))
+      throw new XcareError('INTEGRITY', `fragment (${stripe}, ${column}) says that it is another fragment`)
+    return share
+  }
+
+  /** A share of another column would push out the share of an honest node. */
+  #ownShare(column: number, share: Uint8Array): Uint8Array {
+    if (share[SHARE_BYTES - 1] !== column + 1) throw this.#broken('a key share of another column')
+    return share
+  }
+
+  #ask(request: ClientMessage, take: (message: NodeMessage) => void): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#answers.push({ take, resolve, reject })
+    this.#stream.write(...encodeFrame(request)).catch((error) => this.#fail(asXcareError(error)))
+    if (this.#answers.length === 1) void this.#readAnswers()
+    return promise
+  }
+
+  async #readAnswers(): Promise<void> {
+    try {
+      for (let answer = this.#answers[0]; answer; answer = this.#answers[0]) {
+        const message = await readNodeMessage(this.#stream, READ_STALL_MS)
+        if (message.op !== 'END') answer.take(message)
+        else {
+          this.#answers.shift()
+          answer.resolve()
+        }
+      }
+    } catch (error) {
+      this.#fail(asXcareError(error))
+    }
+  }
+
+  #fail(error: XcareError): void {
+    this.#failure ??= error
+    for (const { reject } of this.#answers.splice(0)) reject(this.#failure)
+  }
+
+  #broken(what: string): XcareError {
+    return new XcareError('INTEGRITY', `storage node ${this.node} served wrong bytes: ${what}`)
+  }
+
+  #lost(column: number, stripe: number | null): XcareError {
+    const what = stripe === null ? `a part of column ${column}` : `fragment (${stripe}, ${column})`
+    return new XcareError('NOT_FOUND', `storage node ${this.node} has lost ${what}`)
+  }
+
+  #version() {
+    return { objectId: this.#manifest.objectId, version: this.#manifest.version }
+  }
+}
+
+/** @returns `columns` times `stripes` cut into requests of at most `max` entries. */
+function slicesOf(
+  columns: readonly number[],
+  stripes: number,
+  max: number,
+): { columns: readonly number[]; from: number; to: number }[] {
+  const width = Math.min(columns.length, max)
+  const height = Math.max(1, Math.floor(max / width))
+  const slices: { columns: readonly number[]; from: number; to: number }[] = []
+  for (let from = 0; from < stripes; from += height)
+    for (let at = 0; at < columns.length; at += width)
+      slices.push({ columns: columns.slice(at, at + width), from, to: Math.min(from + height, stripes) })
+  return slices
+}
+
+/** @returns `runs` cut into requests that fit the credit. */
+function leafRequests(runs: readonly LeafRun[]): LeafRun[][] {
+  const requests: LeafRun[][] = []
+  let room = 0
+  for (const run of runs) {
+    const last = requests.at(-1)
+    if (last && last.length < LEAF_RANGES_MAX && run.leafCount <= room) last.push(run)
+    else {
+      requests.push([run])
+      room = WINDOW_BYTES / LEAF_BYTES
+    }
+    room -= run.leafCount
+  }
+  return requests
+}
+
+function isRun(run: LeafRun, { column, stripe, first, count }: MessageOf<'LEAVES'>): boolean {
+  return run.column === column && run.stripe === stripe && run.firstLeaf === first && run.leafCount === count
+}
+
+function merged(parts: Found<Uint8Array>[]): Found<Uint8Array> {
+  return {
+    good: new Map(parts.flatMap(({ good }) => [...good])),
+    bad: new Map(parts.flatMap(({ bad }) => [...bad])),
+  }
+}

@@ -1,0 +1,123 @@
+import { XcareError } from '../../errors.ts'
+import { FRAME_IDLE_MS } from '../../limits.ts'
+import type { FrameStream } from '../../ports.ts'
+import {
+  BATCH_BYTES_MAX,
+  CreditWindow,
+  encodeFragments,
+  encodeFrame,
+  type MessageOf,
+} from '../../wire/fragment-protocol.ts'
+import { readNodeMessage, unexpected } from './node-message.ts'
+
+/**
+ * Sends the columns of an object that one storage node keeps, over one stream: those of a stripe together. Fragments already
+ * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. The first failure ends it: every later call rejects with that error.
+ */
+export class NodeUpload {
+  /** Columns that go to this node, rising. */
+  readonly columns: readonly number[]
+  readonly #stream: FrameStream
+  readonly #window = new CreditWindow()
+  readonly #sent: number[] = []
+  #have: Uint8Array = new Uint8Array(0)
+  #haveBytes = 0
+  #receipt: Promise<MessageOf<'RECEIPT'>> | null = null
+  #isDone = false
+  #failure: XcareError | null = null
+  #wake = Promise.withResolvers<void>()
+
+  constructor(stream: FrameStream, columns: readonly number[]) {
+    this.#stream = stream
+    this.columns = columns
+  }
+
+  /** The peer these columns go to. */
+  get node(): string {
+    return this.#stream.remote
+  }
+
+  /** Opens the put. @param order of `columns`, signed by the object's owner key for this very node. @throws XcareError with the node's own code when it refuses. */
+  async begin(order: Omit<MessageOf<'OPEN_PUT'>, 'op'>): Promise<void> {
+    await this.#stream.write(...encodeFrame({ op: 'OPEN_PUT', ...order }))
+    await this.#stream.write(...encodeFrame({ op: 'GET_HAVE' }))
+    const reply = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
+    if (reply.op !== 'HAVE') throw unexpected(reply)
+    this.#haveBytes = Math.ceil(order.stripes / 8)
+    if (reply.body.length !== this.#haveBytes * this.columns.length)
+      throw new XcareError(
+        'MALFORMED',
+        `storage node ${this.node} told of other columns than it was asked for`,
+      )
+    this.#have = reply.body.slice()
+    this.#receipt = this.#listen()
+    this.#receipt.catch((error: XcareError) => {
+      this.#failure = error
+      this.#wake.resolve()
+    })
+  }
+
+  /**
+   * Resolves when the fragments are on their way and there was credit for them; skips what the node has already.
+   * @param fragments of one stripe, one for each of `columns`, all of one size; not to be changed until they are durable.
+   */
+  async send(stripe: number, fragments: readonly Uint8Array[]): Promise<void> {
+    const most = Math.max(1, Math.floor(BATCH_BYTES_MAX / fragments[0]!.length))
+    for (let first = 0; first < fragments.length; ) {
+      if (this.#has(first, stripe)) {
+        first++
+        continue
+      }
+      let end = first + 1
+      while (end < fragments.length && end - first < most && !this.#has(end, stripe)) end++
+      await this.#put(stripe, first, fragments.slice(first, end))
+      first = end
+    }
+  }
+
+  /** First stripe that is still under way to this node; every one before it is durable there. `none` when nothing is. */
+  oldestUnderWay(none: number): number {
+    return this.#sent[this.#window.acked] ?? none
+  }
+
+  /** Hands over the manifest. @returns the node's signed receipt, unchecked: it says that the whole columns are durable there. */
+  async finish(manifest: Uint8Array): Promise<MessageOf<'RECEIPT'>> {
+    if (this.#failure) throw this.#failure
+    if (!this.#receipt) throw new XcareError('INTERNAL', 'a put was finished before it was begun')
+    this.#isDone = true
+    await this.#stream.write(...encodeFrame({ op: 'DONE', body: manifest }))
+    const receipt = await this.#receipt
+    // The receipt is here; how the stream ends no longer matters.
+    void this.#stream.close().catch(() => {})
+    return receipt
+  }
+
+  /** Gives the upload up. */
+  abort(reason: Error): void {
+    this.#stream.abort(reason)
+  }
+
+  #has(place: number, stripe: number): boolean {
+    return Boolean(((this.#have[place * this.#haveBytes + (stripe >> 3)] ?? 0) >> (stripe & 7)) & 1)
+  }
+
+  async #put(stripe: number, first: number, fragments: readonly Uint8Array[]): Promise<void> {
+    const size = fragments.length * fragments[0]!.length
+    while (!this.#failure && !this.#window.hasRoom(size)) await this.#wake.promise
+    if (this.#failure) throw this.#failure
+    this.#window.take(size)
+    this.#sent.push(stripe)
+    await this.#stream.write(...encodeFragments('PUT', { stripe, first }, fragments))
+  }
+
+  async #listen(): Promise<MessageOf<'RECEIPT'>> {
+    for (;;) {
+      const message = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
+      if (message.op === 'RECEIPT' && this.#isDone) return message
+      if (message.op !== 'ACK') throw unexpected(message)
+      this.#window.settle(message.count)
+      this.#wake.resolve()
+      this.#wake = Promise.withResolvers<void>()
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import { asXcareError, XcareError } from '../../errors.ts'
+import type { Profile } from '../../fragment/profile.ts'
+import type { StripeFragments } from '../../fragment/writer.ts'
+import { STRAGGLER_MS_MAX } from '../../limits.ts'
+import type { Clock, PeerAddress, Progress, Transport } from '../../ports.ts'
+import { FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.ts'
+import { NodeUpload } from './node-upload.ts'
+
+const DIAL_MS_MAX = 5_000
+/** Part of the time a put has taken that it may have spent waiting for stragglers, beside STRAGGLER_MS_MAX. */
+const WAITING_SHARE = 0.25
+
+/** What sending fragments needs of the world. */
+export interface UploadPorts {
+  transport: Transport
+  clock: Clock
+  progress: Progress
+}
+
+/** A node with the columns it is to keep and the signed order for them. */
+export interface UploadTarget {
+  peer: PeerAddress
+  order: Omit<MessageOf<'OPEN_PUT'>, 'op'>
+}
+
+type Step = (target: UploadTarget, upload: NodeUpload) => Promise<void>
+
+/** All columns of one object on their way to their nodes. A node that fails is dropped as long as `target` columns remain. */
+export class NodeUploads {
+  readonly #ports: UploadPorts
+  readonly #profile: Profile
+  readonly #live = new Map<UploadTarget, NodeUpload>()
+  readonly #underWay: { stripe: number; bytes: Uint8Array }[] = []
+  readonly #problems: { target: UploadTarget; error: XcareError }[] = []
+  readonly #startedMs: number
+  #waitedMs = 0
+
+  private constructor(ports: UploadPorts, profile: Profile) {
+    this.#ports = ports
+    this.#profile = profile
+    this.#startedMs = ports.clock.nowMs()
+  }
+
+  /** Opens all nodes at once. @throws XcareError TOO_FEW_NODES, NO_SPACE when nodes with fewer than `target` columns accept. */
+  static async open(ports: UploadPorts, profile: Profile, targets: UploadTarget[]): Promise<NodeUploads> {
+    const uploads = new NodeUploads(ports, profile)
+    await Promise.all(targets.map((target) => uploads.#dial(target)))
+    await uploads.#untilTarget(({ order }, upload) => upload.begin(order))
+    return uploads
+  }
+
+  /**
+   * Sends the fragments of one stripe to all live nodes. Resolves when the next stripe may follow.
+   * @returns buffers of earlier stripes that are durable on every live node and may be used again.
+   */
+  async send({ stripe, bytes }: StripeFragments): Promise<Uint8Array[]> {
+    this.#underWay.push({ stripe, bytes })
+    const size = bytes.length / this.#profile.n
+    await this.#untilTarget((_, upload) =>
+      upload.send(
+        stripe,
+        upload.columns.map((column) => bytes.subarray(column * size, (column + 1) * size)),
+      ),
+    )
+    return this.#settled(stripe + 1)
+  }
+
+  /**
+   * Ends all columns with the manifest.
+   * @param check throws when a receipt is not what the keeper of the columns must sign; the node is then dropped and named.
+   * @returns the columns with a good receipt, rising; at least `target`.
+   */
+  async finish(
+    manifest: Uint8Array,
+    check: (columns: readonly number[], receipt: MessageOf<'RECEIPT'>) => void,
+  ): Promise<number[]> {
+    await this.#untilTarget(async (_, upload) => check(upload.columns, await upload.finish(manifest)))
+    return [...this.#live.values()].flatMap(({ columns }) => columns).sort((a, b) => a - b)
+  }
+
+  /** Nodes that were dropped, with the reason. */
+  get dropped(): readonly { target: UploadTarget; error: XcareError }[] {
+    return this.#problems
+  }
+
+  /** Tears every stream down. */
+  abort(reason: Error): void {
+    for (const upload of this.#live.values()) upload.abort(reason)
+    this.#live.clear()
+  }
+
+  #settled(next: number): Uint8Array[] {
+    const oldest = Math.min(next, ...[...this.#live.values()].map((upload) => upload.oldestUnderWay(next)))
+    const count = this.#underWay.findIndex(({ stripe }) => stripe >= oldest)
+    return this.#underWay.splice(0, count < 0 ? this.#underWay.length : count).map(({ bytes }) => bytes)
+  }
+
+  async #dial(target: UploadTarget): Promise<void> {
+    try {
+      const signal = AbortSignal.timeout(DIAL_MS_MAX)
+      const stream = await this.#ports.transport.open(target.peer, FRAGMENT_PROTOCOL, signal)
+      this.#live.set(target, new NodeUpload(stream, target.order.columns))
+    } catch (error) {
+      this.#dropped(target, asXcareError(error))
+    }
+  }
+
+  /** Takes one step with every live node: waits for all, but once `target` columns have taken it, no longer than stragglers may take. */
+  async #untilTarget(step: Step): Promise<void> {
+    const { clock } = this.#ports
+    const waiting = new Set(this.#live.keys())
+    const over = Promise.withResolvers<void>()
+    const timer = new AbortController()
+    let enoughMs: number | null = null
+    const check = () => {
+      const live = this.#columnsOf(this.#live.keys())
+      if (waiting.size === 0 || live < this.#profile.target) over.resolve()
+      else if (enoughMs === null && live - this.#columnsOf(waiting) >= this.#profile.target) {
+        enoughMs = clock.nowMs()
+        clock.sleep(this.#patienceMs(enoughMs), timer.signal).then(over.resolve, () => {})
+      }
+    }
+    for (const [target, upload] of [...this.#live])
+      void this.#guard(target, upload, step).then(() => {
+        waiting.delete(target)
+        check()
+      })
+    check()
+    await over.promise
+    timer.abort()
+    if (enoughMs !== null) this.#waitedMs += clock.nowMs() - enoughMs
+    this.#requireTarget()
+    for (const target of waiting) this.#leaveBehind(target)
+  }
+
+  #columnsOf(targets: Iterable<UploadTarget>): number {
+    let columns = 0
+    for (const { order } of targets) columns += order.columns.length
+    return columns
+  }
+
+  #patienceMs(nowMs: number): number {
+    const leftMs = STRAGGLER_MS_MAX + (nowMs - this.#startedMs) * WAITING_SHARE - this.#waitedMs
+    return Math.min(STRAGGLER_MS_MAX, Math.max(0, leftMs))
+  }
+
+  async #guard(target: UploadTarget, upload: NodeUpload, step: Step): Promise<void> {
+    try {
+      await step(target, upload)
+    } catch (error) {
+      if (this.#live.get(target) === upload) this.#drop(target, upload, asXcareError(error))
+    }
+  }
+
+  #leaveBehind(target: UploadTarget): void {
+    const upload = this.#live.get(target)
+    if (!upload) return
+    this.#drop(target, upload, new XcareError('TIMEOUT', `storage node ${upload.node} was too slow`))
+  }
+
+  #drop(target: UploadTarget, upload: NodeUpload, error: XcareError): void {
+    this.#live.delete(target)
+    upload.abort(error)
+    this.#dropped(target, error)
+  }
+
+  #dropped(target: UploadTarget, error: XcareError): void {
+    this.#problems.push({ target, error })
+    const { code, message } = error
+    const { columns } = target.order
+    this.#ports.progress({ type: 'node-dropped', node: target.peer.nodeId, columns, code, message })
+  }
+
+  #requireTarget(): void {
+    const { target, n } = this.#profile
+    const taking = this.#columnsOf(this.#live.keys())
+    if (taking >= target) return
+    const error = this.#problems[0]?.error ?? null
+    const reason = error ? ` (${error.message})` : ''
+    this.abort(new XcareError('INTERRUPTED', 'the put was given up'))
+    throw new XcareError(
+      this.#codeOf(n - target),
+      `only ${taking} of ${n} columns find a storage node that takes them, and ${target} are needed${reason}`,
+      { next: 'see who is there with `npx xcare status`; nothing was stored', cause: error },
+    )
+  }
+
+  /** Full disks, or lies, are what it is called when they alone are more than the profile can spare. */
+  #codeOf(spare: number): 'NO_SPACE' | 'INTEGRITY' | 'TOO_FEW_NODES' {
+    const count = (...codes: string[]) =>
+      this.#columnsOf(
+        this.#problems.filter(({ error }) => codes.includes(error.code)).map(({ target }) => target),
+      )
+    if (count('QUOTA_FULL', 'NO_SPACE') > spare) return 'NO_SPACE'
+    return count('INTEGRITY') > spare ? 'INTEGRITY' : 'TOO_FEW_NODES'
+  }
+}
