@@ -56,7 +56,7 @@ const LASTING: Record<string, Say> = {
   step: ({ text }) => `\n${text}`,
   fact: ({ text }) => `  ${text}`,
   stored: ({ objectId, name, bytes, columns, columnsOf, custodians, custodiansOf }) =>
-    `stored ${name} (${sizeOf(bytes)}): ${columns} of ${columnsOf} storage nodes, key shares with ${custodians} of ${custodiansOf} guardians\n  ${objectId}`,
+    `stored ${name} (${sizeOf(bytes)}): ${columns} of ${columnsOf} columns on storage nodes, key shares with ${custodians} of ${custodiansOf} guardians\n  ${objectId}`,
   unpacked: ({ name, bytes, file }) => `  ${name} (${sizeOf(bytes)}) -> ${file}`,
   record: ({ objectId, name, bytes, created }) =>
     `${created.slice(0, 16)}  ${sizeOf(bytes).padStart(10)}  ${name}\n  ${objectId}`,
@@ -65,6 +65,7 @@ const LASTING: Record<string, Say> = {
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,
   notice: ({ text }) => text,
   'node-failed': ({ node, message }) => `note: storage node ${short(node)} was left out: ${message}`,
+  'node-caught-up': ({ node }) => `storage node ${short(node)} caught up and has its fragments now`,
   'node-dropped': ({ node, message }) =>
     `note: storage node ${short(node)} did not take its part: ${message}`,
   'manifest-refused': ({ node, message }) => `note: storage node ${short(node)}: ${message}`,

@@ -6,11 +6,14 @@ import { asXcareError, XcareError } from '../errors.ts'
 import { layoutOf } from '../fragment/layout.ts'
 import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/manifest.ts'
 import { type Durability, durability, type Profile } from '../fragment/profile.ts'
+import type { StripeFragments } from '../fragment/writer.ts'
 import { type NodeId, type ObjectId, objectIdFromBytes } from '../ids.ts'
-import { HEADER_AGE_MS_MAX } from '../limits.ts'
+import { CREDIT_BYTES_MAX, HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, Random } from '../ports.ts'
-import { PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
+import { type MessageOf, PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
+import type { KeptObject } from './columns/anchored-manifest.ts'
+import { storeLateColumns } from './columns/late-columns.ts'
 import { NodeUploads, type UploadPorts, type UploadTarget } from './columns/node-uploads.ts'
 import { type DepositPorts, depositShares } from './guardians/deposit.ts'
 import { planColumns } from './locate.ts'
@@ -61,6 +64,11 @@ interface Plan {
 }
 
 const FIRST_VERSION = 1
+/**
+ * Stripes are sent in bursts that bring about so much to each node: waking all nodes for every stripe costs more than the
+ * bytes do. Two bursts fit the credit.
+ */
+const BURST_BYTES = CREDIT_BYTES_MAX / 2
 const FIRST_CUSTODY_EPOCH = 1
 
 /**
@@ -77,11 +85,18 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
     const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
     const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
     const bytes = await sendAll(ports, plan, source, sealing, uploads).finally(() => sealing.close())
-    const { manifest } = verifyManifest(bytes, ports.network)
-    const columns = await uploads.finish(bytes, (columns, receipt) =>
-      checkReceipt(receipt, manifest, columns, plan.keepers[columns[0]!]!),
+    const { manifest, hash } = verifyManifest(bytes, ports.network)
+    const check = (columns: readonly number[], receipt: MessageOf<'RECEIPT'>) =>
+      checkReceipt(receipt, manifest, columns, plan.keepers[columns[0]!]!)
+    const columns = await uploads.finish(bytes, check)
+    const late = await storeLateColumns(
+      { ...ports, directory: null },
+      {
+        ...{ manifest, manifestBytes: bytes, dropped: uploads.dropped, check },
+        kept: keptObject(plan, hash, columns),
+      },
     )
-    return await anchor(ports, plan, bytes, columns)
+    return await anchor(ports, plan, bytes, [...columns, ...late])
   } catch (error) {
     uploads.abort(asXcareError(error))
     throw error
@@ -153,6 +168,20 @@ function targetsOf(
   })
 }
 
+function keptObject(
+  { objectId, profile, keepers }: Plan,
+  manifestHash: Uint8Array,
+  columns: number[],
+): KeptObject {
+  const { k, n } = profile
+  const stored = new Set(columns)
+  return {
+    objectId: objectIdFromBytes(objectId),
+    record: { objectId, k, n, manifestHash },
+    holders: keepers.map((keeper, column) => (stored.has(column) ? addressOf(keeper) : null)),
+  }
+}
+
 async function sendAll(
   ports: PutPorts,
   plan: Plan,
@@ -161,20 +190,43 @@ async function sendAll(
   uploads: NodeUploads,
 ): Promise<Uint8Array> {
   let bytes = 0
+  let burst: StripeFragments[] = []
+  const flush = async () => {
+    for (const buffer of await uploads.send(burst)) sealing.recycle(buffer)
+    burst = []
+  }
+  const take = async (stripes: StripeFragments[]) => {
+    for (const stripe of stripes) {
+      burst.push(stripe)
+      if (burst.length * burstShare(plan, stripe) >= BURST_BYTES) await flush()
+    }
+  }
+  // The next piece is sealed while the last one is sent.
+  let ahead: Promise<StripeFragments[]> = Promise.resolve([])
   for await (const plain of source.read()) {
+    const stripes = await ahead
     // A thread may take the buffer along and leave it empty here.
     bytes += plain.length
-    for (const stripe of await sealing.write(plain))
-      for (const buffer of await uploads.send(stripe)) sealing.recycle(buffer)
+    ahead = sealing.write(plain)
+    // It is awaited a turn later; until then its failure must not count as unhandled.
+    ahead.catch(() => {})
+    await take(stripes)
     ports.progress({ type: 'put-progress', bytes, of: source.length })
   }
+  await take(await ahead)
   const { stripes, written, sealed } = await sealing.finish(source.sealed(plan.objectId))
-  for (const stripe of stripes) await uploads.send(stripe)
+  await take(stripes)
+  if (burst.length > 0) await flush()
   return buildManifest(
     written,
     { network: ports.network, custodyEpoch: FIRST_CUSTODY_EPOCH, sealed },
     plan.ownerKey,
   )
+}
+
+/** @returns bytes that one stripe brings to the node with the most columns, about. */
+function burstShare({ keepers, profile }: Plan, { bytes }: StripeFragments): number {
+  return (bytes.length / profile.n) * Math.ceil(profile.n / new Set(keepers).size)
 }
 
 async function anchor(

@@ -163,10 +163,10 @@ describe('uploads and stragglers', () => {
 
   /** Fills the window of those that do not acknowledge, 31 fragments of 65 KiB, and sends one stripe more. */
   async function sendTooMuch({ uploads, clock }: Awaited<ReturnType<typeof begun>>, fill = 31) {
-    for (let at = 0; at < fill; at++) await uploads.send({ stripe: at, bytes: stripe, hashes: stripe })
+    for (let at = 0; at < fill; at++) await uploads.send([{ stripe: at, bytes: stripe, hashes: stripe }])
     await settle()
     clock.asked.length = 0
-    const sending = uploads.send({ stripe: 31, bytes: stripe, hashes: stripe })
+    const sending = uploads.send([{ stripe: 31, bytes: stripe, hashes: stripe }])
     await settle()
     return { sending }
   }
@@ -222,13 +222,13 @@ describe('uploads and stragglers', () => {
     put.nodes[5]!.isQuick = false
     const given: number[] = []
     for (let at = 0; at < 4; at++) {
-      given.push((await put.uploads.send({ stripe: at, bytes: stripe, hashes: stripe })).length)
+      given.push((await put.uploads.send([{ stripe: at, bytes: stripe, hashes: stripe }])).length)
       await settle()
     }
     expect(given).toEqual([0, 0, 0, 0])
     await put.nodes[5]!.ack()
     await settle()
-    expect((await put.uploads.send({ stripe: 4, bytes: stripe, hashes: stripe })).length).toBe(4)
+    expect((await put.uploads.send([{ stripe: 4, bytes: stripe, hashes: stripe }])).length).toBe(4)
     put.uploads.abort(new Error('over'))
   })
 })

@@ -1,11 +1,21 @@
 import { equalBytes } from '../../bytes.ts'
+import type { RecordValue } from '../../chain-anchor/app/values.ts'
 import { XcareError } from '../../errors.ts'
 import { type Manifest, verifyManifest } from '../../fragment/manifest.ts'
+import type { ObjectId } from '../../ids.ts'
 import { READ_STALL_MS } from '../../limits.ts'
-import type { FrameStream } from '../../ports.ts'
+import type { FrameStream, PeerAddress } from '../../ports.ts'
 import { encodeFrame } from '../../wire/fragment-protocol.ts'
 import type { LocatedObject } from '../locate.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
+
+/** What is known of an object that nodes keep, anchored or about to be. */
+export interface KeptObject {
+  objectId: ObjectId
+  record: Pick<RecordValue, 'objectId' | 'k' | 'n' | 'manifestHash'>
+  /** Per column the node that keeps it, or null. */
+  holders: readonly (PeerAddress | null)[]
+}
 
 /** The manifest whose hash is on the chain. */
 export interface AnchoredManifest {
@@ -20,7 +30,7 @@ export interface AnchoredManifest {
  */
 export async function readAnchoredManifest(
   stream: FrameStream,
-  { record }: LocatedObject,
+  { record }: KeptObject,
   network: string,
 ): Promise<AnchoredManifest> {
   await stream.write(...encodeFrame({ op: 'GET_MANIFEST', objectId: record.objectId }))

@@ -1,8 +1,7 @@
 import { asXcareError, type ErrorCode, XcareError } from '../../errors.ts'
 import type { Clock, Directory, FrameStream, PeerAddress, Progress, Transport } from '../../ports.ts'
 import { FRAGMENT_PROTOCOL } from '../../wire/fragment-protocol.ts'
-import type { LocatedObject } from '../locate.ts'
-import { type AnchoredManifest, readAnchoredManifest } from './anchored-manifest.ts'
+import { type AnchoredManifest, type KeptObject, readAnchoredManifest } from './anchored-manifest.ts'
 import { FirstAnswers } from './first-answers.ts'
 
 const DIAL_MS_MAX = 5_000
@@ -32,13 +31,13 @@ export class Holders {
   readonly all: readonly Holder[]
   /** By column; null where no node keeps it. */
   readonly byColumn: readonly (Holder | null)[]
-  readonly #located: LocatedObject
+  readonly #located: KeptObject
   readonly #problems = new Map<string, XcareError>()
   /** Streams on which a manifest is awaited. */
   readonly #asked = new Set<FrameStream>()
   #isClosed = false
 
-  constructor(ports: ColumnPorts, located: LocatedObject) {
+  constructor(ports: ColumnPorts, located: KeptObject) {
     this.ports = ports
     this.#located = located
     const byNode = new Map<string, Holder>()

@@ -50,19 +50,19 @@ export class NodeUploads {
   }
 
   /**
-   * Sends the fragments of one stripe to all live nodes. Resolves when the next stripe may follow.
+   * Sends the fragments of some stripes, in order, to all live nodes. Resolves when the next ones may follow.
    * @returns buffers of earlier stripes that are durable on every live node and may be used again.
    */
-  async send({ stripe, bytes }: StripeFragments): Promise<Uint8Array[]> {
-    this.#underWay.push({ stripe, bytes })
-    const size = bytes.length / this.#profile.n
-    await this.#untilTarget((_, upload) =>
-      upload.send(
-        stripe,
-        upload.columns.map((column) => bytes.subarray(column * size, (column + 1) * size)),
-      ),
-    )
-    return this.#settled(stripe + 1)
+  async send(stripes: readonly StripeFragments[]): Promise<Uint8Array[]> {
+    for (const { stripe, bytes } of stripes) this.#underWay.push({ stripe, bytes })
+    await this.#untilTarget(async (_, upload) => {
+      for (const { stripe, bytes } of stripes) {
+        const size = bytes.length / this.#profile.n
+        const fragments = upload.columns.map((column) => bytes.subarray(column * size, (column + 1) * size))
+        await upload.send(stripe, fragments)
+      }
+    })
+    return this.#settled((stripes.at(-1)?.stripe ?? -1) + 1)
   }
 
   /**
