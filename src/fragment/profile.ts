@@ -84,6 +84,9 @@ export function profileNamed(name: string): Profile {
   })
 }
 
+/** Probabilities below this add nothing to 99 nines. */
+const NEGLIGIBLE = 1e-200
+
 /** How sure it is that an object can be read at a given moment. */
 export interface Durability {
   /** Probability that fewer than k columns are reachable. */
@@ -109,6 +112,8 @@ export function durability(
   // at[c]: probability that exactly c of the columns so far are up; counts of k and more are not needed
   const at = new Float64Array(k)
   at[0] = 1
+  // outside of low to high all is zero, or so small that it never shows
+  let [low, high] = [0, 0]
   availabilities.forEach((up, holder) => {
     if (!(up >= 0 && up <= 1))
       throw new XcareError('USAGE', `an availability lies between 0 and 1, not at ${up}`)
@@ -116,8 +121,10 @@ export function durability(
     if (!Number.isSafeInteger(kept) || kept < 0)
       throw new XcareError('USAGE', `a holder cannot keep ${kept} columns`)
     if (kept === 0) return
-    for (let count = k - 1; count >= kept; count--) at[count] = at[count] * (1 - up) + at[count - kept] * up
-    for (let count = Math.min(kept, k) - 1; count >= 0; count--) at[count] *= 1 - up
+    high = Math.min(k - 1, high + kept)
+    for (let count = high; count >= low; count--)
+      at[count] = at[count] * (1 - up) + (count - kept >= low ? at[count - kept] * up : 0)
+    for (; low < high && at[low] < NEGLIGIBLE; low++) at[low] = 0
   })
   // smallest terms first, so that none is lost to rounding
   const unavailable = Math.min(
