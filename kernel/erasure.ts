@@ -15,10 +15,15 @@ const POINTS: usize = 16384
 
 /** Bytes of all rows that should be worked on at a time, and of one row, at least. */
 const BLOCK_BYTES: i32 = 32768
-const BLOCK_ROW_BYTES: i32 = 256
+const BLOCK_ROW_BYTES: i32 = 512
+/** The same where there are more rows than this, which fit no near cache in any case. */
+const MANY_ROWS: i32 = 1024
+const MANY_ROW_BYTES: i32 = 256
 
 /** A code of at most so many data rows is worked on where its rows lie. */
-const ROWS_IN_PLACE: i32 = 64
+const ROWS_IN_PLACE: i32 = 1024
+
+const NEAR_LEVEL: i32 = 6
 
 /** Points below this one lie in GF(2^8), whose elements act on every byte alone. */
 const BYTE_POINTS: i32 = 256
@@ -151,11 +156,6 @@ function add(x: usize, y: usize, length: i32): void {
       v128.store(x + half, high, 32)
     }
   }
-}
-
-/** x = factor x */
-@inline function scale(x: usize, length: i32, factor: u32): void {
-  if (factor != 1) multiplyInto(x, x, length, factor)
 }
 
 /** x = factor y */
@@ -330,74 +330,140 @@ function inverseQuadsZero(x: usize, gap: usize, count: i32, f3: u32): void {
 
 // ---------------------------------------------------------------- transforms
 
-@inline function isZero(first: i32, count: i32): bool {
+/** @returns how many of the rows are not zero throughout. */
+@inline function countOf(first: i32, count: i32): i32 {
   const from = filled + ((<usize>first) << 2)
-  return load<u32>(from) == load<u32>(from + ((<usize>count) << 2))
+  return load<i32>(from + ((<usize>count) << 2)) - load<i32>(from)
 }
 
 /**
- * Values at `count` points from `first` become coefficients. Of a part that is zero throughout nothing is read and,
+ * Whether two levels are done at once: all factors must be bytes. An odd level is done alone where it has many rows and all of them
+ * are near.
+ */
+@inline function takesTwo(level: i32, at: i32): bool {
+  return at + 2 < BYTE_POINTS && (level & 1 ? level > NEAR_LEVEL : true)
+}
+
+/**
+ * Values at 2^level points from `first` become coefficients. Of a part that is zero throughout nothing is read and,
  * if the whole is zero, nothing written.
  */
-function inverse(first: i32, count: i32): void {
-  if (count < 2 || isZero(first, count)) return
+function inverse(first: i32, level: i32): void {
+  const count = 1 << level
+  const known = countOf(first, count)
+  if (level == 0 || known == 0) return
+  if (known == count) {
+    inverseFull(first, level)
+    return
+  }
   const half = count >> 1
   const x = base + <usize>first * stride
   const gap = <usize>half * stride
-  if (isZero(first + half, half)) {
-    inverse(first, half)
-    const factor = pointOf(first / half)
-    for (let row = x, end = x + gap; row < end; row += stride) {
+  const at = first >> (level - 1)
+  const quarter = half >> 1
+  if (level > 1 && takesTwo(level, at << 1) && countOf(first + half + quarter, quarter)
+    && countOf(first, quarter) && countOf(first + quarter, quarter) && countOf(first + half, quarter)) {
+    for (let part = 0; part < 4; part++) inverse(first + part * quarter, level - 2)
+    inverseQuads(x, gap >> 1, quarter, pointOf(at), pointOf(at << 1), pointOf((at << 1) + 2))
+    return
+  }
+  const lower = countOf(first, half)
+  if (lower) inverse(first, level - 1)
+  if (lower < known) inverse(first + half, level - 1)
+  if (lower && lower < known) {
+    inversePairs(x, gap, half, at)
+    return
+  }
+  // y = 0: y becomes x, and x becomes (1 + factor) x; x = 0: x becomes factor y
+  const factor = pointOf(at)
+  for (let row = x, end = x + gap; row < end; row += stride) {
+    if (lower) {
       copy(row + gap, row, bytes)
-      if (factor) scale(row, bytes, factor ^ 1)
+      if (factor) multiplyInto(row, row, bytes, factor ^ 1)
+    } else multiplyInto(row, row + gap, bytes, factor)
+  }
+}
+
+/** The same where no row is zero throughout. */
+function inverseFull(first: i32, level: i32): void {
+  const x = base + <usize>first * stride
+  if (level == 1) {
+    inversePairs(x, stride, 1, first)
+    return
+  }
+  const half = 1 << (level - 1)
+  const quarter = half >> 1
+  const at = first >> (level - 2)
+  if (takesTwo(level, at)) {
+    if (level > 2) {
+      inverseFull(first, level - 2)
+      inverseFull(first + quarter, level - 2)
+      inverseFull(first + half, level - 2)
+      inverseFull(first + half + quarter, level - 2)
+    }
+    const gap = <usize>quarter * stride
+    if (at == 0) inverseQuadsZero(x, gap, quarter, pointOf(2))
+    else inverseQuads(x, gap, quarter, pointOf(at >> 1), pointOf(at), pointOf(at + 2))
+    return
+  }
+  inverseFull(first, level - 1)
+  inverseFull(first + half, level - 1)
+  inversePairs(x, <usize>half * stride, half, at >> 1)
+}
+
+/** Coefficients become values at 2^level points from `origin + first`; only the first `used` rows are made right. */
+function forward(first: i32, level: i32): void {
+  if (level == 0 || first >= used) return
+  const count = 1 << level
+  if (first + count <= used) {
+    forwardFull(first, level)
+    return
+  }
+  const half = count >> 1
+  const at = (origin + first) >> (level - 1)
+  const x = base + <usize>first * stride
+  const gap = <usize>half * stride
+  const quarter = half >> 1
+  if (level > 1 && takesTwo(level, at << 1) && first + half + quarter < used) {
+    forwardQuads(x, gap >> 1, quarter, pointOf(at), pointOf(at << 1), pointOf((at << 1) + 2))
+    for (let part = 0; part < 4; part++) forward(first + part * quarter, level - 2)
+    return
+  }
+  if (first + half < used) forwardPairs(x, gap, half, at)
+  else {
+    const factor = pointOf(at)
+    if (factor) for (let row = x, end = x + gap; row < end; row += stride) addProduct(row, row + gap, bytes, factor)
+  }
+  forward(first, level - 1)
+  forward(first + half, level - 1)
+}
+
+/** The same where all rows are wanted. */
+function forwardFull(first: i32, level: i32): void {
+  const x = base + <usize>first * stride
+  const point = origin + first
+  if (level == 1) {
+    forwardPairs(x, stride, 1, point)
+    return
+  }
+  const half = 1 << (level - 1)
+  const quarter = half >> 1
+  const at = point >> (level - 2)
+  if (takesTwo(level, at)) {
+    const gap = <usize>quarter * stride
+    if (at == 0) forwardQuadsZero(x, gap, quarter, pointOf(2))
+    else forwardQuads(x, gap, quarter, pointOf(at >> 1), pointOf(at), pointOf(at + 2))
+    if (level > 2) {
+      forwardFull(first, level - 2)
+      forwardFull(first + quarter, level - 2)
+      forwardFull(first + half, level - 2)
+      forwardFull(first + half + quarter, level - 2)
     }
     return
   }
-  if (isZero(first, half)) {
-    inverse(first + half, half)
-    const factor = pointOf(first / half)
-    for (let row = x, end = x + gap; row < end; row += stride) multiplyInto(row, row + gap, bytes, factor)
-    return
-  }
-  const quarter = half >> 1
-  if (
-    count > 2 && (first + half) / quarter < BYTE_POINTS
-    && !isZero(first, quarter) && !isZero(first + quarter, quarter)
-    && !isZero(first + half, quarter) && !isZero(first + half + quarter, quarter)
-  ) {
-    for (let part = 0; part < 4; part++) inverse(first + part * quarter, quarter)
-    if (first == 0) inverseQuadsZero(x, gap >> 1, quarter, pointOf(2))
-    else inverseQuads(x, gap >> 1, quarter, pointOf(first / half), pointOf(first / quarter), pointOf((first + half) / quarter))
-    return
-  }
-  inverse(first, half)
-  inverse(first + half, half)
-  inversePairs(x, gap, half, first / half)
-}
-
-/** Coefficients become values at `count` points from `origin + first`; only the first `used` rows are made right. */
-function forward(first: i32, count: i32): void {
-  if (count < 2 || first >= used) return
-  const half = count >> 1
-  const at = origin + first
-  const x = base + <usize>first * stride
-  const gap = <usize>half * stride
-  if (first + half >= used) {
-    const factor = pointOf(at / half)
-    if (factor) for (let row = x, end = x + gap; row < end; row += stride) addProduct(row, row + gap, bytes, factor)
-    forward(first, half)
-    return
-  }
-  const quarter = half >> 1
-  if (count > 2 && (at + half) / quarter < BYTE_POINTS) {
-    if (at == 0) forwardQuadsZero(x, gap >> 1, quarter, pointOf(2))
-    else forwardQuads(x, gap >> 1, quarter, pointOf(at / half), pointOf(at / quarter), pointOf((at + half) / quarter))
-    for (let part = 0; part < 4; part++) forward(first + part * quarter, quarter)
-    return
-  }
-  forwardPairs(x, gap, half, at / half)
-  forward(first, half)
-  forward(first + half, half)
+  forwardPairs(x, <usize>half * stride, half, at >> 1)
+  forwardFull(first, level - 1)
+  forwardFull(first + half, level - 1)
 }
 
 /**
@@ -426,7 +492,7 @@ function derive(count: i32, wanted: i32): void {
 
 /** Bytes of a row worked on at a time, so that the rows of small codes stay in the cache nearest to the processor. */
 @inline function blockOf(count: i32): i32 {
-  return max(BLOCK_ROW_BYTES, BLOCK_BYTES / count)
+  return count > MANY_ROWS ? MANY_ROW_BYTES : max(BLOCK_ROW_BYTES, BLOCK_BYTES / count)
 }
 
 /** Distance of scratch rows: an odd multiple of 64, for rows a power of two apart would fall on the same cache lines. */
@@ -453,7 +519,7 @@ export function encode(
     const coefficients = inPlace ? data : scratch
     if (!inPlace) copyRows(coefficients, stride, data, apart, k)
     base = coefficients
-    inverse(0, span)
+    inverse(0, ctz(span))
     for (let first = 0; first < parity; first += span) {
       const isLast = first + span >= parity
       used = min(span, parity - first)
@@ -461,7 +527,7 @@ export function encode(
       const to = isLast ? data : data + <usize>(first + span) * apart
       base = isLast ? coefficients : inPlace ? to : scratch + <usize>span * stride
       if (!isLast) copyRows(base, stride, coefficients, stride, span)
-      forward(0, span)
+      forward(0, ctz(span))
       if (!inPlace) copyRows(to, apart, base, stride, used)
     }
   }
@@ -484,7 +550,7 @@ export function decode(
     if (row < k && <i32>load<u16>(known + ((<usize>row) << 2)) == point) row++
   }
   // with nothing known in the lower half its coefficients are zero, and the derivative's are those of the upper half
-  const lower = count == 2 * span && isZero(0, span) ? span : 0
+  const lower = count == 2 * span && countOf(0, span) == 0 ? span : 0
   const block = blockOf(count - lower)
   stride = scratchStride(block)
   for (let from = 0; from < length; from += block) {
@@ -496,13 +562,13 @@ export function decode(
       multiplyInto(to, rows + <usize>row * apart + <usize>from, bytes, load<u16>(entry, 2))
     }
     if (lower) {
-      inverse(lower, lower)
+      inverse(lower, ctz(lower))
       base += <usize>lower * stride
     } else {
-      inverse(0, count)
+      inverse(0, ctz(count))
       derive(count, span)
     }
-    forward(0, span)
+    forward(0, ctz(span))
     for (let row = 0; row < missing; row++) {
       const entry = wanted + ((<usize>row) << 2)
       const source = base + <usize>load<u16>(entry) * stride

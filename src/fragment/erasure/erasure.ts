@@ -15,9 +15,13 @@ const TRANSFORM_COST = {
   simd: { narrow: { encode: 1.2, upper: 1.6, decode: 2.6 }, wide: { encode: 1, upper: 1.1, decode: 1.5 } },
   plain: { narrow: { encode: 3, upper: 6, decode: 6 }, wide: { encode: 0.9, upper: 1.6, decode: 1.6 } },
 }
-/** Strips of all rows in work should stay near the processor, but not be cut so short that cutting them is the work. */
+/**
+ * Strips of all rows in work should stay near the processor, but not be cut so short that cutting them is the work: of many rows
+ * more is taken, of very many less than is good, for memory never shrinks.
+ */
 const STRIP_CACHE_BYTES = 1 << 20
-const STRIP_BYTES_MIN = 1024
+const STRIP_BYTES = { many: 4096, veryMany: 1024 }
+const STRIP_ROOM_BYTES = 1 << 23
 /** Encoders kept for the shapes last used. */
 const ENCODERS_MAX = 8
 
@@ -347,6 +351,7 @@ function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
 
 /** Strips of about equal length. */
 function stripBytes(rows: number, shardBytes: number): number {
-  const most = Math.max(STRIP_BYTES_MIN, STRIP_CACHE_BYTES / rows)
+  const many = rows * STRIP_BYTES.many > STRIP_ROOM_BYTES ? STRIP_BYTES.veryMany : STRIP_BYTES.many
+  const most = Math.max(many, STRIP_CACHE_BYTES / rows)
   return Math.ceil(shardBytes / Math.ceil(shardBytes / most) / 64) * 64
 }

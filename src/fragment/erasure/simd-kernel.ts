@@ -12,9 +12,9 @@ const POINTS_AT = 16384
 const LISTS_AT = POINTS_AT + 2 * 65536
 const PAGE_BYTES = 65536
 const ROWS_AT = 11 * PAGE_BYTES
-/** Room for a transform: of few points it works on longer rows. */
-const SCRATCH_ROW_BYTES = 320
+/** Room for a transform, by its points: the fewer they are, the longer the rows it works on. */
 const SCRATCH_BYTES_MIN = 2 * PAGE_BYTES
+const scratchBytes = (points: number) => Math.max(SCRATCH_BYTES_MIN, points * (points > 2048 ? 320 : 576))
 
 /** What the module exports. All arguments are byte offsets and counts, see kernel/erasure.ts. */
 interface Exports {
@@ -101,7 +101,7 @@ class SimdKernel implements Kernel {
   workspace(rows: number, stride: number, points: number): Uint8Array {
     const bytes = rows * stride
     this.#scratchAt = ROWS_AT + bytes
-    this.#grow(this.#scratchAt + Math.max(SCRATCH_BYTES_MIN, points * SCRATCH_ROW_BYTES))
+    this.#grow(this.#scratchAt + scratchBytes(points))
     return new Uint8Array(this.#code.memory.buffer, ROWS_AT, bytes)
   }
 
