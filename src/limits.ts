@@ -23,10 +23,13 @@ export const PADDED_BYTES_MIN = 4 * KIB
 /** Positions of one stripe with byte symbols and with 16-bit symbols. */
 export const POSITIONS_MAX_GF8 = 256
 export const POSITIONS_MAX_GF16 = 65536
+/** Columns of one object, at most; up to so many the shares of its secrets are over GF(2^8), with more over GF(2^16). */
+export const COLUMNS_MAX = 32_768
+export const COLUMNS_MAX_GF8 = 255
 /** Stripes of one object, at most. */
 export const STRIPES_MAX = 65536
-/** Public manifest, encoded, at most. */
-export const MANIFEST_BYTES_MAX = 256 * KIB
+/** Public manifest, encoded, at most: the roots of all columns are in it. */
+export const MANIFEST_BYTES_MAX = 1280 * KIB
 /** Sealed part of a manifest, and objects one large record may be cut into, at most. */
 export const SEALED_BYTES_MAX = 128 * KIB
 export const PARTS_MAX = 3072
@@ -197,7 +200,14 @@ assert(
 assert(STRAGGLER_MS_MAX < FRAME_IDLE_MS, 'waiting for stragglers does not make the others time out')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
-assert(SEALED_BYTES_MAX < MANIFEST_BYTES_MAX, 'the sealed part fits the manifest')
+assert(
+  SEALED_BYTES_MAX + 34 * COLUMNS_MAX + 4 * KIB < MANIFEST_BYTES_MAX,
+  'sealed part and column roots fit the manifest',
+)
+assert(
+  2 * COLUMNS_MAX <= POSITIONS_MAX_GF16,
+  'every number of columns has a code, with one position for the secret',
+)
 assert(CREDIT_BYTES_MAX <= STREAM_BUFFER_BYTES, 'a well-behaved sender is never slowed down by the transport')
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')

@@ -1,9 +1,16 @@
 import { allZero, equalBytes, utf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
-import { FRAGMENT_HEAD_BYTES, SHARD_BYTES_MAX, SHARD_STEP_BYTES, STRIPES_MAX } from '../limits.ts'
-import { COLUMNS_MAX, THRESHOLD_MIN } from './layout.ts'
+import {
+  COLUMNS_MAX,
+  COLUMNS_MAX_GF8,
+  FRAGMENT_HEAD_BYTES,
+  SHARD_BYTES_MAX,
+  SHARD_STEP_BYTES,
+  STRIPES_MAX,
+} from '../limits.ts'
+import { THRESHOLD_MIN } from './layout.ts'
 
-/** Bytes of the share of a stripe's secret in a fragment: 32 of value, last its position x = column + 1. */
+/** Bytes of the share of a stripe's secret in a fragment: 32 of value, last its position x = column + 1, or 0 above 255 columns. */
 export const SHARE_BYTES = 33
 const OBJECT_ID_BYTES = 32
 const MAGIC = utf8('XCF1')
@@ -34,7 +41,7 @@ export interface FragmentHeader {
  * @throws XcareError INTERNAL when a field is out of range.
  */
 export function writeHead(header: FragmentHeader, share: Uint8Array, out: Uint8Array, at: number): void {
-  const flaw = flawOf(header) ?? shareFlawOf(share, header.column)
+  const flaw = flawOf(header) ?? shareFlawOf(share, header)
   if (flaw) throw new XcareError('INTERNAL', `cannot write a fragment head: ${flaw}`)
   const head = out.subarray(at, at + FRAGMENT_HEAD_BYTES)
   head.set(MAGIC)
@@ -76,7 +83,7 @@ export function decodeHead(bytes: Uint8Array): { header: FragmentHeader; share: 
     stripes: number(6),
   }
   const share = bytes.slice(SHARE_AT, TAIL_AT)
-  const flaw = flawOf(header) ?? shareFlawOf(share, header.column)
+  const flaw = flawOf(header) ?? shareFlawOf(share, header)
   if (flaw) throw malformed(flaw)
   if (!allZero(bytes.subarray(TAIL_AT))) throw malformed('the tail is not zeros')
   return { header, share }
@@ -86,6 +93,11 @@ export function decodeHead(bytes: Uint8Array): { header: FragmentHeader; share: 
 export function sameHeader(a: FragmentHeader, b: FragmentHeader): boolean {
   const theirs = numbersOf(b)
   return equalBytes(a.objectId, b.objectId) && numbersOf(a).every((value, index) => value === theirs[index])
+}
+
+/** @returns whether the last byte of a 33-byte share is what it must be in this column of n: its position, or 0 where that needs more than a byte. */
+export function isShareOf(share: Uint8Array, column: number, n: number): boolean {
+  return share.length === SHARE_BYTES && share[SHARE_BYTES - 1] === (n > COLUMNS_MAX_GF8 ? 0 : column + 1)
 }
 
 function numbersOf(header: FragmentHeader): number[] {
@@ -107,10 +119,10 @@ function flawOf(header: FragmentHeader): string | null {
   return null
 }
 
-function shareFlawOf(share: Uint8Array, column: number): string | null {
+function shareFlawOf(share: Uint8Array, { column, n }: FragmentHeader): string | null {
   if (share.length !== SHARE_BYTES) return `a share has ${SHARE_BYTES} bytes, got ${share.length}`
   // Another position would let a share stand for two columns, and the one at 0 dictate the secret.
-  return share[SHARE_BYTES - 1] === column + 1 ? null : 'the share is at the position of another column'
+  return isShareOf(share, column, n) ? null : 'the share is at the position of another column'
 }
 
 function malformed(flaw: string): XcareError {

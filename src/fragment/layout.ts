@@ -3,19 +3,19 @@ import { XcareError } from '../errors.ts'
 import {
   CHUNK_BYTES,
   CHUNK_TAG_BYTES,
+  COLUMNS_MAX,
   FRAGMENT_HEAD_BYTES,
   OBJECT_BYTES_MAX,
   PADDED_BYTES_MIN,
-  POSITIONS_MAX_GF16,
   SHARD_BYTES_MAX,
   SHARD_STEP_BYTES,
   STRIPES_MAX,
 } from '../limits.ts'
 
+export { COLUMNS_MAX } from '../limits.ts'
+
 /** Bytes in front of the plaintext: its length, u64be. */
 export const LENGTH_PREFIX_BYTES = 8
-/** Columns of one object, at most, while key shares are made over GF(2^8). */
-export const COLUMNS_MAX = 255
 /** Threshold, at least: one fragment alone must never be enough. */
 export const THRESHOLD_MIN = 2
 
@@ -113,8 +113,7 @@ function flawOf({ k, n, shardBytes, stripes, paddedLength, bodyLength }: Layout)
     return 'a layout holds whole numbers above zero'
   if (k < THRESHOLD_MIN || k >= n)
     return `${k} of ${n}: the threshold is at least ${THRESHOLD_MIN} and below the total`
-  if (n > COLUMNS_MAX) return `${n} columns: at most ${COLUMNS_MAX} can be shared out`
-  if (nextPowerOfTwo(k) + (n - k) > POSITIONS_MAX_GF16) return `${k} of ${n} does not fit the code's field`
+  if (n > COLUMNS_MAX) return `${n} columns: an object has at most ${COLUMNS_MAX}`
   if (!isShardBytes(shardBytes))
     return `a shard has a multiple of ${SHARD_STEP_BYTES} bytes, at most ${SHARD_BYTES_MAX}, got ${shardBytes}`
   if (stripes > STRIPES_MAX) return `an object has at most ${STRIPES_MAX} stripes, got ${stripes}`
@@ -134,8 +133,4 @@ function isShardBytes(shardBytes: number): boolean {
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step
-}
-
-function nextPowerOfTwo(value: number): number {
-  return 2 ** (32 - Math.clz32(value - 1))
 }

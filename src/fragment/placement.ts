@@ -52,25 +52,21 @@ const LABEL = utf8('xcare/placement/v1\0')
  * @throws XcareError TOO_FEW_NODES when the caps leave no room for n columns; MALFORMED on a wrong table.
  */
 export function placeColumns(input: PlacementInput): Placement {
-  const { k, n, nodes, table } = input
+  const { k, n } = input
   checkInput(input)
   const domains = domainsOf(input)
   requireRoom(input, domains)
-  const { start, step } = walkOf(input)
+  const order = orderOf(input)
   const columns: number[] = []
-  const held = new Uint32Array(nodes.length)
-  // a node takes a second column only once a whole round has found no new node
-  for (let limit = 1, before = -1; columns.length < n && columns.length > before; limit++) {
-    before = columns.length
-    for (let turn = 0; turn < SLOTS && columns.length < n; turn++) {
-      const node = table[(start + turn * step) % SLOTS]
-      if (held[node] >= limit || !domains.every((domain) => domain.used[domain.of[node]] < domain.cap))
-        continue
-      held[node]++
+  // a node takes another column only once a whole round has found no node with fewer; one that a cap keeps out stays out
+  for (let waiting = order; waiting.length > 0 && columns.length < n; )
+    waiting = waiting.filter((node) => {
+      if (columns.length === n || !domains.every((domain) => domain.used[domain.of[node]] < domain.cap))
+        return false
       for (const domain of domains) domain.used[domain.of[node]]++
       columns.push(node)
-    }
-  }
+      return true
+    })
   if (columns.length < n) throw tooFew(input, columns.length, 'the caps per institution, network and region')
   return { columns, warnings: domains.flatMap((domain) => warningsOf(domain, k)) }
 }
@@ -142,11 +138,23 @@ function tooFew({ n, nodes }: PlacementInput, room: number, why: string): XcareE
   )
 }
 
-/** Start and odd step of the walk: it meets every slot once, in an order only object and epoch decide. */
-function walkOf({ objectId, seed }: PlacementInput): { start: number; step: number } {
+/**
+ * The nodes in the order in which the walk first meets them. Start and odd step of the walk meet every slot once, in an order only
+ * object and epoch decide. No round can take a node at a later slot: what kept it out at its first one still does.
+ */
+function orderOf({ objectId, seed, table, nodes }: PlacementInput): number[] {
   const digest = sha256(LABEL, seed, objectId)
   const view = new DataView(digest.buffer, digest.byteOffset)
-  return { start: view.getUint32(0, true) % SLOTS, step: (view.getUint32(4, true) % SLOTS) | 1 }
+  const start = view.getUint32(0, true) % SLOTS
+  const step = (view.getUint32(4, true) % SLOTS) | 1
+  const isMet = new Uint8Array(nodes.length)
+  const order: number[] = []
+  for (let turn = 0; turn < SLOTS; turn++) {
+    const node = table[(start + turn * step) % SLOTS]
+    if (!isMet[node]) order.push(node)
+    isMet[node] = 1
+  }
+  return order
 }
 
 function warningsOf({ kind, names, used }: Domains, k: number): PlacementWarning[] {

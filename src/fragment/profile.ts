@@ -30,11 +30,27 @@ export interface Profile {
  *   repair starts there, with 13 columns still to spare.
  * - `deep`: archives nobody looks after for years. At target 52: 20 nines; repair starts below 36, 7.2
  *   nines, so that up to 24 nodes may leave before anything has to move and 15 more during repair.
+ * - `wide`: tens of thousands of columns over 12 nodes or more, so each node keeps hundreds or thousands of them, which come
+ *   and go together. Figures count nodes, as the fewest, 12 with 2,730 or 2,731 columns each: at target, 10 nodes, 6.0 nines,
+ *   so two slow nodes never hold up a put; repair starts when the third is lost, at 9 nodes and 4.3 nines. With 40 nodes the
+ *   same marks mean 34 and 30 nodes, 18.9 and 12.6 nines. Shards have at least 64 bytes and heads 1 KiB, so objects below some
+ *   16 MiB are stored many times larger than they are: it is for large ones.
  */
 export const PROFILES = {
   grid: { name: 'grid', k: 6, n: 12, target: 10, repairAt: 9, t: 3, m: 4, availability: 0.99, nines: 7 },
   open: { name: 'open', k: 16, n: 40, target: 36, repairAt: 30, t: 4, m: 7, availability: 0.75, nines: 4 },
   deep: { name: 'deep', k: 20, n: 60, target: 52, repairAt: 36, t: 5, m: 9, availability: 0.9, nines: 12 },
+  wide: {
+    name: 'wide',
+    k: 16_384,
+    n: 32_768,
+    target: 27_306,
+    repairAt: 24_576,
+    t: 3,
+    m: 4,
+    availability: 0.99,
+    nines: 5,
+  },
 } as const satisfies Record<string, Profile>
 
 /**
@@ -68,6 +84,9 @@ export function profileNamed(name: string): Profile {
   })
 }
 
+/** Probabilities below this add nothing to 99 nines. */
+const NEGLIGIBLE = 1e-200
+
 /** How sure it is that an object can be read at a given moment. */
 export interface Durability {
   /** Probability that fewer than k columns are reachable. */
@@ -77,20 +96,36 @@ export interface Durability {
 }
 
 /**
- * Exact distribution (Poisson-binomial) of the number of reachable columns when each is up on its own.
- * @param k columns that rebuild the object. @param availabilities one probability per column stored.
- * @throws XcareError USAGE on a value outside 0 to 1.
+ * Exact distribution (Poisson-binomial) of the number of reachable columns when each holder is up on its own, and all its columns
+ * with it.
+ * @param k columns that rebuild the object. @param availabilities one probability per holder.
+ * @param columns how many columns each holder keeps; one each where left out.
+ * @throws XcareError USAGE on a probability outside 0 to 1, or no whole number of columns for each holder.
  */
-export function durability(k: number, availabilities: readonly number[]): Durability {
+export function durability(
+  k: number,
+  availabilities: readonly number[],
+  columns: readonly number[] = availabilities.map(() => 1),
+): Durability {
+  if (columns.length !== availabilities.length)
+    throw new XcareError('USAGE', `${columns.length} numbers of columns for ${availabilities.length} holders`)
   // at[c]: probability that exactly c of the columns so far are up; counts of k and more are not needed
   const at = new Float64Array(k)
   at[0] = 1
-  for (const up of availabilities) {
+  // outside of low to high all is zero, or so small that it never shows
+  let [low, high] = [0, 0]
+  availabilities.forEach((up, holder) => {
     if (!(up >= 0 && up <= 1))
       throw new XcareError('USAGE', `an availability lies between 0 and 1, not at ${up}`)
-    for (let count = k - 1; count > 0; count--) at[count] = at[count] * (1 - up) + at[count - 1] * up
-    at[0] *= 1 - up
-  }
+    const kept = columns[holder]!
+    if (!Number.isSafeInteger(kept) || kept < 0)
+      throw new XcareError('USAGE', `a holder cannot keep ${kept} columns`)
+    if (kept === 0) return
+    high = Math.min(k - 1, high + kept)
+    for (let count = high; count >= low; count--)
+      at[count] = at[count] * (1 - up) + (count - kept >= low ? at[count - kept] * up : 0)
+    for (; low < high && at[low] < NEGLIGIBLE; low++) at[low] = 0
+  })
   // smallest terms first, so that none is lost to rounding
   const unavailable = Math.min(
     1,

@@ -80,7 +80,10 @@ export class ObjectWriter {
     this.salt = random.bytes(SALT_BYTES)
     this.#sealer = new CobblestoneSealer(this.#keys.body, this.salt, bodyContext(options, ownerKey, layout))
     this.commitment = this.#sealer.commitment
-    this.#columnHashes = Array.from({ length: layout.n }, () => new Uint8Array(layout.stripes * HASH_BYTES))
+    const hashes = new Uint8Array(layout.n * layout.stripes * HASH_BYTES)
+    this.#columnHashes = Array.from({ length: layout.n }, (_, column) =>
+      itemOf(hashes, column, layout.stripes * HASH_BYTES),
+    )
     this.#chunk.set(u64be(length))
     this.#chunkFill = 8
   }

@@ -294,10 +294,11 @@ async function anchor(
 }
 
 function requireDurability(profile: Profile, keepers: NodeValue[]): Durability {
-  const worth = durability(
-    profile.k,
-    keepers.map(({ availabilityPpm }) => availabilityPpm / 1e6),
-  )
+  // the columns of one node come and go together
+  const columns = new Map<NodeValue, number>()
+  for (const keeper of keepers) columns.set(keeper, (columns.get(keeper) ?? 0) + 1)
+  const ups = Array.from(columns.keys(), ({ availabilityPpm }) => availabilityPpm / 1e6)
+  const worth = durability(profile.k, ups, [...columns.values()])
   if (worth.nines >= profile.nines) return worth
   throw new XcareError(
     'TOO_FEW_NODES',

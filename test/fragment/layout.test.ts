@@ -60,7 +60,7 @@ describe('layoutOf', () => {
     ['an object above 256 MiB', OBJECT_BYTES_MAX + 1, 6, 12, 65536],
     ['a threshold of one', 100, 1, 3, 65536],
     ['no redundancy', 100, 4, 4, 65536],
-    ['more columns than shares', 100, 20, 256, 65536],
+    ['more columns than an object may have', 100, 20, 32_769, 65536],
     ['a shard above 64 KiB', OBJECT_BYTES_MAX, 6, 12, 65600],
     ['more stripes than allowed', OBJECT_BYTES_MAX, 2, 3, 1024],
   ])('refuses %s', (_, length, k, n, shardBytesMax) => {
@@ -80,7 +80,7 @@ describe('checkLayout', () => {
     ['a padding no object has', { paddedLength: good.paddedLength - 1, bodyLength: good.bodyLength - 1 }],
     ['NaN', { k: Number.NaN }],
     ['k above n', { k: 13 }],
-    ['a total too large to share out', { n: 256 }],
+    ['a total too large to share out', { n: 32_769 }],
   ]
   it.each(bad)('refuses %s', (_, change) => {
     expect(() => checkLayout({ ...good, ...change })).toThrow(expect.objectContaining({ code: 'MALFORMED' }))

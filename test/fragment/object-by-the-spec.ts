@@ -1,4 +1,5 @@
 import { createDecipheriv, createHash, createHmac } from 'node:crypto'
+import { referenceShard } from './erasure/reference.ts'
 
 /** What someone knows who opens an object with nothing but docs/spec/object.md at hand. */
 export interface SpecInput {
@@ -21,7 +22,8 @@ export function openByTheSpec(input: SpecInput): { commitment: Buffer; kcv: Buff
   const { objectId, version, custodyKey, salt, k, shardBytes, bodyLength } = input
   const secret = Buffer.alloc(32)
   for (const fragments of input.dataFragments) {
-    const stripeSecret = interpolateAtZero(fragments.map((fragment) => fragment.subarray(64, 97)))
+    const shares = fragments.map((fragment) => fragment.subarray(64, 97))
+    const stripeSecret = input.n > 255 ? secretShard(shares, k, input.n) : interpolateAtZero(shares)
     for (let at = 0; at < 32; at++) secret[at]! ^= stripeSecret[at]!
   }
   const prk = createHmac('sha512', custodyKey).update(secret).digest()
@@ -91,6 +93,20 @@ function interpolateAtZero(shares: Uint8Array[]): Buffer {
     for (let at = 0; at < 32; at++) secret[at]! ^= times(weight, share[at]!)
   })
   return secret
+}
+
+/** Shard n of the code k of n + 1 from the shares of the first k columns. */
+function secretShard(shares: Uint8Array[], k: number, n: number): Buffer {
+  const known = new Map(
+    shares.map((share, column) => {
+      const shard = Buffer.alloc(64)
+      shard.set(share.subarray(0, 16), 0)
+      shard.set(share.subarray(16, 32), 32)
+      return [column, shard]
+    }),
+  )
+  const secret = referenceShard(known, n, k, n + 1)
+  return Buffer.concat([secret.subarray(0, 16), secret.subarray(32, 48)])
 }
 
 function times(a: number, b: number): number {

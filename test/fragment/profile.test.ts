@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { durability, PROFILES, profileFor, profileNamed } from '../../src/fragment/profile.ts'
 
 /** Sum over every up/down combination: the definition itself. */
-function byEnumeration(k: number, ups: number[]): number {
+function byEnumeration(k: number, ups: number[], columns = ups.map(() => 1)): number {
   let sum = 0
   for (let set = 0; set < 1 << ups.length; set++) {
     let probability = 1
@@ -11,7 +11,7 @@ function byEnumeration(k: number, ups: number[]): number {
     ups.forEach((up, at) => {
       const isUp = ((set >> at) & 1) === 1
       probability *= isUp ? up : 1 - up
-      if (isUp) count++
+      if (isUp) count += columns[at]!
     })
     if (count < k) sum += probability
   }
@@ -27,6 +27,22 @@ describe('durability', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it('counts the columns of one holder together', () => {
+    const holders = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(4)), {
+      minLength: 1,
+      maxLength: 8,
+    })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 12 }), holders, (k, list) => {
+        const [ups, columns] = [list.map(([up]) => up), list.map(([, kept]) => kept)]
+        expect(durability(k, ups, columns).unavailable).toBeCloseTo(byEnumeration(k, ups, columns), 12)
+      }),
+      { numRuns: 60 },
+    )
+    expect(() => durability(2, [1, 1], [1])).toThrow(expect.objectContaining({ code: 'USAGE' }))
+    expect(() => durability(2, [1], [0.5])).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })
 
   it('keeps tiny probabilities exact', () => {
@@ -49,8 +65,19 @@ describe('profiles', () => {
   it.each(Object.values(PROFILES))('$name keeps its own promise at its assumed availability', (profile) => {
     const { k, n, target, repairAt, t, m, availability, nines } = profile
     expect(k < repairAt && repairAt < target && target <= n && t <= m && 2 * t > m).toBe(true)
-    expect(durability(k, Array(target).fill(availability)).nines).toBeGreaterThanOrEqual(nines)
-    expect(durability(k, Array(repairAt).fill(availability)).nines).toBeGreaterThan(2.5)
+    // columns are kept one by one, or by 12 nodes that share them evenly
+    const holders = Math.min(n, n > 255 ? 12 : n)
+    const kept = Array.from({ length: holders }, (_, at) => Math.floor((n + at) / holders))
+    const ninesAt = (columns: number) => {
+      while (kept.reduce((sum, count) => sum + count, 0) > columns) kept.pop()
+      return durability(
+        k,
+        kept.map(() => availability),
+        kept,
+      ).nines
+    }
+    expect(ninesAt(target)).toBeGreaterThanOrEqual(nines)
+    expect(ninesAt(repairAt)).toBeGreaterThan(2.5)
   })
 
   it('finds named shapes and makes others', () => {

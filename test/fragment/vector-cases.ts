@@ -2,7 +2,7 @@ import { concat, toHex, u32be, utf8 } from '../../src/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../src/cbor.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { packBundle } from '../../src/fragment/bundle.ts'
-import { encodeHead } from '../../src/fragment/header.ts'
+import { encodeHead, type FragmentHeader } from '../../src/fragment/header.ts'
 import { bodyContext, deriveObjectKeys } from '../../src/fragment/object-keys.ts'
 import { fragmentOf, NETWORK, type SampleObject, sampleObject } from './sample-object.ts'
 
@@ -18,6 +18,7 @@ const OBJECTS = [
   { name: 'one short stripe', plainBytes: 100, k: 2, n: 4, shardBytesMax: 65536 },
   { name: 'last chunk empty', plainBytes: 16376, k: 3, n: 5, shardBytesMax: 65536 },
   { name: 'several stripes', plainBytes: 100_000, k: 2, n: 3, shardBytesMax: 16384 },
+  { name: 'more than 255 columns', plainBytes: 5000, k: 5, n: 256, shardBytesMax: 1024 },
 ]
 
 /** @returns the object of vector `at`, whole. */
@@ -41,6 +42,7 @@ export async function objectVectors(): Promise<object> {
     plainRule: 'byte i = (31 i + floor(i / 256)) mod 256',
     objects,
     heads: headVectors(),
+    wideHeads: wideHeadVectors(),
   }
 }
 
@@ -124,6 +126,10 @@ function headVectors(): object {
     ['first byte of the tail', 97, '01'],
     ['last byte of the tail', 1023, '80'],
   ].map(([name, at, hex]) => ({ name, at, hex }))
+  return describeHead(header, share, start, reject)
+}
+
+function describeHead(header: FragmentHeader, share: Uint8Array, start: string, reject: object[]): object {
   return {
     about: '1024 bytes: `start`, then zeros; a reject writes `hex` at `at`',
     start,
@@ -131,6 +137,20 @@ function headVectors(): object {
     share: toHex(share),
     reject,
   }
+}
+
+/** Above 255 columns the share's last byte is 0. */
+function wideHeadVectors(): object {
+  const place = { version: 1, stripe: 0, column: 16_000, k: 16_384, n: 32_768, shardBytes: 1024, stripes: 1 }
+  const header = { objectId: pattern(32), ...place }
+  const share = Uint8Array.of(...pattern(32), 0)
+  const start = toHex(encodeHead(header, share).subarray(0, 97))
+  const reject = [
+    ['column past the last', 44, '00008000'],
+    ['n = 32769', 52, '00008001'],
+    ['share with a position', 96, '01'],
+  ].map(([name, at, hex]) => ({ name, at, hex }))
+  return describeHead(header, share, start, reject)
 }
 
 /** Content of test/vectors/manifest.json. */

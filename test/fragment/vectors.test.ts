@@ -21,7 +21,7 @@ describe('frozen vectors', () => {
     expect(bundleVectors()).toEqual(bundles)
   })
 
-  it.each([0, 1, 2, 3])('object %i opens by the words of the specification alone', async (at) => {
+  it.each([0, 1, 2, 3, 4])('object %i opens by the words of the specification alone', async (at) => {
     const object = await objectCase(at)
     const { manifest, custodyKey } = object
     const dataFragments = object.stripes.map((_, stripe) =>
@@ -35,8 +35,8 @@ describe('frozen vectors', () => {
   })
 })
 
-describe('fragment heads', () => {
-  const { start, header, share, reject } = objects.heads
+describe.each(['heads', 'wideHeads'])('fragment %s', (kind) => {
+  const { start, header, share, reject } = objects[kind]
   const head = () => {
     const bytes = new Uint8Array(1024)
     bytes.set(fromHex(start))

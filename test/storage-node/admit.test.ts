@@ -52,7 +52,7 @@ describe('a put', () => {
   test('of an impossible object', () => {
     expect(verdict({}, { k: 12 })).toBe('MALFORMED')
     expect(verdict({}, { k: 1 })).toBe('MALFORMED')
-    expect(verdict({}, { n: 256 })).toBe('MALFORMED')
+    expect(verdict({}, { n: 32_769 })).toBe('MALFORMED')
     expect(verdict({}, { stripes: 65_536, shardBytes: 65_536 })).toBe('MALFORMED')
     expect(verdict({}, { stripes: 683, shardBytes: 65_536 })).toBe('admitted')
   })

@@ -42,7 +42,8 @@ export function positionOf(code: Code, at: number): number {
   return at < code.k ? at : code.span + at - code.k
 }
 
-function nextPowerOfTwo(value: number): number {
+/** @returns the smallest power of two that is not below `value`. */
+export function nextPowerOfTwo(value: number): number {
   let power = 1
   while (power < value) power *= 2
   return power

@@ -1,7 +1,6 @@
 import { XcareError } from '../../errors.ts'
-import { type Code, checkShardBytes, codeOf, positionOf } from './code.ts'
-import { Transform } from './fft.ts'
-import type { Combination, Kernel } from './kernel.ts'
+import { type Code, checkShardBytes, codeOf, nextPowerOfTwo, positionOf } from './code.ts'
+import type { Kernel, Rows } from './kernel.ts'
 import { differenceLogs, elementOf, lagrangeWeights } from './lagrange.ts'
 import { bestKernel } from './pick-kernel.ts'
 
@@ -9,22 +8,24 @@ import { bestKernel } from './pick-kernel.ts'
 type Shards = readonly (Uint8Array | null)[]
 
 /**
- * Up to so many rows, weighted sums of k shards beat the transform. Measured; the transform that decodes runs over
- * all positions and back, so it pays off later than the one that encodes.
+ * What a transform costs, as the number of weighted sums that take as long, divided by span log2(span) / k: measured, with one
+ * thread, from 6/12 to 4000/8000. `upper`: decoding where all that is known is parity, which needs half of the work.
  */
-const SUM_ROWS_MAX = {
-  simd: { encode: 4, decode: 24 },
-  plain: { encode: 64, decode: 64 },
+const TRANSFORM_COST = {
+  simd: { narrow: { encode: 1.2, upper: 1.6, decode: 2.6 }, wide: { encode: 1, upper: 1.1, decode: 1.5 } },
+  plain: { narrow: { encode: 3, upper: 6, decode: 6 }, wide: { encode: 0.9, upper: 1.6, decode: 1.6 } },
 }
-/** Sums of 16-bit symbols without vectors are slow: four products each. */
-const PLAIN_WIDE_ROWS_MAX = 4
-/** A strip of all rows in work should stay near the processor. */
-const STRIP_CACHE_BYTES = 1 << 21
-const STRIP_BYTES_MIN = 448
+/**
+ * Strips of all rows in work should stay near the processor, but not be cut so short that cutting them is the work: of many rows
+ * more is taken, of very many less than is good, for memory never shrinks.
+ */
+const STRIP_CACHE_BYTES = 1 << 20
+const STRIP_BYTES = { many: 4096, veryMany: 1024 }
+const STRIP_ROOM_BYTES = 1 << 23
 /** Encoders kept for the shapes last used. */
 const ENCODERS_MAX = 8
 
-const encoders = new Map<string, Combination>()
+const encoders = new Map<string, Uint16Array[]>()
 
 /**
  * Parity of one stripe. Source: docs/spec/erasure-code.md.
@@ -67,8 +68,10 @@ export function encodeShards(
   checkShardBytes(shardBytes)
   if ([...data, ...parity].some((shard) => shard.length !== shardBytes))
     throw new XcareError('MALFORMED', 'the shards of a stripe have different sizes')
-  if (parity.length > sumRowsMax(kernel, code, 'encode')) transformEncode(kernel, code, data, parity)
-  else if (parity.length > 0) sum(kernel, encoderOf(kernel, code), data, parity)
+  const groups = Math.ceil(parity.length / code.span)
+  if (parity.length > (transformRows(kernel, code, 'encode') * (1 + groups)) / 2)
+    transformEncode(kernel, code, data, parity)
+  else if (parity.length > 0) sum(kernel, code, encoderOf(code), data, parity)
 }
 
 /**
@@ -86,7 +89,7 @@ export function decodeStripe(
   kernel = bestKernel(),
 ): Uint8Array {
   // before any room is made for what may be a stranger's numbers
-  knownShards(shards, codeOf(k, n), shardBytes, -1)
+  knownShards(shards, codeOf(k, n), shardBytes)
   const data = new Uint8Array(k * shardBytes)
   decodeShards(shards, k, n, shardBytes, data, kernel).forEach((shard, at) => {
     if (shards[at]) data.set(shard, at * shardBytes)
@@ -109,7 +112,7 @@ export function decodeShards(
   kernel = bestKernel(),
 ): Uint8Array[] {
   const code = codeOf(k, n)
-  const known = knownShards(shards, code, shardBytes, -1)
+  const known = knownShards(shards, code, shardBytes)
   if (room.length !== k * shardBytes)
     throw new XcareError(
       'MALFORMED',
@@ -118,7 +121,8 @@ export function decodeShards(
   const rows = split(room, shardBytes)
   const missing = Array.from(rows.keys()).filter((at) => !shards[at])
   const wanted = missing.map((at) => rows[at])
-  if (missing.length > sumRowsMax(kernel, code, 'decode'))
+  const work = known[0] >= k ? 'upper' : 'decode'
+  if (missing.length > transformRows(kernel, code, work))
     transformDecode(kernel, code, shards, known, missing, wanted)
   else if (missing.length > 0) sumOfShards(kernel, code, shards, known, missing, wanted)
   return rows.map((row, at) => shards[at] ?? row)
@@ -138,23 +142,54 @@ export function rebuildShard(
   shardBytes: number,
   kernel = bestKernel(),
 ): Uint8Array {
+  return rebuildShards(shards, [wanted], k, n, shardBytes, kernel)[0]
+}
+
+/**
+ * Several shards from k others, each by a weighted sum or, when they are many, all by decoding and coding again.
+ * @param wanted numbers of shards, each once; entries of `shards` there are not looked at.
+ * @returns the wanted shards, in order. @throws as `rebuildShard`.
+ */
+export function rebuildShards(
+  shards: Shards,
+  wanted: readonly number[],
+  k: number,
+  n: number,
+  shardBytes: number,
+  kernel = bestKernel(),
+): Uint8Array[] {
   const code = codeOf(k, n)
-  if (!Number.isInteger(wanted) || wanted < 0 || wanted >= n)
-    throw new XcareError('MALFORMED', `a stripe of ${n} shards has no shard ${wanted}`)
-  const known = knownShards(shards, code, shardBytes, wanted)
-  const shard = new Uint8Array(shardBytes)
-  sumOfShards(kernel, code, shards, known, [wanted], [shard])
-  return shard
+  for (const at of wanted)
+    if (!Number.isInteger(at) || at < 0 || at >= n)
+      throw new XcareError('MALFORMED', `a stripe of ${n} shards has no shard ${at}`)
+  const others = shards.slice()
+  for (const at of wanted) others[at] = null
+  const known = knownShards(others, code, shardBytes)
+  const rebuilt = wanted.map(() => new Uint8Array(shardBytes))
+  const again = transformRows(kernel, code, 'decode') + transformRows(kernel, code, 'encode')
+  if (wanted.length <= again) sumOfShards(kernel, code, others, known, wanted, rebuilt)
+  else {
+    const data = decodeShards(others, k, n, shardBytes, new Uint8Array(k * shardBytes), kernel)
+    // only what is wanted needs room of its own; the other parity is overwritten by the next
+    const rest = new Uint8Array(shardBytes)
+    const parity = Array.from({ length: n - k }, () => rest)
+    wanted.forEach((at, row) => {
+      if (at < k) rebuilt[row].set(data[at])
+      else parity[at - k] = rebuilt[row]
+    })
+    if (wanted.some((at) => at >= k)) encodeShards(data, parity, kernel)
+  }
+  return rebuilt
 }
 
 /** Numbers of the first k shards there are, all sizes checked. */
-function knownShards(shards: Shards, { k, n }: Code, shardBytes: number, except: number): number[] {
+function knownShards(shards: Shards, { k, n }: Code, shardBytes: number): number[] {
   checkShardBytes(shardBytes)
   if (shards.length !== n)
     throw new XcareError('MALFORMED', `expected ${n} shards or gaps, got ${shards.length}`)
   const known: number[] = []
   shards.forEach((shard, at) => {
-    if (shard === null || at === except) return
+    if (shard === null) return
     if (shard.length !== shardBytes)
       throw new XcareError('MALFORMED', `shard ${at} has ${shard.length} bytes instead of ${shardBytes}`)
     if (known.length < k) known.push(at)
@@ -172,74 +207,54 @@ function sumOfShards(
   wanted: readonly number[],
   out: readonly Uint8Array[],
 ): void {
-  const combination = kernel.combination(lagrangeWeights(code, known, wanted), code.wide)
-  sum(
-    kernel,
-    combination,
-    known.map((at) => shards[at]!),
-    out,
-  )
+  const inputs = known.map((at) => shards[at]!)
+  sum(kernel, code, lagrangeWeights(code, known, wanted), inputs, out)
 }
 
 /** Weighted sums of whole shards, a strip at a time. */
 function sum(
   kernel: Kernel,
-  combination: Combination,
+  { wide }: Code,
+  weights: readonly Uint16Array[],
   inputs: readonly Uint8Array[],
   outputs: readonly Uint8Array[],
 ): void {
-  const shardBytes = inputs[0].length
-  const rows = inputs.length + outputs.length
-  const strip = stripBytes(rows, shardBytes)
-  const memory = kernel.workspace(rows * strip)
-  const from = inputs.map((_, at) => at * strip)
-  const to = outputs.map((_, at) => (inputs.length + at) * strip)
-  for (let start = 0; start < shardBytes; start += strip) {
-    const bytes = Math.min(strip, shardBytes - start)
+  strips(kernel, inputs.length + outputs.length, 0, inputs[0].length, (memory, rows, from) => {
     inputs.forEach((row, at) => {
-      memory.set(row.subarray(start, start + bytes), from[at])
+      load(memory, rows, at, row, from)
     })
-    combination.run(from, to, bytes)
+    kernel.sums(rows, weights, wide)
     outputs.forEach((row, at) => {
-      row.set(memory.subarray(to[at], to[at] + bytes), start)
+      store(memory, rows, inputs.length + at, row, from)
     })
-  }
+  })
 }
 
 /** Values at the data points become coefficients once, then values at one block of K points after the other. */
 function transformEncode(
   kernel: Kernel,
-  { k, span, wide }: Code,
+  code: Code,
   data: readonly Uint8Array[],
   parity: readonly Uint8Array[],
 ): void {
-  const shardBytes = data[0].length
-  // coefficients are used up by the last block of values; only if there are more do they need a copy
-  const room = parity.length > span ? 2 * span : span
-  const strip = stripBytes(room, shardBytes)
-  const memory = kernel.workspace(room * strip)
-  for (let start = 0; start < shardBytes; start += strip) {
-    const bytes = Math.min(strip, shardBytes - start)
+  const { span } = code
+  const groups = Math.ceil(parity.length / span)
+  strips(kernel, groups * span, 2 * span, data[0].length, (memory, rows, from) => {
     data.forEach((row, at) => {
-      memory.set(row.subarray(start, start + bytes), at * bytes)
+      load(memory, rows, at, row, from)
     })
-    memory.fill(0, k * bytes, span * bytes)
-    new Transform(kernel, wide, 0, bytes).toCoefficients(span, k)
-    for (let first = 0; first < parity.length; first += span) {
-      const count = Math.min(span, parity.length - first)
-      const last = first + span >= parity.length
-      const base = last ? 0 : span * bytes
-      if (!last) memory.copyWithin(base, 0, span * bytes)
-      new Transform(kernel, wide, base, bytes).toValues(span, count, span + first)
-      for (let at = 0; at < count; at++)
-        parity[first + at].set(memory.subarray(base + at * bytes, base + (at + 1) * bytes), start)
-    }
-  }
+    kernel.encode(rows, code, parity.length)
+    const last = (groups - 1) * span
+    parity.forEach((row, at) => {
+      store(memory, rows, at < last ? span + at : at - last, row, from)
+    })
+  })
 }
 
 /**
  * Let L be the polynomial that is zero at the erased points. f L is known everywhere, and its derivative
- * f' L + f L' is f L' at an erased point, so f there is that value divided by L'.
+ * f' L + f L' is f L' at an erased point, so f there is that value divided by L'. Points behind the last known
+ * one need not be looked at: f L has a smaller degree without them.
  */
 function transformDecode(
   kernel: Kernel,
@@ -249,43 +264,69 @@ function transformDecode(
   missing: readonly number[],
   out: readonly Uint8Array[],
 ): void {
-  const { k, span, positions, wide } = code
-  const erased = new Float64Array(positions).fill(1).fill(0, k, span)
-  for (const shard of known) erased[positionOf(code, shard)] = 0
+  const { k, span } = code
+  const places = known.map((shard) => positionOf(code, shard))
+  const points = nextPowerOfTwo(Math.max(span, places[k - 1] + 1))
+  const erased = new Float64Array(points).fill(1).fill(0, k, span)
+  for (const at of places) erased[at] = 0
   const logs = differenceLogs(code, erased)
-  const used = positionOf(code, known[k - 1]) + 1
-  const shardBytes = out[0].length
-  // one row more than there are positions: where a row lies before or after it is scaled
-  const strip = stripBytes(positions + 1, shardBytes)
-  const memory = kernel.workspace((positions + 1) * strip)
-  for (let start = 0; start < shardBytes; start += strip) {
-    const bytes = Math.min(strip, shardBytes - start)
-    const spare = positions * bytes
-    memory.fill(0, 0, spare)
-    for (const shard of known) {
-      const at = positionOf(code, shard)
-      memory.set(shards[shard]!.subarray(start, start + bytes), spare)
-      kernel.product(at * bytes, spare, bytes, elementOf(code, logs[at]))
-    }
-    const rows = new Transform(kernel, wide, 0, bytes)
-    rows.toCoefficients(positions, used)
-    rows.derive(positions, span)
-    rows.toValues(span, k, 0)
-    missing.forEach((at, row) => {
-      memory.fill(0, spare, spare + bytes)
-      kernel.product(spare, at * bytes, bytes, elementOf(code, -logs[at]))
-      out[row].set(memory.subarray(spare, spare + bytes), start)
+  const sources = places.map((point) => ({ point, factor: elementOf(code, logs[point]) }))
+  const results = missing.map((point) => ({ point, factor: elementOf(code, -logs[point]) }))
+  strips(kernel, k, points, out[0].length, (memory, rows, from) => {
+    known.forEach((shard, at) => {
+      load(memory, rows, at, shards[shard]!, from)
     })
-  }
+    kernel.decode(rows, code, points, sources, results)
+    out.forEach((shard, row) => {
+      store(memory, rows, row, shard, from)
+    })
+  })
 }
 
-function encoderOf(kernel: Kernel, code: Code): Combination {
-  const name = `${kernel.name} ${code.k}/${code.n}`
+/** Lets `work` do strip after strip of all rows, each strip so short that all rows fit the workspace wanted. */
+function strips(
+  kernel: Kernel,
+  count: number,
+  points: number,
+  shardBytes: number,
+  work: (memory: Uint8Array, rows: Rows, from: number) => void,
+): void {
+  const strip = stripBytes(count, shardBytes)
+  // rows a power of two apart would fall on the same cache lines
+  const stride = (strip / 64) % 2 === 0 ? strip + 64 : strip
+  const memory = kernel.workspace(count, stride, points)
+  for (let from = 0; from < shardBytes; from += strip)
+    work(memory, { stride, bytes: Math.min(strip, shardBytes - from) }, from)
+}
+
+function load(
+  memory: Uint8Array,
+  { stride, bytes }: Rows,
+  row: number,
+  shard: Uint8Array,
+  from: number,
+): void {
+  memory.set(bytes === shard.length ? shard : shard.subarray(from, from + bytes), row * stride)
+}
+
+function store(
+  memory: Uint8Array,
+  { stride, bytes }: Rows,
+  row: number,
+  shard: Uint8Array,
+  from: number,
+): void {
+  shard.set(memory.subarray(row * stride, row * stride + bytes), from)
+}
+
+/** Weights of all parity of a shape, kept. */
+function encoderOf(code: Code): Uint16Array[] {
+  const name = `${code.k}/${code.n}`
   let encoder = encoders.get(name)
   if (!encoder) {
     const data = Array.from({ length: code.k }, (_, at) => at)
     const parity = Array.from({ length: code.n - code.k }, (_, at) => code.k + at)
-    encoder = kernel.combination(lagrangeWeights(code, data, parity), code.wide)
+    encoder = lagrangeWeights(code, data, parity)
     const [oldest] = encoders.keys()
     if (encoders.size >= ENCODERS_MAX && oldest !== undefined) encoders.delete(oldest)
     encoders.set(name, encoder)
@@ -293,8 +334,13 @@ function encoderOf(kernel: Kernel, code: Code): Combination {
   return encoder
 }
 
-function sumRowsMax({ name }: Kernel, { wide }: Code, work: 'encode' | 'decode'): number {
-  return wide && name === 'plain' ? PLAIN_WIDE_ROWS_MAX : SUM_ROWS_MAX[name][work]
+/** As many weighted sums take as long as a transform. */
+function transformRows(
+  { name }: Kernel,
+  { k, span, wide }: Code,
+  work: 'encode' | 'upper' | 'decode',
+): number {
+  return (TRANSFORM_COST[name][wide ? 'wide' : 'narrow'][work] * span * Math.log2(span)) / k
 }
 
 function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
@@ -303,10 +349,9 @@ function split(data: Uint8Array, shardBytes: number): Uint8Array[] {
   )
 }
 
-/** Strips of about equal length, odd multiples of 64: rows a power of two apart would fall on the same cache lines. */
+/** Strips of about equal length. */
 function stripBytes(rows: number, shardBytes: number): number {
-  const most = Math.max(STRIP_BYTES_MIN, STRIP_CACHE_BYTES / rows)
-  if (shardBytes <= most) return shardBytes
-  const blocks = Math.ceil(shardBytes / Math.ceil(shardBytes / most) / 64)
-  return (blocks | 1) * 64
+  const many = rows * STRIP_BYTES.many > STRIP_ROOM_BYTES ? STRIP_BYTES.veryMany : STRIP_BYTES.many
+  const most = Math.max(many, STRIP_CACHE_BYTES / rows)
+  return Math.ceil(shardBytes / Math.ceil(shardBytes / most) / 64) * 64
 }

@@ -1,31 +1,41 @@
-/**
- * The inner loops of the code, on rows that lie in one workspace. Rows are named by their byte offset; offsets
- * and lengths are multiples of 64. A factor below 256 acts on bytes alone and so serves both fields.
- */
-export interface Kernel {
-  readonly name: 'plain' | 'simd'
-  /** Memory of at least `bytes`, of any content. Ends the life of every view handed out before. */
-  workspace(bytes: number): Uint8Array
-  /** x += y */
-  add(x: number, y: number, bytes: number): void
-  /** x += factor y */
-  product(x: number, y: number, bytes: number, factor: number): void
-  /** x += factor y, then y += x */
-  forward(x: number, y: number, bytes: number, factor: number): void
-  /** y += x, then x += factor y */
-  inverse(x: number, y: number, bytes: number, factor: number): void
-  /**
-   * Two levels of forward steps on four neighbouring rows of `stride` bytes each, all factors below 256:
-   * rows 0 and 2, 1 and 3 with f1, then 0 and 1 with f2, 2 and 3 with f3.
-   */
-  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void
-  /** The inverse of `forward4`. */
-  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void
-  /** Gets ready to compute weighted sums of rows: per output one weight per input. To be followed by `workspace`. */
-  combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination
+import type { Code } from './code.ts'
+
+/** Rows of symbols in a kernel's workspace, from its start: row i is the `bytes` bytes from i * `stride`. All are multiples of 64. */
+export interface Rows {
+  stride: number
+  bytes: number
 }
 
-/** Weighted sums of rows: `to[i]` = sum over j of `weights[i][j]` times `from[j]`. */
-export interface Combination {
-  run(from: readonly number[], to: readonly number[], bytes: number): void
+/** A row at a point of the field, and the factor it is multiplied with on the way in or out. */
+export interface Weighted {
+  point: number
+  factor: number
+}
+
+/** The inner loops of the code, on rows that lie in one workspace. */
+export interface Kernel {
+  readonly name: 'plain' | 'simd'
+  /**
+   * Memory for `rows` rows `stride` bytes apart, of any content, and behind it room for a transform of `points` rows, 0 for sums.
+   * Ends the life of every view handed out before.
+   */
+  workspace(rows: number, stride: number, points: number): Uint8Array
+  /**
+   * Parity from the data in rows 0 to k - 1, by transform. Of the parity, `span` rows form a group; group g goes to the rows from
+   * (g + 1) * span, the last group to the rows from 0.
+   */
+  encode(rows: Rows, code: Code, parity: number): void
+  /**
+   * Missing data by transform over `points` points, a power of two.
+   * @param known for rows 0 to k - 1, by ascending point. @param missing what goes to the rows from 0.
+   */
+  decode(
+    rows: Rows,
+    code: Code,
+    points: number,
+    known: readonly Weighted[],
+    missing: readonly Weighted[],
+  ): void
+  /** Weighted sums: per entry of `weights`, with one field element for each row, one more row behind them all. */
+  sums(rows: Rows, weights: readonly Uint16Array[], wide: boolean): void
 }

@@ -1,7 +1,9 @@
 import { ByteMatrix } from './byte-matrix.ts'
-import { PRODUCTS8 } from './field8.ts'
-import { byteFactors } from './field16.ts'
-import type { Combination, Kernel } from './kernel.ts'
+import type { Code } from './code.ts'
+import { Transform } from './fft.ts'
+import { POINTS8, PRODUCTS8 } from './field8.ts'
+import { byteFactors, field16 } from './field16.ts'
+import type { Kernel, Rows, Weighted } from './kernel.ts'
 
 let made: PlainKernel | null = null
 
@@ -14,63 +16,102 @@ export function plainKernel(): Kernel {
 class PlainKernel implements Kernel {
   readonly name = 'plain'
   #words = new Uint32Array(0)
+  #scratchAt = 0
+  readonly #matrices = new WeakMap<readonly Uint16Array[], ByteMatrix>()
 
-  workspace(bytes: number): Uint8Array {
-    if (this.#words.byteLength < bytes) this.#words = new Uint32Array(bytes / 4)
+  workspace(rows: number, stride: number, points: number): Uint8Array {
+    const bytes = rows * stride
+    this.#scratchAt = bytes
+    if (this.#words.byteLength < bytes + points * stride)
+      this.#words = new Uint32Array((bytes + points * stride) / 4)
     return new Uint8Array(this.#words.buffer, 0, bytes)
   }
 
-  add(x: number, y: number, bytes: number): void {
+  encode(rows: Rows, { k, span, wide }: Code, parity: number): void {
+    const { transform, at, copy, clear } = this.#scratch(rows, wide)
+    for (let row = 0; row < k; row++) copy(at(row), row * rows.stride)
+    for (let row = k; row < span; row++) clear(at(row))
+    transform.toCoefficients(span, k)
+    for (let first = 0; first < parity; first += span) {
+      const isLast = first + span >= parity
+      const count = Math.min(span, parity - first)
+      // the last block of values may use the coefficients up
+      const base = isLast ? 0 : span
+      if (!isLast) for (let row = 0; row < span; row++) copy(at(span + row), at(row))
+      transform.toValues(base, span, count, span + first)
+      for (let row = 0; row < count; row++)
+        copy(((isLast ? 0 : first + span) + row) * rows.stride, at(base + row))
+    }
+  }
+
+  decode(
+    rows: Rows,
+    { k, span, wide }: Code,
+    points: number,
+    known: readonly Weighted[],
+    missing: readonly Weighted[],
+  ): void {
+    const { transform, at, clear } = this.#scratch(rows, wide)
     const words = this.#words
-    const from = y >> 2
-    for (let at = x >> 2, end = (x + bytes) >> 2, source = from; at < end; at++, source++)
-      words[at] ^= words[source]
+    for (let row = 0; row < points; row++) clear(at(row))
+    known.forEach(({ point, factor }, row) => {
+      addProduct(words, at(point) >> 2, (row * rows.stride) >> 2, rows.bytes >> 2, factor)
+    })
+    transform.toCoefficients(points, points)
+    transform.derive(points, span)
+    transform.toValues(0, span, k, 0)
+    missing.forEach(({ point, factor }, row) => {
+      clear(row * rows.stride)
+      addProduct(words, (row * rows.stride) >> 2, at(point) >> 2, rows.bytes >> 2, factor)
+    })
   }
 
-  product(x: number, y: number, bytes: number, factor: number): void {
-    if (factor === 0) return
-    if (factor < 256) addByteProduct(this.#words, x >> 2, y >> 2, bytes >> 2, factor << 8)
-    else addWideProduct(this.#words, x >> 2, y >> 2, bytes >> 2, factor)
-  }
-
-  forward(x: number, y: number, bytes: number, factor: number): void {
-    this.product(x, y, bytes, factor)
-    this.add(y, x, bytes)
-  }
-
-  inverse(x: number, y: number, bytes: number, factor: number): void {
-    this.add(y, x, bytes)
-    this.product(x, y, bytes, factor)
-  }
-
-  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.forward(row, row + 2 * stride, 2 * stride, f1)
-    this.forward(row, row + stride, stride, f2)
-    this.forward(row + 2 * stride, row + 3 * stride, stride, f3)
-  }
-
-  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.inverse(row, row + stride, stride, f2)
-    this.inverse(row + 2 * stride, row + 3 * stride, stride, f3)
-    this.inverse(row, row + 2 * stride, 2 * stride, f1)
-  }
-
-  combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination {
+  sums({ stride, bytes }: Rows, weights: readonly Uint16Array[], wide: boolean): void {
+    const inputs = weights[0].length
     if (!wide) {
-      const matrix = new ByteMatrix(weights)
-      return { run: (from, to, bytes) => matrix.apply(new Uint8Array(this.#words.buffer), from, to, bytes) }
+      const matrix = this.#matrices.get(weights) ?? new ByteMatrix(weights)
+      this.#matrices.set(weights, matrix)
+      const from = Array.from({ length: inputs }, (_, row) => row * stride)
+      const to = weights.map((_, row) => (inputs + row) * stride)
+      matrix.apply(new Uint8Array(this.#words.buffer), from, to, bytes)
+      return
+    }
+    weights.forEach((factors, row) => {
+      const to = ((inputs + row) * stride) >> 2
+      this.#words.fill(0, to, to + (bytes >> 2))
+      factors.forEach((factor, input) => {
+        addProduct(this.#words, to, (input * stride) >> 2, bytes >> 2, factor)
+      })
+    })
+  }
+
+  /** Rows behind those of the caller, and what can be done there. Offsets are in bytes. */
+  #scratch({ stride, bytes }: Rows, wide: boolean) {
+    const words = this.#words
+    const count = bytes >> 2
+    const at = (row: number) => this.#scratchAt + row * stride
+    const steps = {
+      add: (x: number, y: number) => addRow(words, at(x) >> 2, at(y) >> 2, count),
+      addProduct: (x: number, y: number, factor: number) =>
+        addProduct(words, at(x) >> 2, at(y) >> 2, count, factor),
     }
     return {
-      run: (from, to, bytes) => {
-        to.forEach((row, output) => {
-          this.#words.fill(0, row >> 2, (row + bytes) >> 2)
-          from.forEach((source, input) => {
-            this.product(row, source, bytes, weights[output][input])
-          })
-        })
-      },
+      at,
+      copy: (to: number, from: number) => words.copyWithin(to >> 2, from >> 2, (from >> 2) + count),
+      clear: (row: number) => words.fill(0, row >> 2, (row >> 2) + count),
+      transform: new Transform(steps, wide ? field16().points : POINTS8),
     }
   }
+}
+
+function addRow(words: Uint32Array, x: number, y: number, count: number): void {
+  for (let at = 0; at < count; at++) words[x + at] ^= words[y + at]
+}
+
+function addProduct(words: Uint32Array, x: number, y: number, count: number, factor: number): void {
+  if (factor === 0) return
+  if (factor < 256) addByteProduct(words, x, y, count, factor << 8)
+  else addWideProduct(words, x, y, count, factor)
 }
 
 /** A factor from GF(2^8) acts on every byte alone, in both fields. `row` is where its products begin. */

@@ -1,183 +1,168 @@
-import { BASIS8, mul8 } from './field8.ts'
-import { byteFactors } from './field16.ts'
-import type { Combination, Kernel } from './kernel.ts'
-import { simdModule } from './simd-code.ts'
+import type { Code } from './code.ts'
+import { BASIS8, mul8, POINTS8 } from './field8.ts'
+import { field16 } from './field16.ts'
+import type { Kernel, Rows, Weighted } from './kernel.ts'
+import { RELAXED_CODE, STRICT_CODE } from './kernel-code.ts'
 
-/** A table of nibble products: 16 of the low nibble, then 16 of the high one. */
-const TABLE_BYTES = 32
-/** The module's memory: tables of all 256 constants, then lists and tables of a combination, then rows. */
-const LISTS_AT = 256 * TABLE_BYTES
+// The module's memory, as kernel/erasure.ts expects it: nibble products of all 256 constants, products with v7, points; then room
+// for the longest lists of one call; then rows.
+const PRODUCT_BYTES = 32
+const TIMES_V7_AT = 8192
+const POINTS_AT = 16384
+const LISTS_AT = POINTS_AT + 2 * 65536
 const PAGE_BYTES = 65536
-const LANES = 4
+const ROWS_AT = 11 * PAGE_BYTES
+/** Room for a transform, by its points: the fewer they are, the longer the rows it works on. */
+const SCRATCH_BYTES_MIN = 2 * PAGE_BYTES
+const scratchBytes = (points: number) => Math.max(SCRATCH_BYTES_MIN, points * (points > 2048 ? 320 : 576))
 
-type Routine = (...numbers: number[]) => void
-
+/** What the module exports. All arguments are byte offsets and counts, see kernel/erasure.ts. */
 interface Exports {
   memory: WebAssembly.Memory
-  routine: Record<string, Routine>
+  encode(
+    rows: number,
+    stride: number,
+    bytes: number,
+    k: number,
+    span: number,
+    parity: number,
+    scratch: number,
+    counts: number,
+  ): void
+  decode(
+    rows: number,
+    stride: number,
+    bytes: number,
+    points: number,
+    span: number,
+    k: number,
+    known: number,
+    missing: number,
+    wanted: number,
+    scratch: number,
+    counts: number,
+  ): void
+  sums(rows: number, stride: number, bytes: number, count: number, outputs: number, weights: number): void
+  sum16(rows: number, stride: number, bytes: number, count: number, to: number, weights: number): void
 }
 
-let made: SimdKernel | null | undefined
+const made = new Map<string, SimdKernel | null>()
+
+/** Which vector instructions a build uses. */
+export type Build = 'relaxed' | 'strict'
 
 /** @returns the kernel on WebAssembly vectors, one per thread, or null where the engine has none or may not compile. */
 export function simdKernel(): Kernel | null {
-  if (made === undefined) {
-    const exports = instantiate(true) ?? instantiate(false)
-    made = exports ? new SimdKernel(exports) : null
-  }
-  return made
+  return simdKernelOf('relaxed') ?? simdKernelOf('strict')
 }
 
-function instantiate(relaxed: boolean): Exports | null {
+/** As `simdKernel`, but one build alone. */
+export function simdKernelOf(build: Build): Kernel | null {
+  let kernel = made.get(build)
+  if (kernel === undefined) {
+    const exports = instantiate(build === 'relaxed' ? RELAXED_CODE : STRICT_CODE)
+    kernel = exports && new SimdKernel(exports)
+    made.set(build, kernel)
+  }
+  return kernel
+}
+
+function instantiate(base64: string): Exports | null {
   try {
-    const { memory, ...routine } = new WebAssembly.Instance(new WebAssembly.Module(simdModule(relaxed)))
-      .exports
-    return { memory: memory as WebAssembly.Memory, routine: routine as Record<string, Routine> }
+    const code = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
+    return new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Exports
   } catch {
-    // no WebAssembly, no vectors, or a content policy without 'wasm-unsafe-eval': the caller goes on without
+    // no WebAssembly, no such vectors, or a content policy without 'wasm-unsafe-eval': the caller goes on without
     return null
   }
 }
 
 class SimdKernel implements Kernel {
   readonly name = 'simd'
-  readonly #memory: WebAssembly.Memory
-  readonly #routine: Record<string, Routine>
-  /** Where rows begin; lists and tables of the widest combination so far fit below. */
-  #rowsAt = PAGE_BYTES
+  readonly #code: Exports
+  #knowsWidePoints = false
+  #scratchAt = ROWS_AT
 
-  constructor({ memory, routine }: Exports) {
-    this.#memory = memory
-    this.#routine = routine
-    this.#grow(this.#rowsAt)
-    const bytes = new Uint8Array(memory.buffer)
-    for (let factor = 0; factor < 256; factor++)
+  constructor(code: Exports) {
+    this.#code = code
+    this.#grow(ROWS_AT)
+    const bytes = new Uint8Array(code.memory.buffer)
+    for (let factor = 0; factor < 256; factor++) {
+      const at = factor * PRODUCT_BYTES
       for (let nibble = 0; nibble < 16; nibble++) {
-        bytes[factor * TABLE_BYTES + nibble] = mul8(factor, nibble)
-        bytes[factor * TABLE_BYTES + 16 + nibble] = mul8(factor, nibble << 4)
+        bytes[at + nibble] = mul8(factor, nibble)
+        bytes[at + 16 + nibble] = mul8(factor, nibble << 4)
       }
+      bytes[TIMES_V7_AT + factor] = mul8(factor, BASIS8[7])
+    }
+    this.#words(POINTS_AT, POINTS8)
   }
 
-  workspace(bytes: number): Uint8Array {
-    this.#grow(this.#rowsAt + bytes)
-    return new Uint8Array(this.#memory.buffer, this.#rowsAt, bytes)
+  workspace(rows: number, stride: number, points: number): Uint8Array {
+    const bytes = rows * stride
+    this.#scratchAt = ROWS_AT + bytes
+    this.#grow(this.#scratchAt + scratchBytes(points))
+    return new Uint8Array(this.#code.memory.buffer, ROWS_AT, bytes)
   }
 
-  add(x: number, y: number, bytes: number): void {
-    this.#routine.add(this.#rowsAt + x, this.#rowsAt + y, bytes)
+  encode({ stride, bytes }: Rows, { k, span, wide }: Code, parity: number): void {
+    this.#prepare(wide)
+    this.#code.encode(ROWS_AT, stride, bytes, k, span, parity, this.#scratchAt, LISTS_AT)
   }
 
-  product(x: number, y: number, bytes: number, factor: number): void {
-    if (factor < 256) this.#bytes(this.#routine.product8, x, y, bytes, factor)
-    else this.#wide(this.#routine.product16, x, y, bytes, factor)
+  decode(
+    { stride, bytes }: Rows,
+    { k, span, wide }: Code,
+    points: number,
+    known: readonly Weighted[],
+    missing: readonly Weighted[],
+  ): void {
+    this.#prepare(wide)
+    const missingAt = LISTS_AT + 4 * k
+    const countsAt = missingAt + 4 * missing.length
+    this.#weighted(LISTS_AT, known)
+    this.#weighted(missingAt, missing)
+    const lists = [LISTS_AT, missing.length, missingAt, this.#scratchAt, countsAt] as const
+    this.#code.decode(ROWS_AT, stride, bytes, points, span, k, ...lists)
   }
 
-  forward(x: number, y: number, bytes: number, factor: number): void {
-    if (factor < 256) this.#bytes(this.#routine.forward8, x, y, bytes, factor)
-    else this.#wide(this.#routine.forward16, x, y, bytes, factor)
+  sums({ stride, bytes }: Rows, weights: readonly Uint16Array[], wide: boolean): void {
+    const inputs = weights[0].length
+    if (wide) {
+      weights.forEach((row, at) => {
+        this.#words(LISTS_AT, row)
+        this.#code.sum16(ROWS_AT, stride, bytes, inputs, ROWS_AT + (inputs + at) * stride, LISTS_AT)
+      })
+      return
+    }
+    const lists = new Uint8Array(this.#code.memory.buffer, LISTS_AT, weights.length * inputs)
+    weights.forEach((row, at) => {
+      lists.set(row, at * inputs)
+    })
+    this.#code.sums(ROWS_AT, stride, bytes, inputs, weights.length, LISTS_AT)
   }
 
-  inverse(x: number, y: number, bytes: number, factor: number): void {
-    if (factor < 256) this.#bytes(this.#routine.inverse8, x, y, bytes, factor)
-    else this.#wide(this.#routine.inverse16, x, y, bytes, factor)
-  }
-
-  forward4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.#quad(this.#routine.forward4, this.#routine.forward4z, row, stride, f1, f2, f3)
-  }
-
-  inverse4(row: number, stride: number, f1: number, f2: number, f3: number): void {
-    this.#quad(this.#routine.inverse4, this.#routine.inverse4z, row, stride, f1, f2, f3)
-  }
-
-  combination(weights: readonly ArrayLike<number>[], wide: boolean): Combination {
-    const rows = wide ? weights.flatMap(halvesOf) : weights
-    const tables: Uint8Array[] = []
-    for (let first = 0; first < rows.length; first += LANES)
-      tables.push(this.#tablesOf(rows.slice(first, first + LANES)))
-    const halves = (row: number) => (wide ? [row, row + 32] : [row])
-    const step = wide ? 64 : 32
-    return {
-      run: (from, to, bytes) => this.#combine(tables, from.flatMap(halves), to.flatMap(halves), bytes, step),
+  #weighted(at: number, rows: readonly Weighted[]): void {
+    const words = new Uint16Array(this.#code.memory.buffer, at, 2 * rows.length)
+    for (let row = 0; row < rows.length; row++) {
+      words[2 * row] = rows[row].point
+      words[2 * row + 1] = rows[row].factor
     }
   }
 
-  #combine(
-    tables: readonly Uint8Array[],
-    from: readonly number[],
-    to: readonly number[],
-    bytes: number,
-    step: number,
-  ) {
-    const words = new Uint32Array(this.#memory.buffer, LISTS_AT, from.length + LANES)
-    from.forEach((row, at) => {
-      words[at] = this.#rowsAt + row
-    })
-    const outputsAt = LISTS_AT + 4 * from.length
-    const tablesAt = outputsAt + 4 * LANES
-    const all = new Uint8Array(this.#memory.buffer)
-    tables.forEach((table, group) => {
-      const lanes = to.slice(group * LANES, (group + 1) * LANES)
-      lanes.forEach((row, lane) => {
-        words[from.length + lane] = this.#rowsAt + row
-      })
-      all.set(table, tablesAt)
-      this.#routine[`combine${lanes.length}`](LISTS_AT, outputsAt, outputsAt, tablesAt, bytes, step)
-    })
+  #words(at: number, words: Uint16Array | Uint8Array): void {
+    new Uint16Array(this.#code.memory.buffer, at, words.length).set(words)
   }
 
-  /** Tables of a group of rows, input by input. */
-  #tablesOf(rows: readonly ArrayLike<number>[]): Uint8Array {
-    const constants = new Uint8Array(this.#memory.buffer)
-    const inputs = rows[0].length
-    // an address of 4 bytes per input and output, and the tables themselves
-    const end = LISTS_AT + 4 * (inputs + LANES) + inputs * LANES * TABLE_BYTES
-    this.#rowsAt = Math.max(this.#rowsAt, Math.ceil(end / PAGE_BYTES) * PAGE_BYTES)
-    const tables = new Uint8Array(inputs * rows.length * TABLE_BYTES)
-    for (let input = 0, at = 0; input < inputs; input++)
-      for (const row of rows) {
-        const table = row[input] * TABLE_BYTES
-        tables.set(constants.subarray(table, table + TABLE_BYTES), at)
-        at += TABLE_BYTES
-      }
-    return tables
-  }
-
-  #quad(
-    whole: Routine,
-    zero: Routine,
-    row: number,
-    stride: number,
-    f1: number,
-    f2: number,
-    f3: number,
-  ): void {
-    const at = this.#rowsAt + row
-    if (f1 === 0 && f2 === 0) zero(at, stride, stride, f3 * TABLE_BYTES)
-    else whole(at, stride, stride, f1 * TABLE_BYTES, f2 * TABLE_BYTES, f3 * TABLE_BYTES)
-  }
-
-  #bytes(step: Routine, x: number, y: number, bytes: number, factor: number): void {
-    step(this.#rowsAt + x, this.#rowsAt + y, bytes, factor * TABLE_BYTES)
-  }
-
-  // called millions of times on short rows: makes no arrays
-  #wide(step: Routine, x: number, y: number, bytes: number, factor: number): void {
-    const a = factor & 255
-    const b = factor >> 8
-    const lowHigh = mul8(b, BASIS8[7])
-    const [to, from] = [this.#rowsAt + x, this.#rowsAt + y]
-    step(to, from, bytes, a * TABLE_BYTES, lowHigh * TABLE_BYTES, b * TABLE_BYTES, (a ^ b) * TABLE_BYTES)
+  #prepare(wide: boolean): void {
+    if (!wide || this.#knowsWidePoints) return
+    this.#words(POINTS_AT, field16().points)
+    this.#knowsWidePoints = true
   }
 
   #grow(bytes: number): void {
-    const missing = bytes - this.#memory.buffer.byteLength
-    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE_BYTES))
+    const { memory } = this.#code
+    const missing = bytes - memory.buffer.byteLength
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES))
   }
-}
-
-/** A row of 16-bit weights as two rows of bytes, for the low and the high halves of its output. */
-function halvesOf(weights: ArrayLike<number>): number[][] {
-  const factors = Array.from(weights, byteFactors)
-  return [factors.flatMap((all) => all.slice(0, 2)), factors.flatMap((all) => all.slice(2))]
 }

@@ -1,12 +1,14 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { concat, equalBytes, u32be } from '../../../src/bytes.ts'
+import { equalBytes, u32be } from '../../../src/bytes.ts'
 import { sha512 } from '../../../src/crypto/hash.ts'
+import { codeOf } from '../../../src/fragment/erasure/code.ts'
 import { decodeStripe, encodeStripe, rebuildShard } from '../../../src/fragment/erasure/erasure.ts'
 import { bestKernel } from '../../../src/fragment/erasure/pick-kernel.ts'
 import { plainKernel } from '../../../src/fragment/erasure/plain-kernel.ts'
-import { simdModule } from '../../../src/fragment/erasure/simd-code.ts'
-import { simdKernel } from '../../../src/fragment/erasure/simd-kernel.ts'
-import { multiply8, multiply16 } from './reference.ts'
+import { simdKernelOf } from '../../../src/fragment/erasure/simd-kernel.ts'
+import { multiply8, multiply16, referenceShard } from './reference.ts'
 
 function sample(length: number, seed: number): Uint8Array {
   const out = new Uint8Array(length)
@@ -14,122 +16,108 @@ function sample(length: number, seed: number): Uint8Array {
   return out
 }
 
-/** What product, forward and inverse do to rows x and y, symbol by symbol. */
-function expected(
-  step: 'product' | 'forward' | 'inverse',
-  x: Uint8Array,
-  y: Uint8Array,
-  factor: number,
-): Uint8Array[] {
-  const [a, b] = [x.slice(), y.slice()]
-  const addProduct = () => {
-    for (let at = 0; at < a.length; at++) {
-      if (factor < 256) a[at] ^= multiply8(factor, b[at])
-      else if (at % 64 < 32) {
-        const product = multiply16(factor, b[at] | (b[at + 32] << 8))
-        a[at] ^= product & 255
-        a[at + 32] ^= product >> 8
-      }
+/** sum += factor * row, symbol by symbol. */
+function addProduct(sum: Uint8Array, row: Uint8Array, factor: number): void {
+  for (let at = 0; at < sum.length; at++) {
+    if (factor < 256) sum[at] ^= multiply8(factor, row[at])
+    else if (at % 64 < 32) {
+      const product = multiply16(factor, row[at] | (row[at + 32] << 8))
+      sum[at] ^= product & 255
+      sum[at + 32] ^= product >> 8
     }
   }
-  const addX = () => {
-    for (let at = 0; at < b.length; at++) b[at] ^= a[at]
-  }
-  if (step === 'inverse') addX()
-  addProduct()
-  if (step === 'forward') addX()
-  return [a, b]
 }
 
-describe('the module put together by hand', () => {
-  it.each([false, true])('is valid WebAssembly (relaxed: %s)', (relaxed) => {
-    expect(WebAssembly.validate(simdModule(relaxed))).toBe(true)
+const strict = simdKernelOf('strict')!
+const relaxed = simdKernelOf('relaxed')!
+
+describe('the compiled kernel', () => {
+  it('runs here in both builds, and the relaxed one is taken', () => {
+    expect([strict.name, relaxed.name]).toEqual(['simd', 'simd'])
+    expect(bestKernel()).toBe(relaxed)
   })
 
-  it('is what runs here', () => {
-    expect(bestKernel().name).toBe('simd')
-    expect(bestKernel()).toBe(simdKernel())
-  })
+  it.skipIf(!existsSync('node_modules/assemblyscript'))(
+    'is what its source compiles to, byte for byte (needs the development package assemblyscript)',
+    () => {
+      const { status, stderr } = spawnSync(process.execPath, ['bin/build-kernel.mjs', '--check'], {
+        encoding: 'utf8',
+      })
+      expect(status, stderr).toBe(0)
+    },
+    120_000,
+  )
 })
 
-describe.each([plainKernel(), simdKernel()!])('$name kernel', (kernel) => {
-  it('does each step as field arithmetic says, on any length', () => {
-    for (const bytes of [64, 192, 1088])
-      for (const factor of [0, 1, 2, 0xd6, 255, 256, 0x1234, 0xffff])
-        for (const step of ['product', 'forward', 'inverse'] as const) {
-          const [x, y] = [sample(bytes, factor), sample(bytes, factor + 1)]
-          const memory = kernel.workspace(4 * bytes).fill(7)
-          memory.set(x, bytes)
-          memory.set(y, 2 * bytes)
-          kernel[step](bytes, 2 * bytes, bytes, factor)
-          const [a, b] = expected(step, x, y, factor)
-          expect(equalBytes(memory.subarray(bytes, 2 * bytes), a), `${step} ${factor}`).toBe(true)
-          expect(equalBytes(memory.subarray(2 * bytes, 3 * bytes), b), `${step} ${factor}`).toBe(true)
-          const around = [...memory.subarray(0, bytes), ...memory.subarray(3 * bytes)]
-          expect(around.every((byte) => byte === 7)).toBe(true)
-        }
-  })
-
-  it('does two levels of steps on four rows as four steps do', () => {
-    for (const [f1, f2, f3] of [
-      [0, 0, 0],
-      [0, 0, 0xd6],
-      [0, 3, 9],
-      [77, 0, 1],
-      [200, 17, 255],
-    ]) {
-      const bytes = 192
-      const rows = [0, 1, 2, 3].map((at) => sample(bytes, at))
-      const pair = (x: number, y: number, factor: number) => {
-        ;[rows[x], rows[y]] = expected('forward', rows[x], rows[y], factor)
-      }
-      const memory = kernel.workspace(6 * bytes).fill(7)
-      memory.set(concat(...rows), bytes)
-      const before = memory.slice()
-      kernel.forward4(bytes, bytes, f1, f2, f3)
-      pair(0, 2, f1)
-      pair(1, 3, f1)
-      pair(0, 1, f2)
-      pair(2, 3, f3)
-      expect(equalBytes(memory.subarray(bytes, 5 * bytes), concat(...rows))).toBe(true)
-      kernel.inverse4(bytes, bytes, f1, f2, f3)
-      expect(equalBytes(memory, before)).toBe(true)
-    }
-  })
-
-  it('computes weighted sums of one to nine rows and leaves everything else alone', () => {
+describe.each([
+  ['plain', plainKernel()],
+  ['strict', strict],
+  ['relaxed', relaxed],
+])('%s kernel', (name, kernel) => {
+  it('computes weighted sums as field arithmetic says, and leaves everything else alone', () => {
     for (const wide of [false, true])
       for (const outputs of [1, 2, 3, 4, 5, 9])
         for (const inputs of [1, 2, 3, 7]) {
           const weights = Array.from({ length: outputs }, (_, i) =>
-            Array.from({ length: inputs }, (_, j) =>
+            Uint16Array.from({ length: inputs }, (_, j) =>
               wide ? (i * 7919 + j * 104729) & 0xffff : (i * 31 + j * 7) & 255,
             ),
           )
-          const combination = kernel.combination(weights, wide)
-          const memory = kernel.workspace((inputs + outputs + 1) * 192).fill(7)
-          const rows = Array.from({ length: inputs }, (_, at) => sample(192, at))
+          const [stride, bytes] = [320, 192]
+          const memory = kernel.workspace(inputs + outputs, stride, 0).fill(7)
+          const rows = Array.from({ length: inputs }, (_, at) => sample(bytes, at))
           rows.forEach((row, at) => {
-            memory.set(row, at * 192)
+            memory.set(row, at * stride)
           })
-          const to = weights.map((_, at) => (inputs + at) * 192)
-          combination.run(
-            rows.map((_, at) => at * 192),
-            to,
-            192,
-          )
+          kernel.sums({ stride, bytes }, weights, wide)
           weights.forEach((row, at) => {
-            const sum = rows.reduce(
-              (so, input, j) => expected('product', so, input, row[j])[0],
-              new Uint8Array(192),
+            const sum = new Uint8Array(bytes)
+            rows.forEach((input, j) => {
+              addProduct(sum, input, row[j])
+            })
+            const to = (inputs + at) * stride
+            expect(equalBytes(memory.subarray(to, to + bytes), sum), `${outputs}x${inputs} ${wide}`).toBe(
+              true,
             )
-            expect(
-              equalBytes(memory.subarray(to[at], to[at] + 192), sum),
-              `${outputs}x${inputs} ${wide}`,
-            ).toBe(true)
+            expect(memory.subarray(to + bytes, to + stride).every((byte) => byte === 7)).toBe(true)
           })
-          expect(memory.subarray((inputs + outputs) * 192).every((byte) => byte === 7)).toBe(true)
         }
+  })
+
+  it('transforms to parity of the definition, group by group, and back', () => {
+    for (const [k, n] of [
+      [2, 3],
+      [3, 20],
+      [5, 9],
+      [16, 32],
+      [21, 130],
+      [70, 140],
+      [100, 230],
+      [130, 260],
+      [60, 330],
+    ]) {
+      const code = codeOf(k, n)
+      const { span } = code
+      const [stride, bytes] = [192, 128]
+      const groups = Math.ceil((n - k) / span)
+      const memory = kernel.workspace(groups * span, stride, 2 * span).fill(0xee)
+      const data = Array.from({ length: k }, (_, at) => sample(bytes, at))
+      data.forEach((row, at) => {
+        memory.set(row, at * stride)
+      })
+      kernel.encode({ stride, bytes }, code, n - k)
+      const known = new Map(data.map((row, at) => [at, row]))
+      const at = (row: number) => memory.slice(row * stride, row * stride + bytes)
+      const placeOf = (parity: number) => {
+        const first = (groups - 1) * span
+        return parity < first ? span + parity : parity - first
+      }
+      for (const parity of new Set([0, Math.min(span, n - k) - 1, n - k - 1]))
+        expect(
+          equalBytes(at(placeOf(parity)), referenceShard(known, k + parity, k, n)),
+          `${k}/${n} ${parity}`,
+        ).toBe(true)
+    }
   })
 
   it.each([
@@ -144,7 +132,7 @@ describe.each([plainKernel(), simdKernel()!])('$name kernel', (kernel) => {
   ])('%i/%i: parity, data and rebuilt shards are the same as by the other kernel', (k, n) => {
     const size = 704
     const data = sample(k * size, n)
-    const other = kernel.name === 'simd' ? plainKernel() : simdKernel()!
+    const other = name === 'plain' ? relaxed : plainKernel()
     const parity = encodeStripe(data, k, n, size, kernel)
     expect(equalBytes(parity, encodeStripe(data, k, n, size, other))).toBe(true)
     const lost = Math.min(k, n - k)
