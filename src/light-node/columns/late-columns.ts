@@ -1,6 +1,6 @@
 import { asXcareError, type ErrorCode, XcareError } from '../../errors.ts'
 import type { Manifest } from '../../fragment/manifest.ts'
-import { rebuildFragment } from '../../fragment/rebuild.ts'
+import { rebuildFragments } from '../../fragment/rebuild.ts'
 import { HEDGE_MS, STRAGGLER_MS_MAX } from '../../limits.ts'
 import { FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.ts'
 import type { KeptObject } from './anchored-manifest.ts'
@@ -93,7 +93,7 @@ async function sendAll(
   for (let stripe = 0; stripe < manifest.stripes && live.size > 0; stripe++) {
     const fragments = await columns.stripe(stripe, manifest.stripes)
     const sent = [...live].map((upload) => {
-      const made = upload.columns.map((column) => rebuildFragment(manifest, stripe, column, fragments))
+      const made = rebuildFragments(manifest, stripe, upload.columns, fragments)
       return guarded(upload, upload.send(stripe, made))
     })
     await Promise.all(sent)

@@ -4,6 +4,7 @@ import { decodeHead, sameHeader } from '../../fragment/header.ts'
 import { fragmentBytesOf } from '../../fragment/layout.ts'
 import { checkFragment, headerOf, type Manifest, verifyColumnHashes } from '../../fragment/manifest.ts'
 import type { LeafRun } from '../../fragment/range.ts'
+import { placeShare } from '../../fragment/wide-shares.ts'
 import { CREDIT_BYTES_MAX, LEAF_BYTES, READ_STALL_MS } from '../../limits.ts'
 import type { FrameStream } from '../../ports.ts'
 import {
@@ -69,7 +70,7 @@ export class NodeDownload {
     return this.#stream.remote
   }
 
-  /** @returns the key shares of all stripes of each column, 33 bytes each, unproven: the caller checks what they combine to. */
+  /** @returns the key shares of all stripes of each column, as placeShare gives them, unproven: the caller checks what they combine to. */
   async shares(columns: readonly number[]): Promise<Found<Uint8Array[]>> {
     const { stripes } = this.#manifest
     const told = new Map<number, Uint8Array[]>(columns.map((column) => [column, []]))
@@ -298,15 +299,17 @@ export class NodeDownload {
 
   #shareIn(head: Uint8Array, stripe: number, column: number): Uint8Array {
     const { header, share } = decodeHead(head)
-    if (!sameHeader(header, headerOf(this.#manifest, stripe, column)))
+    const placed = placeShare(share, column, this.#manifest.n)
+    if (!placed || !sameHeader(header, headerOf(this.#manifest, stripe, column)))
       throw new XcareError('INTEGRITY', `fragment (${stripe}, ${column}) says that it is another fragment`)
-    return share
+    return placed
   }
 
   /** A share of another column would push out the share of an honest node. */
   #ownShare(column: number, share: Uint8Array): Uint8Array {
-    if (share[SHARE_BYTES - 1] !== column + 1) throw this.#broken('a key share of another column')
-    return share
+    const placed = placeShare(share, column, this.#manifest.n)
+    if (!placed) throw this.#broken('a key share of another column')
+    return placed
   }
 
   #ask(request: ClientMessage, take: (message: NodeMessage) => void): Promise<void> {

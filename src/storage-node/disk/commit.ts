@@ -81,7 +81,9 @@ export class Committer {
     batch.clear()
     this.#room = this.#parts.roomBytes()
     try {
-      this.#base = volumes.place(wholeBlocks(ops.reduce((sum, { op }) => sum + costOf(op), 0)))
+      this.#base = volumes.place(
+        wholeBlocks(ops.reduce((sum, { op, columns }) => sum + costOf(op, columns?.length), 0)),
+      )
       index.begin()
       const results = ops.map((settled) => this.#staged(settled))
       const size = batch.length > 0 ? volumes.append(batch.blocks()) : null
@@ -297,10 +299,10 @@ export class Committer {
   }
 }
 
-/** @returns bytes that `op` may add to a volume. */
-export function costOf(op: CommitOp): number {
+/** @param columns of the put that is finished. @returns bytes that `op` may add to a volume. */
+export function costOf(op: CommitOp, columns = 1): number {
   if (op.kind === 'put') return op.count * recordBytes(Math.ceil(op.body.length / op.count))
-  return recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
+  return columns * recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
 }
 
 function shareOf(column: OpenColumn, stripe: number, body: Uint8Array): Uint8Array {

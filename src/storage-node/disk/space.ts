@@ -11,14 +11,12 @@ export function reserveBytes(quotaBytes: number): number {
   return Math.floor(Math.min(quotaBytes / 16, 3 * VOLUME_BYTES + quotaBytes / 100))
 }
 
-/** @returns disk and index bytes that `count` fragments of `fragmentBytes` will take. */
-function fragmentCost(count: number, fragmentBytes: number): number {
-  return count * (recordBytes(fragmentBytes) + ROW_BYTES)
+/** @returns disk and index bytes to set aside for the rest of one column: its missing fragments and the record that ends it. */
+export function columnCost(missing: number, fragmentBytes: number): number {
+  return missing * (recordBytes(fragmentBytes) + ROW_BYTES) + RECORD_HEADER_BYTES
 }
 
-/** @returns bytes to set aside for the rest of a put: its missing fragments, manifest and column record. */
-export function putCost(missing: number, fragmentBytes: number, n: number): number {
-  return (
-    fragmentCost(missing, fragmentBytes) + recordBytes(n * 34 + MANIFEST_BYTES_USUAL) + RECORD_HEADER_BYTES
-  )
+/** @returns bytes to set aside for the manifest of an object of n columns. */
+export function manifestCost(n: number): number {
+  return recordBytes(n * 34 + MANIFEST_BYTES_USUAL)
 }

@@ -11,7 +11,7 @@ import { type CommitOp, type CommitResult, Committer } from './commit.ts'
 import { Compactor } from './compact.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { type IndexPlace, type Recovery, recover } from './recover.ts'
-import { putCost, reserveBytes } from './space.ts'
+import { columnCost, manifestCost, reserveBytes } from './space.ts'
 import { Batch } from './volume/batch.ts'
 import type { VolumeFolder } from './volume/files.ts'
 import { wholeBlocks } from './volume/record.ts'
@@ -259,7 +259,8 @@ export class VolumeStore {
   }
 
   #admit(order: MessageOf<'OPEN_PUT'>, columns: OpenColumn[]): void {
-    const cost = columns.reduce((sum, column) => sum + (column.holders > 0 ? 0 : this.#costOf(column)), 0)
+    const fresh = columns.filter(({ holders }) => holders === 0)
+    const cost = fresh.reduce((sum, column) => sum + costOf(column), manifestCost(order.n))
     const others = new Set<number>()
     for (const row of this.#index.columnsOf(order.objectId))
       if (row.version === order.version) others.add(row.column)
@@ -279,14 +280,11 @@ export class VolumeStore {
     })
   }
 
-  #costOf(column: OpenColumn): number {
-    return putCost(missingOf(column), fragmentBytes(column), column.n)
-  }
-
   /** Bytes of the quota that neither the disk nor the puts under way have taken. */
   #roomBytes(): number {
     let promised = 0
-    for (const column of this.#open.values()) if (!column.isGone) promised += this.#costOf(column)
+    for (const column of this.#open.values()) if (!column.isGone) promised += costOf(column)
+    for (const [first] of this.#handles.values()) promised += manifestCost(first!.n)
     return this.#limitBytes() - this.#usedBytes() - promised
   }
 
@@ -372,4 +370,8 @@ export class VolumeStore {
     this.#committer = this.#newCommitter(sequence)
     this.#compactor = this.#newCompactor()
   }
+}
+
+function costOf(column: OpenColumn): number {
+  return columnCost(missingOf(column), fragmentBytes(column))
 }
