@@ -78,7 +78,8 @@ export class TlsMessageStream extends AbstractMessageStream {
   }
 
   #take(chunk: Uint8Array): void {
-    if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable') this.#reader(chunk)
+    if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable')
+      this.#reader(chunk)
     else this.onData(chunk)
   }
 

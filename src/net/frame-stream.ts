@@ -13,7 +13,7 @@ import {
 } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
 import { ByteQueue } from './_byte-queue.ts'
-import { MuxedStream } from './_muxed-stream.ts'
+import { MuxedStream } from './mux/_stream.ts'
 
 const PREFIX_BYTES = 4
 /** Parts up to this size are joined: copying them is cheaper than sending them one by one. */

@@ -14,6 +14,9 @@ const FLOW_MS = 50
 const GATHER_MS = 10
 const GATHER_BYTES = 1024 * 1024
 
+/** The file of the index may lag this far behind. */
+const SETTLE_MS = 200
+
 type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
 type Handlers = { [C in Now]: (store: VolumeStore, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
 
@@ -44,6 +47,7 @@ class DiskThread {
   readonly #close: () => void
   readonly #waiting: { id: number; op: CommitOp }[] = []
   #next: { kind: 'now' } | { kind: 'later'; timer: NodeJS.Timeout } | null = null
+  #settling: NodeJS.Timeout | null = null
   #committedMs = Number.NEGATIVE_INFINITY
 
   constructor(port: MessagePort, store: VolumeStore, close: () => void) {
@@ -114,7 +118,17 @@ class DiskThread {
     if (group.length === 0) return
     const results = this.#store.commit(group.map(({ op }) => op))
     this.#committedMs = performance.now()
+    this.#settleSoon()
     this.#answer(group.map(({ id }, at) => commitAnswer(id, results[at]!)))
+  }
+
+  /** Many commits share one transaction of the index, which costs as much as they do. */
+  #settleSoon(): void {
+    if (this.#settling || !this.#store.isLate) return
+    this.#settling = setTimeout(() => {
+      this.#settling = null
+      this.#store.settle()
+    }, SETTLE_MS)
   }
 
   #nextGroup(): { id: number; op: CommitOp }[] {
@@ -134,6 +148,7 @@ class DiskThread {
 
   #end(id: number): void {
     while (this.#waiting.length > 0) this.#commit()
+    if (this.#settling) clearTimeout(this.#settling)
     this.#close()
     this.#answer([{ id, value: null }])
     this.#port.close()

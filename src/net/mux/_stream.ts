@@ -1,8 +1,8 @@
 import type { Logger } from '@libp2p/interface'
 import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { XcareError } from '../errors.ts'
-import { FLAG, FRAME } from './_mux-frame.ts'
+import { XcareError } from '../../errors.ts'
+import { FLAG, FRAME } from './_frame.ts'
 
 /** Window of each direction before any update, fixed by the yamux specification. */
 const FIRST_WINDOW_BYTES = 256 * 1024
@@ -122,7 +122,8 @@ export class MuxedStream extends AbstractStream {
 
   /** An update for each frame would cost a message for each; half a window keeps the remote going. */
   #openWindowIfLow(): void {
-    if (!this.#isPaused && this.#receiveWindow <= WINDOW_BYTES / 2 && this.status === 'open') this.#openWindow(0)
+    if (!this.#isPaused && this.#receiveWindow <= WINDOW_BYTES / 2 && this.status === 'open')
+      this.#openWindow(0)
   }
 
   #openWindow(flags: number): void {

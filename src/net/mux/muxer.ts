@@ -1,10 +1,10 @@
 import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { XcareError } from '../errors.ts'
-import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_mux-frame.ts'
-import { type MuxLink, MuxedStream } from './_muxed-stream.ts'
-import { TlsMessageStream } from './_tls-stream.ts'
+import { XcareError } from '../../errors.ts'
+import { TlsMessageStream } from '../_tls-stream.ts'
+import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
+import { MuxedStream, type MuxLink } from './_stream.ts'
 
 const PROTOCOL = '/yamux/1.0.0'
 /** Streams of each direction on one connection, at most. */
@@ -54,7 +54,13 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     if (connection instanceof TlsMessageStream) connection.readDirectly((chunk) => this.#takeSafely(chunk))
   }
 
-  sendFrame(type: number, flags: number, stream: number, length: number, body: readonly Uint8Array[]): boolean {
+  sendFrame(
+    type: number,
+    flags: number,
+    stream: number,
+    length: number,
+    body: readonly Uint8Array[],
+  ): boolean {
     const parts = [encodeFrameHeader(type, flags, stream, length), ...body]
     if (!(this.#connection instanceof TlsMessageStream)) return this.send(new Uint8ArrayList(...parts))
     const canSendMore = this.#connection.sendParts(parts)
@@ -199,7 +205,8 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
 
   #takePing(flags: number, id: number): void {
     if (flags & FLAG.syn) this.sendFrame(FRAME.ping, FLAG.ack, 0, id, NOTHING)
-    else if (!this.#pinged.delete(id)) throw new XcareError('MALFORMED', 'the remote answered a ping that was not sent')
+    else if (!this.#pinged.delete(id))
+      throw new XcareError('MALFORMED', 'the remote answered a ping that was not sent')
   }
 
   #takeGoAway(reason: number): void {
