@@ -56,6 +56,7 @@ async function openStream(
         length,
         parts.map((part) => bodyPart(reader.layout, part)),
       ),
+    recycle: (plain) => reader.recycle(plain),
     close: () => {},
   }
 }

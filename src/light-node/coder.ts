@@ -40,10 +40,12 @@ export type RangePart =
 export interface OpenStream {
   /** Names, types and true length. */
   readonly sealed: SealedManifest
-  /** @param fragments n entries, whole fragments or null. Stripes come in order. @returns the plaintext that became final. */
+  /** @param fragments n entries, whole fragments or null; their memory may move to another thread. Stripes come in order. @returns the plaintext that became final. */
   openStripe(stripe: number, fragments: (Uint8Array | null)[]): Promise<Uint8Array>
   /** @param parts in any order; together they cover the range. @returns `length` bytes of plaintext from `offset`. @throws XcareError USAGE, TOO_FEW_FRAGMENTS on a gap, INTEGRITY. */
   openRange(offset: number, length: number, parts: RangePart[]): Promise<Uint8Array>
+  /** Gives back what `openStripe` returned, used and done with, so that the next stripe needs no new memory. */
+  recycle(plain: Uint8Array): void
   close(): void
 }
 

@@ -51,8 +51,9 @@ export class ByteQueue {
   take(count: number): Uint8Array {
     if (count === 0) return new Uint8Array(0)
     const chunk = this.#chunks[this.#first]!
-    // A view is handed out only where it keeps little more memory alive than its own bytes.
-    if (chunk.length - this.#offset >= count && count * 2 >= chunk.buffer.byteLength) {
+    // A view is handed out only where it keeps little more memory alive than its own bytes, and where no byte behind it is
+    // still to be read: whoever gets the view may move its memory to another thread.
+    if (chunk.length - this.#offset === count && count * 2 >= chunk.buffer.byteLength) {
       // Not subarray: a chunk may be a Buffer, whose slice() does not copy.
       const view = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, count)
       this.skip(count)

@@ -2,22 +2,17 @@ import { identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
 import { lazyNoise } from './_lazy-noise.ts'
 import { MemoryStore } from './_memory-store.ts'
 import { silentLog } from './_silent-log.ts'
+import { muxer } from './mux/muxer.ts'
 import type { PeerLimits, PeerOptions } from './peer-options.ts'
 import { rawTls } from './raw-tls.ts'
 
-const MIB = 1024 * 1024
 /** Provider records live for 48 h; the addresses they need must live longer than any of them. */
 const PEER_AGE_MS = 30 * 24 * 3600 * 1000
-/** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
-const STREAM_WINDOW_BYTES = 2 * MIB
-const STREAM_READ_BUFFER_BYTES = 4 * MIB
-const STREAMS_MAX = 1024
 
 // The library's defaults (5 new connections a second and 10 unfinished ones) refuse peers that share an address.
 const DEFAULT_LIMITS: PeerLimits = {
@@ -41,17 +36,7 @@ export async function createNode(
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp()],
     connectionEncrypters: [rawTls(), lazyNoise()],
-    streamMuxers: [
-      yamux({
-        maxInboundStreams: STREAMS_MAX,
-        maxOutboundStreams: STREAMS_MAX,
-        streamOptions: {
-          initialStreamWindowSize: STREAM_WINDOW_BYTES,
-          maxStreamWindowSize: STREAM_WINDOW_BYTES,
-          maxReadBufferLength: STREAM_READ_BUFFER_BYTES,
-        },
-      }),
-    ],
+    streamMuxers: [muxer()],
     connectionManager: {
       maxConnections: limits.connections,
       maxIncomingPendingConnections: limits.pendingConnections,

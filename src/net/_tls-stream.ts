@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { AbortOptions, MessageStream } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { XcareError } from '../errors.ts'
 import { CONNECTION_SILENT_MS } from '../limits.ts'
 
@@ -11,6 +11,8 @@ export class TlsMessageStream extends AbstractMessageStream {
   readonly #socket: TLSSocket
   readonly #watch: NodeJS.Timeout
   #bytesRead = 0
+  #reader: ((chunk: Uint8Array) => void) | null = null
+  #isCorked = false
 
   /** @param transport the TCP connection, whose close and abort are ours. @param socket after its handshake, with an error listener. */
   constructor(transport: MessageStream, socket: TLSSocket) {
@@ -24,7 +26,7 @@ export class TlsMessageStream extends AbstractMessageStream {
     this.#socket = socket
     this.#watch = setInterval(() => this.#dropIfSilent(), CONNECTION_SILENT_MS)
     this.#watch.unref()
-    socket.on('data', (chunk) => this.onData(chunk))
+    socket.on('data', (chunk) => this.#take(chunk))
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('error', (error) => transport.abort(error))
     socket.on('close', () => void this.#closeTransport())
@@ -44,17 +46,22 @@ export class TlsMessageStream extends AbstractMessageStream {
     await this.#transport.close(options)
   }
 
+  /** Hands every received piece to `reader` instead of raising events. What waits already still comes as an event, before. It must not throw. */
+  readDirectly(reader: (chunk: Uint8Array) => void): void {
+    this.#reader = reader
+  }
+
+  /** Sends `parts` without the copies and events of `send`. @returns whether more may follow before 'drain'. @throws as `send`. */
+  sendParts(parts: readonly Uint8Array[]): boolean {
+    const isFree = !this.writableNeedsDrain && !this.sendingData && this.writeBuffer.byteLength === 0
+    if (!isFree || this.writeStatus !== 'writable') return this.send(new Uint8ArrayList(...parts))
+    const canSendMore = this.#write(parts)
+    if (!canSendMore) this.writableNeedsDrain = true
+    return canSendMore
+  }
+
   override sendData(data: Uint8ArrayList): SendResult {
-    let sentBytes = 0
-    let canSendMore = true
-    // Corked, header and body leave in one TLS record and one system call.
-    this.#socket.cork()
-    for (const chunk of data) {
-      sentBytes += chunk.byteLength
-      canSendMore = this.#socket.write(chunk)
-    }
-    this.#socket.uncork()
-    return { sentBytes, canSendMore }
+    return { sentBytes: data.byteLength, canSendMore: this.#write(data) }
   }
 
   override sendReset(error: Error): void {
@@ -68,6 +75,30 @@ export class TlsMessageStream extends AbstractMessageStream {
 
   override sendResume(): void {
     this.#socket.resume()
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable')
+      this.#reader(chunk)
+    else this.onData(chunk)
+  }
+
+  #write(parts: Iterable<Uint8Array>): boolean {
+    this.#cork()
+    let canSendMore = true
+    for (const part of parts) canSendMore = this.#socket.write(part)
+    return canSendMore
+  }
+
+  /** Whatever is sent in one turn leaves together: each write of its own would be a TLS record, a system call and a wake-up. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#isCorked = false
+      this.#socket.uncork()
+    })
   }
 
   /** A muxer pings every 30 s, so a live remote is never silent for long; a machine without power says nothing. */

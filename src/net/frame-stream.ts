@@ -13,6 +13,7 @@ import {
 } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
 import { ByteQueue } from './_byte-queue.ts'
+import { MuxedStream } from './mux/_stream.ts'
 
 const PREFIX_BYTES = 4
 /** Parts up to this size are joined: copying them is cheaper than sending them one by one. */
@@ -54,7 +55,8 @@ class Libp2pFrameStream implements FrameStream {
     // A remote end that closed before we listened is clean only while the stream itself is still open.
     if (stream.status === 'open') this.#ended = stream.remoteWriteStatus === 'closed'
     else this.#failure = cut(undefined)
-    stream.addEventListener('message', (event) => this.#onMessage(event))
+    if (stream instanceof MuxedStream) stream.readDirectly((chunk) => this.#take(chunk))
+    else stream.addEventListener('message', (event) => this.#onMessage(event))
     stream.addEventListener('drain', () => this.#onDrain())
     stream.addEventListener('remoteCloseWrite', () => {
       this.#ended = true
@@ -70,7 +72,11 @@ class Libp2pFrameStream implements FrameStream {
     if (this.#failure) throw this.#failure
     let hasRoom: boolean
     try {
-      hasRoom = this.#stream.send(joinSmall(length, parts))
+      const joined = joinSmall(length, parts)
+      hasRoom =
+        this.#stream instanceof MuxedStream
+          ? this.#stream.sendParts(joined, PREFIX_BYTES + length)
+          : this.#stream.send(new Uint8ArrayList(...joined))
     } catch (cause) {
       throw this.#failure ?? cut(cause)
     }
@@ -180,9 +186,13 @@ class Libp2pFrameStream implements FrameStream {
   }
 
   #onMessage(event: StreamMessageEvent): void {
-    if (event.data instanceof Uint8Array) this.#inbox.push(event.data)
-    else for (const chunk of event.data) this.#inbox.push(chunk)
-    this.#arrived += event.data.byteLength
+    if (event.data instanceof Uint8Array) this.#take(event.data)
+    else for (const chunk of event.data) this.#take(chunk)
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#inbox.push(chunk)
+    this.#arrived += chunk.length
     if (this.#reader && this.#inbox.length >= this.#wanted) this.#wakeReader()
     if (!this.#resuming) this.#pauseIfFull()
   }
@@ -241,20 +251,20 @@ class Libp2pFrameStream implements FrameStream {
   }
 }
 
-function joinSmall(length: number, parts: Uint8Array[]): Uint8ArrayList {
-  const list = new Uint8ArrayList()
+function joinSmall(length: number, parts: Uint8Array[]): Uint8Array[] {
+  const joined: Uint8Array[] = []
   let small: Uint8Array[] = [u32be(length)]
   for (const part of parts) {
     if (part.length <= JOIN_BYTES) {
       small.push(part)
       continue
     }
-    if (small.length > 0) list.append(concat(...small))
-    list.append(part)
+    if (small.length > 0) joined.push(concat(...small))
+    joined.push(part)
     small = []
   }
-  if (small.length > 0) list.append(concat(...small))
-  return list
+  if (small.length > 0) joined.push(concat(...small))
+  return joined
 }
 
 function cut(cause: unknown): XcareError {

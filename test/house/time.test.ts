@@ -14,6 +14,7 @@ const MEANT: { path: string; use: string; why: string }[] = [
   },
   { path: 'src/net/raw-tls.ts', use: 'Date.now', why: 'as above, for the certificate of the other end' },
   { path: 'src/net/_tls-stream.ts', use: 'setInterval', why: 'watches a socket' },
+  { path: 'src/net/mux/muxer.ts', use: 'setInterval', why: 'keeps a connection from being forgotten' },
   { path: 'src/net/frame-stream.ts', use: 'setTimeout', why: 'watches a stream' },
   { path: 'src/net/frame-stream.ts', use: 'setInterval', why: 'watches a stream' },
   { path: 'src/net/peer.ts', use: 'setTimeout', why: 'stopping libp2p may take forever' },
@@ -25,6 +26,8 @@ const MEANT: { path: string; use: string; why: string }[] = [
     use: 'Date.now',
     why: 'composition root of the disk thread',
   },
+  { path: 'src/storage-node/disk/worker.ts', use: 'setTimeout', why: 'gathers what shares a sync' },
+  { path: 'src/storage-node/disk/worker.ts', use: 'performance.now', why: 'as above' },
 ]
 
 const TIMERS = new Set(['setTimeout', 'setInterval'])

@@ -36,4 +36,12 @@ describe('a byte queue', () => {
     expect(Buffer.isBuffer(view)).toBe(false)
     expect(view).toEqual(new Uint8Array(90).fill(1))
   })
+
+  test('whoever moves the memory of a piece takes no bytes of the next one along', () => {
+    const queue = new ByteQueue()
+    queue.push(new Uint8Array(1000).map((_, at) => at))
+    const first = queue.take(950)
+    structuredClone(first, { transfer: [first.buffer as ArrayBuffer] })
+    expect(queue.take(50)).toEqual(new Uint8Array(50).map((_, at) => 950 + at))
+  })
 })

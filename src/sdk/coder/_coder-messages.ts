@@ -27,7 +27,7 @@ export type Question =
   | { [K in keyof Questions]: { id: number; kind: K } & Questions[K] }[keyof Questions]
   | Remark
 
-/** What the thread is told without an answer: to forget a stream, or to use the buffer of a stripe again. */
+/** What the thread is told without an answer: to forget a stream, or to use the buffer of a stripe or of its plaintext again. */
 export type Remark =
   | { kind: 'close'; stream: number }
   | { kind: 'recycle'; stream: number; bytes: Uint8Array }

@@ -14,6 +14,7 @@ let streams = 0
 parentPort?.on('message', async (question: Question) => {
   if (question.kind === 'recycle') {
     sealing.get(question.stream)?.recycle(question.bytes)
+    opening.get(question.stream)?.recycle(question.bytes)
     return
   }
   if (question.kind === 'close') {

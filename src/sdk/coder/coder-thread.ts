@@ -31,17 +31,22 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
       thread.ask('stripe', {
         stream,
         stripe,
-        fragments: fragments.map((fragment) => fragment && detached(fragment)),
+        fragments: fragments.map((fragment) => fragment && detached(fragment, BESIDE_BYTES)),
       }),
     // Parts are copied: they are small, or the exception.
     openRange: (offset, length, parts) => thread.ask('range', { stream, offset, length, parts }),
+    recycle: (plain) => thread.tell({ kind: 'recycle', stream, bytes: plain }, [plain.buffer as ArrayBuffer]),
     close: () => thread.tell({ kind: 'close', stream }),
   }
 }
 
+/** Bytes beside a fragment in the memory it came in: the head of its frame, which nobody needs any more. */
+const BESIDE_BYTES = 128
+
 /** A view that shares its buffer with others would take them along when it changes threads. */
-function detached(view: Uint8Array): Uint8Array {
-  return view.byteLength === view.buffer.byteLength ? view : view.slice()
+function detached(view: Uint8Array, besideBytes = 0): Uint8Array {
+  const isAlone = view.buffer instanceof ArrayBuffer && view.buffer.byteLength - view.length <= besideBytes
+  return isAlone ? view : view.slice()
 }
 
 function buffersOf(value: unknown): ArrayBuffer[] {

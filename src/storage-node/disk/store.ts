@@ -145,6 +145,23 @@ export class VolumeStore {
     return this.#guarded(() => this.#committer.commit(settled))
   }
 
+  /** Whether `settle` is due soon. */
+  get isLate(): boolean {
+    return this.#index.isLate
+  }
+
+  /** Brings the file of the index up to date. Nothing acknowledged depends on it: it shortens the next recovery. */
+  settle(): void {
+    this.#guarded(() => {
+      try {
+        this.#index.settle()
+      } catch (error) {
+        if (isIndexDamage(error)) throw error
+        // A full or failing disk: the next commit meets it and tells.
+      }
+    })
+  }
+
   /** Everything that is read. */
   get reader(): ColumnReader {
     return new ColumnReader(this.#index, this.#volumes, (fragment) => this.#noteDamage(fragment))
@@ -212,6 +229,7 @@ export class VolumeStore {
 
   /** Closes files and index. */
   close(): void {
+    this.settle()
     this.#index.close()
     this.#volumes.close()
     this.#batch.release()

@@ -8,6 +8,15 @@ import { costOf } from './commit.ts'
 import { openStore } from './open-store.ts'
 import type { VolumeStore } from './store.ts'
 
+/** Fragments of at least this size, one commit after another, are a flow: they wait so long, or until so many bytes are there. */
+const FLOW_BODY_BYTES = 16 * 1024
+const FLOW_MS = 50
+const GATHER_MS = 10
+const GATHER_BYTES = 1024 * 1024
+
+/** The file of the index may lag this far behind. */
+const SETTLE_MS = 200
+
 type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
 type Handlers = { [C in Now]: (store: VolumeStore, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
 
@@ -37,7 +46,9 @@ class DiskThread {
   readonly #store: VolumeStore
   readonly #close: () => void
   readonly #waiting: { id: number; op: CommitOp }[] = []
-  #scheduled = false
+  #next: { kind: 'now' } | { kind: 'later'; timer: NodeJS.Timeout } | null = null
+  #settling: NodeJS.Timeout | null = null
+  #committedMs = Number.NEGATIVE_INFINITY
 
   constructor(port: MessagePort, store: VolumeStore, close: () => void) {
     this.#port = port
@@ -73,23 +84,51 @@ class DiskThread {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      // What arrived while the last sync ran joins this one.
-      for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
-        for (const request of more.message as DiskRequest[]) this.#take(request)
-      this.#commit()
-      this.#schedule()
-    })
+    if (this.#waiting.length === 0 || this.#next?.kind === 'now') return
+    if (this.#isFlow()) {
+      this.#next ??= { kind: 'later', timer: setTimeout(() => this.#turn(), GATHER_MS) }
+      return
+    }
+    if (this.#next) clearTimeout(this.#next.timer)
+    this.#next = { kind: 'now' }
+    setImmediate(() => this.#turn())
+  }
+
+  /** Whether large fragments keep coming: then a short wait makes one sync of many. A single one never waits. */
+  #isFlow(): boolean {
+    let bytes = 0
+    for (const { op } of this.#waiting) {
+      if (op.kind !== 'put' || op.body.length < FLOW_BODY_BYTES) return false
+      bytes += op.body.length
+    }
+    return bytes < GATHER_BYTES && performance.now() - this.#committedMs < FLOW_MS
+  }
+
+  #turn(): void {
+    this.#next = null
+    // What arrived while the last sync ran joins this one.
+    for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
+      for (const request of more.message as DiskRequest[]) this.#take(request)
+    this.#commit()
+    this.#schedule()
   }
 
   #commit(): void {
     const group = this.#nextGroup()
     if (group.length === 0) return
     const results = this.#store.commit(group.map(({ op }) => op))
+    this.#committedMs = performance.now()
+    this.#settleSoon()
     this.#answer(group.map(({ id }, at) => commitAnswer(id, results[at]!)))
+  }
+
+  /** Many commits share one transaction of the index, which costs as much as they do. */
+  #settleSoon(): void {
+    if (this.#settling || !this.#store.isLate) return
+    this.#settling = setTimeout(() => {
+      this.#settling = null
+      this.#store.settle()
+    }, SETTLE_MS)
   }
 
   #nextGroup(): { id: number; op: CommitOp }[] {
@@ -109,6 +148,7 @@ class DiskThread {
 
   #end(id: number): void {
     while (this.#waiting.length > 0) this.#commit()
+    if (this.#settling) clearTimeout(this.#settling)
     this.#close()
     this.#answer([{ id, value: null }])
     this.#port.close()

@@ -1,4 +1,5 @@
-import type { ColumnRow, FragmentIndex } from './fragment-index.ts'
+import type { FragmentIndex } from './fragment-index.ts'
+import type { ColumnRow } from './rows.ts'
 
 const HASH_BYTES = 32
 

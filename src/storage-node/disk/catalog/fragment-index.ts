@@ -1,7 +1,18 @@
 import Database from 'better-sqlite3'
 import { equalBytes } from '../../../bytes.ts'
 import { recordBytes } from '../volume/record.ts'
+import { LateRows } from './late-rows.ts'
 import { type Place, packPlace, unpackPlace } from './place.ts'
+import {
+  type ColumnLayout,
+  type ColumnName,
+  type ColumnRow,
+  columnFrom,
+  type ManifestRow,
+  plain,
+  type RawColumn,
+  type RawManifest,
+} from './rows.ts'
 import {
   connect,
   INDEX_FORMAT,
@@ -11,42 +22,6 @@ import {
   SCHEMA,
   type Statements,
 } from './statements.ts'
-
-/** Which column of which object, as put by which owner. */
-export interface ColumnName {
-  objectId: Uint8Array
-  ownerKey: Uint8Array
-  version: number
-  column: number
-}
-
-/** How a column is cut. */
-export interface ColumnLayout {
-  k: number
-  n: number
-  shardBytes: number
-  stripes: number
-}
-
-/** One column as the index knows it. */
-export interface ColumnRow extends ColumnName, ColumnLayout {
-  id: number
-  /** Whether all fragments are here and match a signed manifest: only then it is served. */
-  isComplete: boolean
-  /** When it was last opened or completed, in ms. */
-  touchedMs: number
-}
-
-/** Where a manifest lies. */
-export interface ManifestRow {
-  objectId: Uint8Array
-  ownerKey: Uint8Array
-  version: number
-  volume: number
-  at: number
-  length: number
-  hash: Uint8Array
-}
 
 /** What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed. */
 export interface VolumeUse {
@@ -58,39 +33,32 @@ export interface VolumeUse {
 /** The index was found damaged; it is rebuilt from the volumes. Never leaves the store. */
 class IndexDamaged extends Error {}
 
-interface RawColumn {
-  id: number
-  object: Uint8Array
-  owner: Uint8Array
-  version: number
-  position: number
-  k: number
-  n: number
-  shard: number
-  stripes: number
-  complete: number
-  touched: number
-}
+/** Rows kept back from the file, at most. */
+const LATE_ROWS_MAX = 4096
+/** Bytes a row kept back will take in the file, at most. */
+const LATE_ROW_BYTES = 160
 
-interface RawManifest {
-  object: Uint8Array
-  owner: Uint8Array
-  version: number
-  volume: number
-  at: number
-  length: number
-  hash: Uint8Array
+/** What a step has changed, so that it can be taken back. */
+interface Step {
+  /** Whether it writes to the file. A step that only places fragments does not. */
+  isWriting: boolean
+  undo: (() => void)[]
 }
 
 /**
  * SQLite index over the volumes: a cache that can be lost and is then made again. Nothing in it is believed without a
- * check against the volume: a row has a checksum, a fragment its hash.
+ * check against the volume: a row has a checksum, a fragment its hash. Places of new fragments reach the file a little later, many
+ * at a time, together with the sizes of the volumes up to them: what a crash takes of them is read from the volumes again.
  */
 export class FragmentIndex {
   readonly #db: Database.Database
   readonly #volumes = new Map<number, VolumeUse>()
   readonly #dirty = new Set<number>()
   readonly #sql: Statements
+  readonly #late = new LateRows()
+  #step: Step | null = null
+  #sequence: number | null = null
+  #pages: number | null = null
 
   private constructor(db: Database.Database) {
     this.#db = db
@@ -134,33 +102,79 @@ export class FragmentIndex {
     this.#db.prepare("INSERT OR REPLACE INTO meta VALUES ('ready', 1)").run()
   }
 
-  /** Starts a transaction; everything until `commit` or `rollback` belongs to it. */
+  /** Starts a step; everything until `commit` or `rollback` belongs to it. */
   begin(): void {
-    this.#sql.begin.run()
+    this.#step = { isWriting: false, undo: [] }
   }
 
-  /** Ends the transaction for good. @param sequence next unused record sequence. */
+  /** Ends the step for good. @param sequence next unused record sequence. */
   commit(sequence: number): void {
+    this.#sequence = sequence
+    if (this.#step?.isWriting) this.#write()
+    this.#step = null
+  }
+
+  /** Forgets everything since `begin`. */
+  rollback(): void {
+    const step = this.#step
+    this.#step = null
+    if (this.#db.inTransaction) this.#sql.rollback.run()
+    for (const undo of step?.undo.reverse() ?? []) undo()
+  }
+
+  /** Whether the file lacks what the index knows. */
+  get isLate(): boolean {
+    return this.#sequence !== null
+  }
+
+  /** Brings the file up to date. */
+  settle(): void {
+    if (!this.isLate) return
+    try {
+      this.#write()
+    } catch (error) {
+      if (this.#db.inTransaction) this.#sql.rollback.run()
+      throw error
+    }
+  }
+
+  /** Ends the transaction of the file, or makes one, with everything the file lacks. */
+  #write(): void {
+    this.#beginWrite()
     for (const number of this.#dirty) {
       const use = this.#volumes.get(number)
       if (use) this.#sql.setVolume.run(number, use.size, use.live, use.fragments)
       else this.#sql.dropVolume.run(number)
     }
-    this.#sql.setSequence.run(sequence)
+    if (this.#sequence !== null) this.#sql.setSequence.run(this.#sequence)
     this.#sql.commit.run()
     this.#dirty.clear()
+    this.#late.clear()
+    this.#sequence = null
+    this.#pages = null
   }
 
-  /** Forgets everything since `begin`. */
-  rollback(): void {
-    if (this.#db.inTransaction) this.#sql.rollback.run()
-    this.#dirty.clear()
-    this.#loadVolumes()
+  /** Whatever else is written to the file must find there what came before. */
+  #beginWrite(): void {
+    if (this.#db.inTransaction) return
+    this.#sql.begin.run()
+    for (const [column, stripe, place] of this.#late.sorted())
+      this.#sql.setPlace.run(column, stripe, packPlace(place))
   }
 
-  /** Next unused record sequence, as last committed. */
+  /** Makes the step one that writes to the file. Outside of steps the file is brought up to date first. */
+  #toWrite(): void {
+    if (this.#step === null) {
+      this.settle()
+      return
+    }
+    this.#beginWrite()
+    this.#step.isWriting = true
+  }
+
+  /** Next unused record sequence, as of the last commit. */
   get sequence(): number {
-    return (this.#sql.getSequence.get() as number | undefined) ?? 1
+    return this.#sequence ?? (this.#sql.getSequence.get() as number | undefined) ?? 1
   }
 
   /** What each volume holds, by number. */
@@ -175,8 +189,9 @@ export class FragmentIndex {
 
   /** Forgets a volume. */
   dropVolume(number: number): void {
+    this.#toWrite()
+    this.#use(number)
     this.#volumes.delete(number)
-    this.#dirty.add(number)
   }
 
   /** @returns the column, or null. Without an owner: the complete one, of which there is at most one. */
@@ -201,6 +216,7 @@ export class FragmentIndex {
     layout: ColumnLayout,
     nowMs: number,
   ): number {
+    this.#toWrite()
     const { k, n, shardBytes, stripes } = layout
     const name = [Buffer.from(objectId), Buffer.from(ownerKey), version, column]
     return Number(this.#sql.addColumn.run(...name, k, n, shardBytes, stripes, nowMs).lastInsertRowid)
@@ -213,6 +229,7 @@ export class FragmentIndex {
 
   /** Marks a column as complete. @param volume where its column record lies. */
   completeColumn(id: number, volume: number, nowMs: number): void {
+    this.#toWrite()
     this.#sql.complete.run(volume, nowMs, id)
     this.#use(volume).live += recordBytes(0)
   }
@@ -224,6 +241,7 @@ export class FragmentIndex {
 
   /** Notes that the column record of `id` lies in another volume now. */
   moveAnchor(id: number, volume: number): void {
+    this.#toWrite()
     this.#dropAnchor(id)
     this.#sql.moveAnchor.run(volume, id)
     this.#use(volume).live += recordBytes(0)
@@ -236,6 +254,7 @@ export class FragmentIndex {
 
   /** Removes a column and its fragments. */
   dropColumn(id: number): void {
+    this.#toWrite()
     for (const { place } of this.places(id, 0, Number.MAX_SAFE_INTEGER)) if (place) this.#release(place)
     this.#dropAnchor(id)
     this.#sql.dropFragments.run(id)
@@ -255,12 +274,26 @@ export class FragmentIndex {
 
   /** @returns where a fragment lies, or null when there is none. @throws IndexDamaged */
   place(column: number, stripe: number): Place | null {
+    const late = this.#late.get(column, stripe)
+    if (late) return late
     const row = this.#sql.place.get(column, stripe) as Uint8Array | undefined
     return row === undefined ? null : checkedPlace(row)
   }
 
   /** Places of the fragments of stripes `from` to `to` (exclusive) that are here, in order. @throws IndexDamaged */
   *places(column: number, from: number, to: number): Generator<{ stripe: number; place: Place }> {
+    const late = this.#late.of(column)
+    if (late === undefined) yield* this.#placesOnFile(column, from, to)
+    else {
+      const known = new Map<number, Place>()
+      for (const { stripe, place } of this.#placesOnFile(column, from, to)) known.set(stripe, place)
+      for (const [stripe, place] of late) if (stripe >= from && stripe < to) known.set(stripe, place)
+      for (const stripe of [...known.keys()].sort((a, b) => a - b))
+        yield { stripe, place: known.get(stripe)! }
+    }
+  }
+
+  *#placesOnFile(column: number, from: number, to: number): Generator<{ stripe: number; place: Place }> {
     for (const row of this.#sql.places.iterate(column, from, to)) {
       const [stripe, place] = row as unknown as [number, Uint8Array]
       yield { stripe, place: checkedPlace(place) }
@@ -273,7 +306,14 @@ export class FragmentIndex {
     const use = this.#use(place.volume)
     use.live += recordBytes(place.length)
     use.fragments++
-    this.#sql.setPlace.run(column, stripe, packPlace(place))
+    if (this.#late.size >= LATE_ROWS_MAX) this.#toWrite()
+    const isOnFile = this.#db.inTransaction
+    if (isOnFile) this.#sql.setPlace.run(column, stripe, packPlace(place))
+    if (!isOnFile || this.#late.get(column, stripe)) {
+      const undo = this.#late.set(column, stripe, place)
+      this.#step?.undo.push(undo)
+    }
+    if (this.#step === null) this.#sequence ??= this.sequence
   }
 
   /** @returns the newest manifest of an object, or that of `version`; null when there is none. */
@@ -288,6 +328,7 @@ export class FragmentIndex {
 
   /** Notes where a manifest lies. */
   setManifest({ objectId, ownerKey, version, volume, at, length, hash }: ManifestRow): void {
+    this.#toWrite()
     this.dropManifest(objectId, version)
     const names = [Buffer.from(objectId), version, Buffer.from(ownerKey)]
     this.#sql.setManifest.run(...names, volume, at, length, Buffer.from(hash))
@@ -298,6 +339,7 @@ export class FragmentIndex {
   dropManifest(objectId: Uint8Array, version: number): void {
     const known = this.manifest(objectId, version)
     if (!known) return
+    this.#toWrite()
     this.#use(known.volume).live -= recordBytes(known.length)
     this.#sql.dropManifest.run(Buffer.from(objectId), version)
   }
@@ -326,6 +368,7 @@ export class FragmentIndex {
     volume: number,
     at: number,
   ): void {
+    this.#toWrite()
     const names = [Buffer.from(objectId), Buffer.from(ownerKey)]
     const before = this.#sql.tombstoneVolume.get(...names) as number | undefined
     if (before !== undefined) this.#use(before).live -= recordBytes(0)
@@ -335,19 +378,23 @@ export class FragmentIndex {
 
   /** Bytes the index takes on disk, its log included. */
   get bytes(): number {
-    return (this.#sql.pageCount.get() as number) * PAGE_BYTES + LOG_BYTES
+    this.#pages ??= this.#sql.pageCount.get() as number
+    return this.#pages * PAGE_BYTES + this.#late.size * LATE_ROW_BYTES + LOG_BYTES
   }
 
   /** Makes everything committed so far durable. */
   flush(): void {
+    this.settle()
     this.#db.pragma('wal_checkpoint(TRUNCATE)')
   }
 
   /** @returns the whole index as bytes, for tests of crashes. */
   serialize(): Uint8Array {
+    this.settle()
     return this.#db.serialize()
   }
 
+  /** Closes the file as it is. */
   close(): void {
     this.#db.close()
   }
@@ -361,6 +408,7 @@ export class FragmentIndex {
   #use(number: number): VolumeUse {
     this.#dirty.add(number)
     const known = this.#volumes.get(number)
+    this.#step?.undo.push(undoUse(this.#volumes, number))
     if (known) return known
     const fresh = { size: 0, live: 0, fragments: 0 }
     this.#volumes.set(number, fresh)
@@ -380,6 +428,15 @@ export function isIndexDamage(error: unknown): boolean {
   return isDatabaseError(error) && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)
 }
 
+function undoUse(volumes: Map<number, VolumeUse>, number: number): () => void {
+  const known = volumes.get(number)
+  const before = known && { ...known }
+  return () => {
+    if (before) volumes.set(number, before)
+    else volumes.delete(number)
+  }
+}
+
 function isDatabaseError(error: unknown): error is Error & { code: string } {
   return error instanceof Database.SqliteError
 }
@@ -388,25 +445,4 @@ function checkedPlace(row: Uint8Array): Place {
   const place = unpackPlace(row)
   if (place === null) throw new IndexDamaged('a row of the index is damaged')
   return place
-}
-
-function columnFrom(row: RawColumn): ColumnRow {
-  return {
-    id: row.id,
-    objectId: plain(row.object),
-    ownerKey: plain(row.owner),
-    version: row.version,
-    column: row.position,
-    k: row.k,
-    n: row.n,
-    shardBytes: row.shard,
-    stripes: row.stripes,
-    isComplete: row.complete === 1,
-    touchedMs: row.touched,
-  }
-}
-
-// Buffers behave differently from Uint8Array (slice), so none leaves this file.
-function plain(buffer: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }

@@ -1,4 +1,5 @@
 import { COMMIT_BYTES_MAX, MANIFEST_BYTES_MAX } from '../../../limits.ts'
+import { pageAligned } from './page-aligned.ts'
 import {
   RECORD_HEADER_BYTES,
   type RecordHeader,
@@ -7,16 +8,10 @@ import {
   writeRecordHeader,
 } from './record.ts'
 
-const WASM_PAGE_BYTES = 64 * 1024
 const CAPACITY = COMMIT_BYTES_MAX + 2 * MANIFEST_BYTES_MAX
 
 /** Memory of batches that are not used any more; such memory is costly to get and slow to be given back. */
 const spare: Uint8Array[] = []
-
-/** WebAssembly memory is what gives JavaScript page-aligned bytes, which direct writes need. */
-function pageAligned(length: number): Uint8Array {
-  return new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(length / WASM_PAGE_BYTES) }).buffer)
-}
 
 /** Collects the records of one commit in page-aligned memory, laid out as they will lie in the volume. */
 export class Batch {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { VOLUME_BLOCK_BYTES } from '../../../limits.ts'
+import { isPageAligned } from './page-aligned.ts'
 
 /** One volume's file. Calls are synchronous: they run on the disk thread. Errors are the system's own, with `code`. */
 export interface VolumeFile {
@@ -71,7 +72,7 @@ class DiskFile implements VolumeFile {
   }
 
   write(bytes: Uint8Array, at: number): number {
-    if (this.#direct !== null && isAligned(bytes, at)) {
+    if (this.#direct !== null && isPageAligned(bytes) && at % VOLUME_BLOCK_BYTES === 0) {
       try {
         return fs.writeSync(this.#direct, bytes, 0, bytes.length, at)
       } catch (error) {
@@ -116,10 +117,6 @@ function openDirect(path: string): number | null {
     if (isInvalid(error)) return null
     throw error
   }
-}
-
-function isAligned(bytes: Uint8Array, at: number): boolean {
-  return [bytes.byteOffset, bytes.length, at].every((value) => value % VOLUME_BLOCK_BYTES === 0)
 }
 
 function isInvalid(error: unknown): boolean {

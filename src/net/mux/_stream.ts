@@ -1,0 +1,134 @@
+import type { Logger } from '@libp2p/interface'
+import { AbstractStream, type SendResult } from '@libp2p/utils'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { XcareError } from '../../errors.ts'
+import { FLAG, FRAME } from './_frame.ts'
+
+/** Window of each direction before any update, fixed by the yamux specification. */
+const FIRST_WINDOW_BYTES = 256 * 1024
+/** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
+const WINDOW_BYTES = 2 * 1024 * 1024
+const READ_BUFFER_BYTES = 2 * WINDOW_BYTES
+
+/** The connection as its streams see it. */
+export interface MuxLink {
+  /** @returns whether more may be sent before the connection drains. */
+  sendFrame(type: number, flags: number, stream: number, length: number, body: readonly Uint8Array[]): boolean
+  log: Logger
+}
+
+/** One stream of a connection. Whoever moves much data takes its bytes by `readDirectly` and gives them by `sendParts`, without events and copies. */
+export class MuxedStream extends AbstractStream {
+  readonly streamId: number
+  readonly #link: MuxLink
+  #sendWindow = FIRST_WINDOW_BYTES
+  /** Bytes the remote may still send. */
+  #receiveWindow = FIRST_WINDOW_BYTES
+  #isPaused = false
+  #reader: ((chunk: Uint8Array) => void) | null = null
+
+  constructor(link: MuxLink, streamId: number, direction: 'inbound' | 'outbound') {
+    super({
+      id: String(streamId),
+      log: link.log,
+      direction,
+      maxReadBufferLength: READ_BUFFER_BYTES,
+    })
+    this.#link = link
+    this.streamId = streamId
+  }
+
+  /** Tells the remote that the stream is there, and opens the window. */
+  announce(): void {
+    this.#openWindow(this.direction === 'outbound' ? FLAG.syn : FLAG.ack)
+  }
+
+  /** Hands every received piece to `reader` instead of raising events; what waits already comes first. It must not throw. */
+  readDirectly(reader: (chunk: Uint8Array) => void): void {
+    const waiting = [...this.readBuffer]
+    this.readBuffer.consume(this.readBuffer.byteLength)
+    this.#reader = reader
+    for (const chunk of waiting) reader(chunk)
+  }
+
+  /** Sends `parts`, `length` bytes in all, one after another; they are not copied. @returns and @throws as `send`. */
+  sendParts(parts: readonly Uint8Array[], length: number): boolean {
+    const isFree = !this.writableNeedsDrain && !this.sendingData && this.writeBuffer.byteLength === 0
+    if (!isFree || this.writeStatus !== 'writable' || length > this.#sendWindow)
+      return this.send(new Uint8ArrayList(...parts))
+    this.#sendWindow -= length
+    const canSendMore = this.#link.sendFrame(FRAME.data, 0, this.streamId, length, parts)
+    if (!canSendMore) this.writableNeedsDrain = true
+    return canSendMore
+  }
+
+  override sendData(data: Uint8ArrayList): SendResult {
+    const sentBytes = Math.min(data.byteLength, this.#sendWindow)
+    if (sentBytes === 0) return { sentBytes, canSendMore: false }
+    this.#sendWindow -= sentBytes
+    const parts = [...data.sublist(0, sentBytes)]
+    const isWhole = sentBytes === data.byteLength
+    const canSendMore = this.#link.sendFrame(FRAME.data, 0, this.streamId, sentBytes, parts) && isWhole
+    return { sentBytes, canSendMore }
+  }
+
+  override sendReset(): void {
+    this.#link.sendFrame(FRAME.window, FLAG.rst, this.streamId, 0, [])
+  }
+
+  override async sendCloseWrite(): Promise<void> {
+    this.#link.sendFrame(FRAME.window, FLAG.fin, this.streamId, 0, [])
+  }
+
+  override async sendCloseRead(): Promise<void> {
+    // The protocol has no such message.
+  }
+
+  override sendPause(): void {
+    this.#isPaused = true
+  }
+
+  override sendResume(): void {
+    this.#isPaused = false
+    this.#openWindowIfLow()
+  }
+
+  /** Counts the `length` bytes of a data frame that begins. @throws XcareError MALFORMED beyond the window. */
+  expect(length: number): void {
+    if (length > this.#receiveWindow)
+      throw new XcareError('MALFORMED', 'the remote sent more than the window of a stream allows')
+    this.#receiveWindow -= length
+  }
+
+  /** Takes received bytes. */
+  take(chunk: Uint8Array): void {
+    if (this.#reader) this.#reader(chunk)
+    else this.onData(chunk)
+    this.#openWindowIfLow()
+  }
+
+  /** Takes the flags of a received frame, after its bytes. */
+  takeFlags(flags: number): void {
+    if (flags & FLAG.fin) this.onRemoteCloseWrite()
+    if (flags & FLAG.rst) this.onRemoteReset()
+  }
+
+  /** Takes a window update. */
+  widen(bytes: number): void {
+    this.#sendWindow += bytes
+    // Whoever waits with queued bytes goes on.
+    if (bytes > 0 && this.writeBuffer.byteLength > 0) this.safeDispatchEvent('drain')
+  }
+
+  /** An update for each frame would cost a message for each; half a window keeps the remote going. */
+  #openWindowIfLow(): void {
+    if (!this.#isPaused && this.#receiveWindow <= WINDOW_BYTES / 2 && this.status === 'open')
+      this.#openWindow(0)
+  }
+
+  #openWindow(flags: number): void {
+    const bytes = WINDOW_BYTES - this.#receiveWindow
+    this.#receiveWindow = WINDOW_BYTES
+    this.#link.sendFrame(FRAME.window, flags, this.streamId, bytes, [])
+  }
+}
