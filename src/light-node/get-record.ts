@@ -6,7 +6,7 @@ import { type CustodyKeySource, type GetPorts, type OpenedObject, openObject, re
 /** A record whose first object is open. */
 export interface OpenedRecord {
   sealed: SealedManifest
-  /** Plaintext of the whole record in order, all parts. To be read once, to its end or not at all. */
+  /** Plaintext of the whole record in order, all parts. To be read once, to its end or not at all; a piece is valid until the next one is asked for. */
   content: AsyncGenerator<Uint8Array>
   /** The first object: what a bundle lies in, for reading ranges of it instead of its content. */
   head: OpenedObject

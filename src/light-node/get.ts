@@ -85,7 +85,8 @@ async function unlock(
 }
 
 /**
- * Yields the plaintext of an object in order, `sealed.length` bytes in all, and closes it.
+ * Yields the plaintext of an object in order, `sealed.length` bytes in all, and closes it. A piece is valid until the next one
+ * is asked for; then its memory is used again.
  * @throws XcareError TOO_FEW_FRAGMENTS, INTEGRITY rather than yield a wrong byte.
  */
 export async function* readContent({
@@ -108,8 +109,9 @@ export async function* readContent({
         coming.catch(() => {})
       }
       const plain = await stream.openStripe(stripe, fragments)
-      if (plain.length > 0) yield plain
       done += plain.length
+      if (plain.length > 0) yield plain
+      stream.recycle(plain)
       progress({ type: 'get-progress', bytes: done, of: sealed.length })
     }
     if (done !== sealed.length)

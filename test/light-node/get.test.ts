@@ -127,7 +127,7 @@ describe('storage nodes that are away', () => {
     const { content } = await openRecord(net.ports, objectId, net.custodyKeyOf)
     const read: Uint8Array[] = []
     const failing = (async () => {
-      for await (const piece of content) read.push(piece)
+      for await (const piece of content) read.push(piece.slice())
     })()
     await expect(failing).rejects.toMatchObject({ code: 'TOO_FEW_FRAGMENTS' })
     const got = Buffer.concat(read)

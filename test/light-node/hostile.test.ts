@@ -299,7 +299,7 @@ describe('more liars than the code can bear', () => {
     const { content } = await openRecord(net.ports, objectId, net.custodyKeyOf)
     const read: Uint8Array[] = []
     const failing = (async () => {
-      for await (const piece of content) read.push(piece)
+      for await (const piece of content) read.push(piece.slice())
     })()
     await expect(failing).rejects.toMatchObject({ code: 'TOO_FEW_FRAGMENTS', exitCode: 17 })
     expect(net.named).toEqual(liars.map(({ nodeId }) => nodeId))

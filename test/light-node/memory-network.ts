@@ -221,7 +221,7 @@ interface NetworkOptions {
 
 export async function collected(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []
-  for await (const piece of content) pieces.push(piece)
+  for await (const piece of content) pieces.push(piece.slice())
   return new Uint8Array(Buffer.concat(pieces))
 }
 

@@ -33,7 +33,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 async function content(objectId: ObjectId): Promise<Buffer> {
   const pieces: Uint8Array[] = []
   for await (const piece of (await openRecord(node.ports, objectId, node.custodyKeyOf)).content)
-    pieces.push(piece)
+    pieces.push(piece.slice())
   return Buffer.concat(pieces)
 }
 

@@ -31,7 +31,7 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
       thread.ask('stripe', {
         stream,
         stripe,
-        fragments: fragments.map((fragment) => fragment && detached(fragment, BESIDE_BYTES)),
+        fragments: movable(fragments),
       }),
     // Parts are copied: they are small, or the exception.
     openRange: (offset, length, parts) => thread.ask('range', { stream, offset, length, parts }),
@@ -40,13 +40,22 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
   }
 }
 
-/** Bytes beside a fragment in the memory it came in: the head of its frame, which nobody needs any more. */
+/** Bytes beside fragments in the memory they came in: the head of its frame, which nobody needs any more. */
 const BESIDE_BYTES = 128
 
 /** A view that shares its buffer with others would take them along when it changes threads. */
-function detached(view: Uint8Array, besideBytes = 0): Uint8Array {
-  const isAlone = view.buffer instanceof ArrayBuffer && view.buffer.byteLength - view.length <= besideBytes
-  return isAlone ? view : view.slice()
+function detached(view: Uint8Array): Uint8Array {
+  return view.byteLength === view.buffer.byteLength ? view : view.slice()
+}
+
+/** @returns the fragments, copied where their memory holds more than them and the head of the frame they came in. */
+function movable(fragments: readonly (Uint8Array | null)[]): (Uint8Array | null)[] {
+  const used = new Map<ArrayBufferLike, number>()
+  for (const fragment of fragments)
+    if (fragment) used.set(fragment.buffer, (used.get(fragment.buffer) ?? 0) + fragment.length)
+  const isOwn = ({ buffer }: Uint8Array) =>
+    buffer instanceof ArrayBuffer && buffer.byteLength - used.get(buffer)! <= BESIDE_BYTES
+  return fragments.map((fragment) => fragment && (isOwn(fragment) ? fragment : fragment.slice()))
 }
 
 function buffersOf(value: unknown): ArrayBuffer[] {
