@@ -14,7 +14,7 @@ const TIMES_V7: usize = 8192
 const POINTS: usize = 16384
 
 /** Bytes of all rows that should be worked on at a time, and of one row, at least. */
-const BLOCK_BYTES: i32 = 32768
+const BLOCK_BYTES: i32 = 131072
 const BLOCK_ROW_BYTES: i32 = 512
 /** The same where there are more rows than this, which fit no near cache in any case. */
 const MANY_ROWS: i32 = 1024
@@ -23,6 +23,7 @@ const MANY_ROW_BYTES: i32 = 256
 /** A code of at most so many data rows is worked on where its rows lie. */
 const ROWS_IN_PLACE: i32 = 1024
 
+/** Two levels are done at once also where an odd number of them is left, unless it is so small. */
 const NEAR_LEVEL: i32 = 6
 
 /** Points below this one lie in GF(2^8), whose elements act on every byte alone. */
@@ -490,7 +491,7 @@ function derive(count: i32, wanted: i32): void {
     }
 }
 
-/** Bytes of a row worked on at a time, so that the rows of small codes stay in the cache nearest to the processor. */
+/** Bytes of a row worked on at a time, so that all rows stay in a near cache and yet loops are long. */
 @inline function blockOf(count: i32): i32 {
   return count > MANY_ROWS ? MANY_ROW_BYTES : max(BLOCK_ROW_BYTES, BLOCK_BYTES / count)
 }

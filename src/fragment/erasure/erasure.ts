@@ -19,7 +19,7 @@ const TRANSFORM_COST = {
  * Strips of all rows in work should stay near the processor, but not be cut so short that cutting them is the work: of many rows
  * more is taken, of very many less than is good, for memory never shrinks.
  */
-const STRIP_CACHE_BYTES = 1 << 20
+const STRIP_CACHE_BYTES = 1 << 21
 const STRIP_BYTES = { many: 4096, veryMany: 1024 }
 const STRIP_ROOM_BYTES = 1 << 23
 /** Encoders kept for the shapes last used. */

@@ -12,9 +12,12 @@ const POINTS_AT = 16384
 const LISTS_AT = POINTS_AT + 2 * 65536
 const PAGE_BYTES = 65536
 const ROWS_AT = 11 * PAGE_BYTES
-/** Room for a transform, by its points: the fewer they are, the longer the rows it works on. */
-const SCRATCH_BYTES_MIN = 2 * PAGE_BYTES
-const scratchBytes = (points: number) => Math.max(SCRATCH_BYTES_MIN, points * (points > 2048 ? 320 : 576))
+/**
+ * Room for a transform: rows of kernel/erasure.ts's BLOCK_BYTES together, in half as many rows where decoding leaves the lower half
+ * out, or its BLOCK_ROW_BYTES each, MANY_ROW_BYTES where they are many; and 64 bytes between rows.
+ */
+const scratchBytes = (points: number) =>
+  points * 64 + Math.max(2 * 131_072, points * (points > 2048 ? 256 : 512))
 
 /** What the module exports. All arguments are byte offsets and counts, see kernel/erasure.ts. */
 interface Exports {
