@@ -26,6 +26,8 @@ export const POSITIONS_MAX_GF16 = 65536
 /** Columns of one object, at most; up to so many the shares of its secrets are over GF(2^8), with more over GF(2^16). */
 export const COLUMNS_MAX = 32_768
 export const COLUMNS_MAX_GF8 = 255
+/** All fragments of one stripe together, at most, as long as its shards have 1 KiB or more: a writer holds them in memory. */
+export const STRIPE_BYTES_MAX = 96 * MIB
 /** Stripes of one object, at most. */
 export const STRIPES_MAX = 65536
 /** Public manifest, encoded, at most: the roots of all columns are in it. */

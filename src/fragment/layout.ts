@@ -5,10 +5,12 @@ import {
   CHUNK_TAG_BYTES,
   COLUMNS_MAX,
   FRAGMENT_HEAD_BYTES,
+  LEAF_BYTES,
   OBJECT_BYTES_MAX,
   PADDED_BYTES_MIN,
   SHARD_BYTES_MAX,
   SHARD_STEP_BYTES,
+  STRIPE_BYTES_MAX,
   STRIPES_MAX,
 } from '../limits.ts'
 
@@ -53,16 +55,22 @@ export function paddedLengthOf(plainLength: number): number {
   return padme(Math.max(plainLength + LENGTH_PREFIX_BYTES, PADDED_BYTES_MIN))
 }
 
+/** @returns the largest shard of an object of n columns whose stripes a writer can hold in memory. */
+function usualShardBytes(n: number): number {
+  const leaves = Math.floor(STRIPE_BYTES_MAX / n / LEAF_BYTES) - FRAGMENT_HEAD_BYTES / LEAF_BYTES
+  return Math.min(SHARD_BYTES_MAX, Math.max(1, leaves) * LEAF_BYTES)
+}
+
 /**
  * Cuts an object of `plainLength` bytes into the fewest equal stripes.
- * @param shardBytesMax largest shard wanted, a multiple of 64, at most 65536.
+ * @param shardBytesMax largest shard wanted, a multiple of 64, at most 65536; left out, the largest whose stripes fit memory.
  * @throws XcareError USAGE when the object or the numbers are out of range.
  */
 export function layoutOf(
   plainLength: number,
   k: number,
   n: number,
-  shardBytesMax: number = SHARD_BYTES_MAX,
+  shardBytesMax: number = usualShardBytes(n),
 ): Layout {
   if (!Number.isSafeInteger(plainLength) || plainLength < 0 || plainLength > OBJECT_BYTES_MAX)
     throw new XcareError('USAGE', `an object has at most ${OBJECT_BYTES_MAX} bytes, got ${plainLength}`)

@@ -33,8 +33,8 @@ export interface Profile {
  * - `wide`: tens of thousands of columns over 12 nodes or more, so each node keeps hundreds or thousands of them, which come
  *   and go together. Figures count nodes, as the fewest, 12 with 2,730 or 2,731 columns each: at target, 10 nodes, 6.0 nines,
  *   so two slow nodes never hold up a put; repair starts when the third is lost, at 9 nodes and 4.3 nines. With 40 nodes the
- *   same marks mean 34 and 30 nodes, 18.9 and 12.6 nines. Shards have at least 64 bytes and heads 1 KiB, so objects below some
- *   16 MiB are stored many times larger than they are: it is for large ones.
+ *   same marks mean 34 and 30 nodes, 18.9 and 12.6 nines. Each fragment has a head of 1 KiB, so objects of 16 MiB take four
+ *   times their size on the nodes, larger ones three times, small ones far more: it is for large ones.
  */
 export const PROFILES = {
   grid: { name: 'grid', k: 6, n: 12, target: 10, repairAt: 9, t: 3, m: 4, availability: 0.99, nines: 7 },

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkLayout, type Layout, layoutFrom, layoutOf, padme } from '../../src/fragment/layout.ts'
-import { OBJECT_BYTES_MAX } from '../../src/limits.ts'
+import {
+  checkLayout,
+  fragmentBytesOf,
+  type Layout,
+  layoutFrom,
+  layoutOf,
+  padme,
+} from '../../src/fragment/layout.ts'
+import { OBJECT_BYTES_MAX, STRIPE_BYTES_MAX } from '../../src/limits.ts'
 
 describe('padme', () => {
   it('adds at most 7 % from 4 KiB up, and is stable', () => {
@@ -54,6 +61,18 @@ describe('layoutOf', () => {
         },
       ),
     )
+  })
+
+  it.each([
+    [20, 40, 65536],
+    [1000, 1500, 65536],
+    [1000, 2000, 49152],
+    [16384, 32768, 2048],
+  ])('cuts %i/%i into stripes that fit memory', (k, n, shardBytes) => {
+    const layout = layoutOf(OBJECT_BYTES_MAX, k, n)
+    expect(layout.shardBytes).toBeLessThanOrEqual(shardBytes)
+    expect(layout.stripes).toBe(Math.ceil(layout.bodyLength / (k * shardBytes)))
+    expect(n * fragmentBytesOf(layout)).toBeLessThanOrEqual(STRIPE_BYTES_MAX)
   })
 
   it.each([

@@ -7,7 +7,10 @@ import {
   decodeStripe,
   encodeStripe,
   rebuildShard,
+  rebuildShards,
 } from '../../../src/fragment/erasure/erasure.ts'
+import { plainKernel } from '../../../src/fragment/erasure/plain-kernel.ts'
+import { simdKernelOf } from '../../../src/fragment/erasure/simd-kernel.ts'
 import vectors from '../../vectors/erasure-code.json' with { type: 'json' }
 import { referenceParity, referenceShard } from './reference.ts'
 
@@ -181,6 +184,64 @@ describe('larger shapes', () => {
         return equalBytes(again, shards[order[0]])
       }),
       { numRuns: 40 },
+    )
+  })
+
+  it('restores any shape that has a code, by every kernel, after hard losses', () => {
+    const kernels = [simdKernelOf('relaxed')!, simdKernelOf('strict')!, plainKernel()]
+    // sizes by their logarithm, so that small and large are met equally often
+    const shape = fc.tuple(
+      fc.double({ min: 0, max: 15, noNaN: true }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+    )
+    const sizes = ([bits, share]: [number, number]) => {
+      const k = Math.floor(2 ** bits)
+      const most = 65536 - 2 ** Math.ceil(Math.log2(k))
+      return [k, k + Math.max(1, Math.floor(most ** share))] as const
+    }
+    fc.assert(
+      fc.property(shape, fc.constantFrom(64, 192), fc.nat(1e6), (drawn, size, seed) => {
+        const [k, n] = sizes(drawn)
+        const fast = kernels[seed % (n > 5000 ? 2 : 3)]
+        const data = sample(k * size, seed)
+        const shards = shardsOf(data, encodeStripe(data, k, n, size, fast), size)
+        for (const kept of n > 5000 ? losses(k, n).slice(seed % 6, (seed % 6) + 1) : losses(k, n)) {
+          const left = keep(shards, kept)
+          if (!equalBytes(decodeStripe(left, k, n, size, fast), data)) return false
+          const gaps = shuffled(n, seed).filter((at) => !left[at])
+          for (const wanted of [gaps.slice(0, 1), gaps.slice(0, 3), gaps]) {
+            const made = rebuildShards(left, wanted, k, n, size, fast)
+            if (!made.every((shard, at) => equalBytes(shard, shards[wanted[at]]))) return false
+          }
+        }
+        return true
+      }),
+      { numRuns: 16 },
+    )
+  }, 120_000)
+
+  it('has the parity of the definition, whatever the shape', () => {
+    const shape = fc.tuple(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 3000 }))
+    fc.assert(
+      fc.property(shape, fc.nat(1e6), ([k, parity], seed) => {
+        const n = k + parity
+        const data = sample(k * 64, seed)
+        const shards = shardsOf(data, encodeStripe(data, k, n, 64), 64)
+        const known = new Map(Array.from({ length: k }, (_, at) => [at, shards[at]]))
+        const at = k + (seed % parity)
+        return equalBytes(referenceShard(known, at, k, n), shards[at])
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('refuses to rebuild what is no shard, or from too few others', () => {
+    const shards = [new Uint8Array(64), new Uint8Array(64), new Uint8Array(64), null]
+    expect(() => rebuildShards(shards, [3, 4], 2, 4, 64)).toThrow(
+      expect.objectContaining({ code: 'MALFORMED' }),
+    )
+    expect(() => rebuildShards(shards, [0, 1], 2, 4, 64)).toThrow(
+      expect.objectContaining({ code: 'TOO_FEW_FRAGMENTS' }),
     )
   })
 
