@@ -14,7 +14,7 @@ const TIMES_V7: usize = 8192
 const POINTS: usize = 16384
 
 /** Bytes of all rows that should be worked on at a time, and of one row, at least. */
-const BLOCK_BYTES: i32 = 131072
+const BLOCK_BYTES: i32 = 524288
 const BLOCK_ROW_BYTES: i32 = 512
 /** The same where there are more rows than this, which fit no near cache in any case. */
 const MANY_ROWS: i32 = 1024

@@ -17,7 +17,7 @@ const ROWS_AT = 11 * PAGE_BYTES
  * out, or its BLOCK_ROW_BYTES each, MANY_ROW_BYTES where they are many; and 64 bytes between rows.
  */
 const scratchBytes = (points: number) =>
-  points * 64 + Math.max(2 * 131_072, points * (points > 2048 ? 256 : 512))
+  points * 64 + Math.max(2 * 524_288, points * (points > 2048 ? 256 : 512))
 
 /** What the module exports. All arguments are byte offsets and counts, see kernel/erasure.ts. */
 interface Exports {
