@@ -16,7 +16,7 @@ const HASH_BYTES = 32
 const SALT_BYTES = 24
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + CHUNK_TAG_BYTES
 /** Buffers kept for the next stripes after they were given back. */
-const SPARE_BUFFERS_MAX = 3
+const SPARE_BUFFERS_MAX = 16
 const ZERO_CHUNK = new Uint8Array(CHUNK_BYTES)
 
 /** What a writer needs to know before the first byte. */
