@@ -1,74 +1,43 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { arch, cpus, release, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync, statfsSync } from 'node:fs'
+import { arch, cpus, loadavg, release, totalmem } from 'node:os'
+import { probeFsync, probeRates } from './probes.ts'
+import type { Machine } from './report-shape.ts'
+import { round } from './statistics.ts'
 
-const FSYNC_WRITES = 100
-const PAGE_BYTES = 4096
-
-/** What a figure must be read against. */
-export interface Machine {
-  cpu: string
-  cores: number
-  memoryGiB: number
-  kernel: string
-  node: string
-  /** 4 KiB append and fdatasync, median and 99th percentile in ms. */
-  fsyncMs: { p50: number; p99: number }
-}
-
-/** @returns the machine this runs on, with a quick probe of how long its disk takes to make a page durable. */
-export function fingerprint(): Machine {
+/** @param folder where the network of this run lies: its disk is the one that is probed. @returns what every figure must be read against. */
+export function fingerprint(folder: string): Machine {
   const processors = cpus()
   return {
-    cpu: processors[0]?.model ?? 'unknown',
+    cpu: processors[0]?.model.trim() || 'unknown',
     cores: processors.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: `${process.platform} ${release()} ${arch()}`,
     node: process.version,
-    fsyncMs: probeFsync(),
+    fileSystem: fileSystemOf(folder),
+    freeGiB: round(freeBytesOf(folder) / 2 ** 30),
+    loadAverage: round(loadavg()[0]!),
+    fsyncMs: probeFsync(folder),
+    ratesGBs: probeRates(),
   }
 }
 
-function probeFsync(): { p50: number; p99: number } {
-  const scratch = mkdtempSync(join(tmpdir(), 'xcare-fsync-'))
-  const file = openSync(join(scratch, 'probe'), 'w')
-  const page = new Uint8Array(PAGE_BYTES)
-  try {
-    const times = Array.from({ length: FSYNC_WRITES }, () => {
-      const start = performance.now()
-      writeSync(file, page)
-      fdatasyncSync(file)
-      return performance.now() - start
-    }).sort((a, b) => a - b)
-    return { p50: round(times[FSYNC_WRITES / 2]!), p99: round(times[FSYNC_WRITES - 2]!) }
-  } finally {
-    closeSync(file)
-    rmSync(scratch, { recursive: true, force: true })
-  }
+/** @returns bytes that may still be written to the disk of `folder`. */
+export function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
 }
 
-/** CPU seconds used so far by a process, user and system, or 0 where the system does not tell. */
-export function cpuSecondsOf(pid: number): number {
+/** The file system that `folder` lies in, from the longest mount point above it. */
+function fileSystemOf(folder: string): string {
+  let found = { point: '', type: 'unknown' }
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / 100
+    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+      const [, point = '', type = ''] = line.split(' ')
+      const isAbove = point !== '' && `${folder}/`.startsWith(point.endsWith('/') ? point : `${point}/`)
+      if (isAbove && point.length >= found.point.length) found = { point, type }
+    }
   } catch {
-    return 0
+    // No /proc: the report says unknown.
   }
-}
-
-/** Most memory a process ever held, in MiB, or 0 where the system does not tell. */
-export function peakMiBOf(pid: number): number {
-  try {
-    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-    return Math.round(Number(peak?.[1] ?? 0) / 1024)
-  } catch {
-    return 0
-  }
-}
-
-/** @returns `value` with three significant digits. */
-export function round(value: number): number {
-  return Number(value.toPrecision(3))
+  return found.type
 }
