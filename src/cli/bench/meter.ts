@@ -11,7 +11,7 @@ export interface Requests {
   framesIn: number
   /** Times a stream answered after it was written to: round trips, those of different nodes at the same time counted each. */
   turns: number
-  /** Questions to the chain, and transactions. */
+  /** Questions to the light node's own view of the chain, of which a cache answers some, and transactions. */
   ledgerReads: number
   ledgerSubmits: number
 }
@@ -62,12 +62,18 @@ export class Meter {
   /** @returns `ledger`, counted. */
   ledger(ledger: Ledger): Ledger {
     return {
-      head: (maxAgeMs) => ledger.head(maxAgeMs),
+      head: (maxAgeMs) => {
+        this.requests.ledgerReads++
+        return ledger.head(maxAgeMs)
+      },
       read: (key, maxAgeMs) => {
         this.requests.ledgerReads++
         return ledger.read(key, maxAgeMs)
       },
-      blob: (hash) => ledger.blob(hash),
+      blob: (hash) => {
+        this.requests.ledgerReads++
+        return ledger.blob(hash)
+      },
       submit: (tx) => {
         this.requests.ledgerSubmits++
         return ledger.submit(tx)

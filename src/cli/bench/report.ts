@@ -62,7 +62,7 @@ function methodOf({ settings, network, machine, othersBusyCores }: ReportParts):
   const busy =
     othersBusyCores !== null && othersBusyCores > 0.2
       ? [
-          `This machine was not quiet: other programs kept ${othersBusyCores} of ${machine.cores} cores busy on average. Figures of time are worse than on a quiet machine; CPU seconds and counts are not.`,
+          `This machine was not quiet: other programs kept ${othersBusyCores} of ${machine.cores} cores busy on average. Times are worse than on a quiet machine, CPU seconds somewhat, as caches are shared; counts of bytes and requests are the same.`,
         ]
       : []
   return [

@@ -62,7 +62,7 @@ function notes({ complete, stages, othersBusyCores, machine }: Report): Content 
       html`<p class="note" role="note"><strong>This report is not complete.</strong> ${missing.map(({ title, state, message }) => html`${title}: ${state}${message ? ` (${message})` : ''}. `)}</p>`,
     othersBusyCores !== null &&
       othersBusyCores > 0.2 &&
-      html`<p class="note" role="note"><strong>The machine was not quiet.</strong> Other programs kept ${othersBusyCores} of ${machine.cores} cores busy. Times are worse than on a quiet machine; CPU seconds and counts are not.</p>`,
+      html`<p class="note" role="note"><strong>The machine was not quiet.</strong> Other programs kept ${othersBusyCores} of ${machine.cores} cores busy. Times are worse than on a quiet machine, CPU seconds somewhat, as caches are shared; counts of bytes and requests are the same.</p>`,
   ]
 }
 

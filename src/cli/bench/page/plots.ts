@@ -101,12 +101,10 @@ export interface Bar {
   goal?: number
 }
 
-/** Bars below each other, all from the same zero. */
-export function barPlot(label: string, bars: Bar[]): Markup {
-  const most = Math.max(
-    ...bars.flatMap(({ value, high, goal }) => [value, high ?? 0, goal ?? 0]),
-    Number.MIN_VALUE,
-  )
+/** Bars below each other, all from the same zero. @param end value at which a bar fills the row; the largest one unless given. */
+export function barPlot(label: string, bars: Bar[], end: number | null = null): Markup {
+  const ends = bars.flatMap(({ value, high, goal }) => [value, high ?? 0, goal ?? 0])
+  const most = end ?? Math.max(...ends, Number.MIN_VALUE)
   const rows = bars.map(({ label: name, value, text, low, high, goal }) => {
     const whisker =
       low !== undefined &&

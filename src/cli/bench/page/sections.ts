@@ -4,7 +4,7 @@ import { round } from '../statistics.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import type { Section } from './page.ts'
 import { type Bar, barPlot, linePlot, type Series, stackPlot, table } from './plots.ts'
-import { linearScale, logScale } from './scale.ts'
+import { logScale } from './scale.ts'
 
 /** @returns the sections for which there are figures. */
 export function sectionsOf(report: Report): Section[] {
@@ -34,15 +34,13 @@ const textOf = (value: number) => String(round(value))
 function figureRows(figures: Figure[]): Content[][] {
   return figures.map((figure) => [
     figure.label,
-    figure.median,
-    figure.unit,
-    figure.min,
-    figure.max,
+    `${figure.median} ${figure.unit}`,
+    figure.samples.length > 1 ? `${figure.min} to ${figure.max}` : '',
     figure.samples.length,
   ])
 }
 
-const FIGURE_HEAD = ['', 'median', 'unit', 'least', 'most', 'samples']
+const FIGURE_HEAD = ['', 'median', 'least to most', 'samples']
 
 function figuresTable(caption: string, figures: Figure[]): Markup {
   return table(caption, FIGURE_HEAD, figureRows(figures))
@@ -65,29 +63,37 @@ const VERDICTS = {
   'not measured': html`<span class="soft">not measured</span>`,
 }
 
+/** Shares of a target above this are drawn as this. */
+const TARGET_SHARE_MAX = 1.5
+
 function targets({ targets: all }: Report): Section | null {
   const judged = all.filter(({ measured }) => measured !== null)
   if (judged.length === 0) return null
   // Full bars are targets reached, whichever way is better.
   const bars = judged.map(({ quantity, unit, better, target, measured }) => {
     const share = better === 'higher' ? measured! / target : target / Math.max(measured!, 1e-9)
-    return { label: quantity, value: Math.min(2, share), goal: 1, text: `${measured} of ${target} ${unit}` }
+    return {
+      label: quantity,
+      value: Math.min(TARGET_SHARE_MAX, share),
+      goal: 1,
+      text: `${measured} of ${target} ${unit}`,
+    }
   })
   const rows = all.map(({ quantity, unit, better, target, stretch, measured, verdict }) => [
     quantity,
+    VERDICTS[verdict],
     measured ?? '',
     `${better === 'higher' ? '≥' : '≤'} ${target}`,
     stretch ?? '',
     unit,
-    VERDICTS[verdict],
   ])
   return {
     id: 'targets',
     title: 'Targets',
-    lead: 'The project’s own numbers for two cores shared by client and all nodes. The mark is the target; a bar that reaches it has hit, twice the target fills the row. Times turn round: shorter is longer here.',
+    lead: 'The project’s own numbers for two cores shared by client and all nodes. The mark is the target; a bar that reaches it has hit, half as much again fills the row. Where less is better the share is turned round, so that longer is always better.',
     body: pair(
-      barPlot('Measured share of each target', bars),
-      table('Targets', ['quantity', 'measured', 'target', 'stretch', 'unit', 'verdict'], rows),
+      barPlot('Measured share of each target', bars, TARGET_SHARE_MAX),
+      table('Targets', ['quantity', 'verdict', 'measured', 'target', 'stretch', 'unit'], rows),
     ),
   }
 }
@@ -123,7 +129,11 @@ function throughput({ figures }: Report): Section | null {
   const plot = linePlot({
     label: 'Rate of put and get by size of the record',
     x: { ...logScale(sizes, sizes), name: 'size of the record', text: sizeLabel },
-    y: { ...linearScale(Math.max(...rates.map(({ max }) => max))), name: 'MB/s of user data', text: textOf },
+    y: {
+      ...logScale(rates.flatMap(({ min, max }) => [min, max])),
+      name: 'MB/s of user data, equal steps are equal factors',
+      text: textOf,
+    },
     series,
   })
   return { id: 'throughput', title: 'Put and get by size', lead, body: pair(plot, beside) }
@@ -320,7 +330,7 @@ function plain(
     // Bars of one unit share a scale.
     const plots = units.map(
       (unit) =>
-        html`${units.length > 1 && html`<p class="soft">${unit}</p>`}${barPlot(`${title}, ${unit}`, barsOf(found.filter((figure) => chosen(figure) && figure.unit === unit)))}`,
+        html`${units.length > 1 && html`<p class="soft unit">${unit}</p>`}${barPlot(`${title}, ${unit}`, barsOf(found.filter((figure) => chosen(figure) && figure.unit === unit)))}`,
     )
     return { id, title, lead, body: pair(html`${plots}`, figuresTable(title, found)) }
   }

@@ -20,15 +20,15 @@ a:focus-visible,.scroll:focus-visible,summary:focus-visible{outline:3px solid va
 nav ul{display:flex;flex-wrap:wrap;gap:4px 16px;padding:0;margin:18px 0 0;list-style:none;font-size:14px}
 section{border-top:1px solid var(--rule);margin-top:36px;padding-top:28px}
 .pair{display:grid;grid-template-columns:minmax(0,1fr);gap:24px;margin-top:16px}
-@media(min-width:900px){.pair{grid-template-columns:minmax(0,3fr) minmax(0,2fr);align-items:start}}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:24px 0 0;padding:0;list-style:none}
+@media(min-width:900px){.pair{grid-template-columns:minmax(0,1fr) minmax(0,1fr);align-items:start}}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(145px,1fr));gap:12px;margin:24px 0 0;padding:0;list-style:none}
 .cards li{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
 .cards b{display:block;font-size:25px;line-height:1.2;letter-spacing:-.02em}.cards small{color:var(--soft);font-size:13px;display:block}
 .note{background:var(--warn-paper);border-left:4px solid var(--warn);padding:10px 14px;margin:18px 0 0;border-radius:0 8px 8px 0;max-width:none}
 .scroll{overflow:auto;max-height:440px;border:1px solid var(--rule);border-radius:8px}
-table{border-collapse:collapse;width:100%;font-size:14px}
+table{border-collapse:collapse;width:100%;font-size:13.5px}
 caption{text-align:left;padding:8px 12px;font-size:13px}
-th,td{padding:6px 12px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap;vertical-align:top}
+th,td{padding:6px 10px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap;vertical-align:top}
 th:first-child,td.text{text-align:left;white-space:normal;min-width:9em}
 thead th{position:sticky;top:0;background:var(--panel);border-top:0;font-weight:600}
 tbody th{font-weight:400}
@@ -47,7 +47,7 @@ tbody th{font-weight:400}
 .mark,.legend svg{fill:currentColor}.hollow{fill:none;stroke:currentColor;stroke-width:2}
 .s0{color:var(--c0)}.s1{color:var(--c1)}.s2{color:var(--c2)}.s3{color:var(--c3)}.s4{color:var(--c4)}.s5{color:var(--c5)}
 .p0{fill:var(--c0)}.p1{fill:var(--c1)}.p2{fill:var(--c2)}.p3{fill:var(--c3)}.p4{fill:var(--c4)}.p5{fill:var(--c5)}.p6{fill:var(--c6)}.p7{fill:var(--c7)}
-.bars rect[class^=p]{stroke:var(--paper);stroke-width:1}
+p.soft.unit{margin:0 0 6px;font-size:13px}.bars rect[class^=p]{stroke:var(--paper);stroke-width:1}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:14px 0 0;list-style:none;font-size:14px}
 .legend li{display:flex;align-items:center;gap:7px}
 .bar{display:grid;grid-template-columns:1fr auto;gap:0 12px;margin-bottom:12px;font-size:14px}

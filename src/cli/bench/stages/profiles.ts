@@ -1,4 +1,5 @@
 import { institutionCap } from '../../../fragment/placement.ts'
+import { profileFor } from '../../../fragment/profile.ts'
 import { closedLoop } from '../load/generate.ts'
 import type { Connected } from '../network.ts'
 import { sizeLabel } from '../options.ts'
@@ -108,14 +109,20 @@ export const cuts: Stage = {
   async run(bench) {
     const { settings, draft, network, progress } = bench
     const shape = smallShape(settings)
-    if (!fits(shape, settings.nodes)) return
+    const { n, k, target } = profileFor(shape.k, shape.n)
+    const count = Math.floor((n - target) / institutionCap(k))
+    if (count === 0 || !fits(shape, settings.nodes)) {
+      draft.method.push(
+        `cuts: ${shape.k}/${shape.n} has no column to spare on the nodes of this run, so that none is cut off`,
+      )
+      return
+    }
     const connected = await network.connect('lan', settings.fragmentSize)
     const { client, proxy } = connected
     try {
       const profile = client.profile(shape.k, shape.n)
       await client.get(await client.put(SMALL.bytes, profile))
       const routes = await nodeRoutes(bench, connected)
-      const count = Math.max(1, Math.floor((profile.n - profile.target) / institutionCap(profile.k)))
       const bytes = 2 * BYTES[settings.mode]
       for (let repeat = 0; repeat < Math.min(REPEATS_MAX, settings.repeats); repeat++) {
         progress(repeat / settings.repeats, `${count} of ${settings.nodes} nodes cut`)
