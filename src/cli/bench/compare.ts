@@ -79,7 +79,7 @@ export function compareFigure(a: Figure, b: Figure, threshold: number = CHANGE_M
   const ratio = ratioOf(a.median, b.median)
   const { low, high } =
     assumed || a.median <= 0
-      ? { low: ratio * (1 - ASSUMED_NOISE), high: ratio * (1 + ASSUMED_NOISE) }
+      ? { low: ratio / (1 + ASSUMED_NOISE), high: ratio * (1 + ASSUMED_NOISE) }
       : ratioInterval(a.samples, b.samples, CONFIDENCE)
   const sides = ({ median, min, max, mad, samples }: Figure) => ({
     median,

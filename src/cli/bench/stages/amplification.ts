@@ -7,6 +7,8 @@ import type { ProxyProcess } from '../proxy/proxy-process.ts'
 import { type Bench, fits, type Stage, shapeId, smallShape } from '../stage.ts'
 
 const KIB = 1024
+/** Counts hardly vary. */
+const REPEATS_MAX = 3
 const SIZES = { quick: [4 * KIB, 1024 * KIB], full: [4 * KIB, 64 * KIB, 1024 * KIB, 16 * 1024 * KIB] }
 
 interface Count {
@@ -34,7 +36,8 @@ export const amplification: Stage = {
         )
         for (const bytes of SIZES[settings.mode]) {
           progress(at / shapes.length, `${shape.k}/${shape.n} ${sizeLabel(bytes)}`)
-          await countOne(bench, connected.client, connected.proxy!, { ...shape, bytes })
+          for (let repeat = 0; repeat < Math.min(REPEATS_MAX, settings.repeats); repeat++)
+            await countOne(bench, connected.client, connected.proxy!, { ...shape, bytes })
         }
       }
     } finally {
