@@ -27,7 +27,7 @@ export interface BenchOptions {
   rate?: string
   repeat?: string
   stages?: string
-  seed?: string
+  faults?: string
 }
 
 /** @param text such as `4KiB`, `64MiB` or `1GiB`. @returns bytes. @throws XcareError USAGE */
@@ -49,7 +49,7 @@ export function parseSizes(text: string): number[] {
   const sizes = [...new Set(text.split(',').flatMap(rangeOf))].sort((a, b) => a - b)
   const outside = sizes.find((size) => size < SIZE_MIN || size > SIZE_MAX)
   if (outside !== undefined)
-    throw new XcareError('USAGE', `sizes go from 2 KiB to 1 GiB, not ${sizeLabel(outside)}`)
+    throw new XcareError('USAGE', `--size goes from 2 KiB to 1 GiB, not ${sizeLabel(outside)}`)
   if (sizes.length > SIZES_MAX)
     throw new XcareError('USAGE', `at most ${SIZES_MAX} sizes in one run, not ${sizes.length}`)
   return sizes
@@ -131,7 +131,7 @@ export function settingsOf(options: BenchOptions): Settings {
     ratePerSecond: options.rate === undefined ? null : wholeNumber('--rate', options.rate, 1, 1, 100_000),
     repeats: wholeNumber('--repeat', options.repeat, quick ? 3 : 5, 1, 100),
     stages: stagesOf(options.stages, quick),
-    seed: wholeNumber('--seed', options.seed, 1, 0, 2 ** 31),
+    seed: wholeNumber('--faults', options.faults, 1, 0, 2 ** 31),
   }
   for (const { k, n, bytes } of settings.cells)
     layoutOf(Math.min(bytes, OBJECT_BYTES_MAX), k, n, fragmentSize)

@@ -31,7 +31,7 @@ const BAR_CELLS = 24
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 /** @returns a plot of bars for a terminal; empty without bars. */
-export function barPlot(title: string, unit: string, bars: { label: string; value: number }[]): string {
+function barPlot(title: string, unit: string, bars: { label: string; value: number }[]): string {
   if (bars.length === 0) return ''
   const most = Math.max(...bars.map(({ value }) => value), 1e-9)
   const width = Math.max(...bars.map(({ label }) => label.length))

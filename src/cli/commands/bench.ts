@@ -37,7 +37,7 @@ export function addBenchCommand(program: Command): void {
     )
     .option('--repeat <count>', 'repeats of every figure (5; quick 3)')
     .option('--stages <names>', `only these of ${STAGE_NAMES.join(', ')}`)
-    .option('--seed <number>', 'seed of the faults of the proxy (1)')
+    .option('--faults <number>', 'which faults the proxy makes: the same number, the same faults (1)')
     .option('--out <folder>', 'where the report is written', 'bench-report')
     .option('--disk <folder>', 'folder on the disk to be measured', tmpdir())
     .action(action(benchRun))

@@ -3,16 +3,8 @@ import type { Figure, Report } from '../report-shape.ts'
 import { spanText } from '../sentences.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { table } from './plots.ts'
-import { sectionsOf } from './sections.ts'
+import { type Section, sectionsOf } from './sections.ts'
 import { STYLE } from './style.ts'
-
-/** A part of the page. */
-export interface Section {
-  id: string
-  title: string
-  lead: string
-  body: Content
-}
 
 /** @returns the whole report as one HTML page that asks nothing of any other place and needs no script. */
 export function reportPage(report: Report): string {

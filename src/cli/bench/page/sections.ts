@@ -2,9 +2,16 @@ import { sizeLabel } from '../options.ts'
 import type { Figure, Latency, Report } from '../report-shape.ts'
 import { round } from '../statistics.ts'
 import { type Content, html, type Markup } from './markup.ts'
-import type { Section } from './page.ts'
 import { type Bar, barPlot, linePlot, type Series, stackPlot, table } from './plots.ts'
 import { logScale } from './scale.ts'
+
+/** A part of the page. */
+export interface Section {
+  id: string
+  title: string
+  lead: string
+  body: Content
+}
 
 /** @returns the sections for which there are figures. */
 export function sectionsOf(report: Report): Section[] {

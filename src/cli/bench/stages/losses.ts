@@ -1,8 +1,8 @@
 import { locateObject } from '../../../light-node/locate.ts'
 import type { Role } from '../../../sdk/roles/processes.ts'
 import type { BenchClient, KeptRecord } from '../client.ts'
+import { cpuBetween, cpuSecondsBy } from '../machine/processes.ts'
 import { sizeLabel } from '../options.ts'
-import { cpuBetween, cpuSecondsBy } from '../processes.ts'
 import { type Bench, fits, type Stage, shapeId } from '../stage.ts'
 
 const MIB = 1024 * 1024

@@ -1,8 +1,15 @@
 import { layoutOf } from '../../../fragment/layout.ts'
 import { OBJECT_BYTES_MAX } from '../../../limits.ts'
 import type { BenchClient, KeptRecord } from '../client.ts'
+import {
+  cpuBetween,
+  cpuSecondsBy,
+  forgetPeak,
+  PARTIES,
+  type Processes,
+  peakMiBOf,
+} from '../machine/processes.ts'
 import { sizeLabel } from '../options.ts'
-import { cpuBetween, cpuSecondsBy, forgetPeak, PARTIES, type Processes, peakMiBOf } from '../processes.ts'
 import type { Settings } from '../report-shape.ts'
 import { type Bench, fits, type Stage, shapeId, TimeBudget } from '../stage.ts'
 import { medianOf } from '../statistics.ts'

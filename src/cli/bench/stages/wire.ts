@@ -6,7 +6,7 @@ import { fragmentBytesOf } from '../../../fragment/layout.ts'
 import { DIAL_MS, FRAME_IDLE_MS } from '../../../limits.ts'
 import { type Peer, startPeer } from '../../../net/peer.ts'
 import type { PeerAddress } from '../../../ports.ts'
-import { cpuBetween, cpuSecondsBy } from '../processes.ts'
+import { cpuBetween, cpuSecondsBy } from '../machine/processes.ts'
 import type { Stage } from '../stage.ts'
 
 /** The protocol of this measurement; nothing else speaks it. */

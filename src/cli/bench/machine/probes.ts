@@ -1,10 +1,10 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { aead } from '../../crypto/aead.ts'
-import { blake3, sha256 } from '../../crypto/hash.ts'
-import { systemRandom } from '../../crypto/random.ts'
-import type { Machine } from './report-shape.ts'
-import { percentile, round } from './statistics.ts'
+import { aead } from '../../../crypto/aead.ts'
+import { blake3, sha256 } from '../../../crypto/hash.ts'
+import { systemRandom } from '../../../crypto/random.ts'
+import type { Machine } from '../report-shape.ts'
+import { percentile, round } from '../statistics.ts'
 
 const FSYNC_WRITES = 100
 const PAGE_BYTES = 4096

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { round } from './statistics.ts'
+import { round } from '../statistics.ts'
 
 /** Parts of the network as the report counts them; `proxy` stands in for the wire. */
 export const PARTIES = ['client', 'nodes', 'guardians', 'chain', 'proxy'] as const

@@ -1,8 +1,8 @@
 import { readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
+import type { Machine } from '../report-shape.ts'
+import { round } from '../statistics.ts'
 import { probeFsync, probeRates } from './probes.ts'
-import type { Machine } from './report-shape.ts'
-import { round } from './statistics.ts'
 
 /** @param folder where the network of this run lies: its disk is the one that is probed. @returns what every figure must be read against. */
 export function fingerprint(folder: string): Machine {
