@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -124,3 +125,67 @@ test('a disk that is too small is told of before anything starts', async () => {
   expect(refused.result).toMatchObject({ code: 'NO_SPACE', next: expect.stringContaining('--disk') })
   expect(readdirSync(dir)).toEqual(['out'])
 })
+
+/** Processes whose command line names a path. */
+function processesWith(path: string): string[] {
+  return readdirSync('/proc').filter((entry) => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(path)
+    } catch {
+      return false
+    }
+  })
+}
+
+test.runIf(existsSync('/proc/self/stat'))(
+  'Ctrl-C ends every process, removes the folder, and leaves a partial report that says so',
+  async () => {
+    const disk = mkdtempSync(join(tmpdir(), 'xcare-bench-stop-'))
+    const partial = join(disk, 'partial')
+    const program = new URL('../../src/cli/main.ts', import.meta.url).pathname
+    const shape = ['--k', '2', '--n', '3', '--nodes', '3', '--size', '4KiB', '--repeat', '100']
+    const args = [
+      'bench',
+      '--quick',
+      ...shape,
+      '--stages',
+      'disk,passages,small',
+      '--out',
+      partial,
+      '--disk',
+      disk,
+      '--json',
+    ]
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    for await (const part of child.stdout.setEncoding('utf8')) {
+      said += part
+      if (!child.killed && /"bench-progress","name":"passages".*, 2 of 100/.test(said)) {
+        expect(processesWith(disk).length).toBeGreaterThanOrEqual(8)
+        child.kill('SIGINT')
+      }
+    }
+    expect(await ended).toBe(130)
+    expect(JSON.parse(said.trim().split('\n').at(-1)!)).toMatchObject({
+      ok: false,
+      code: 'INTERRUPTED',
+      exitCode: 130,
+    })
+    expect(processesWith(disk)).toEqual([])
+    expect(readdirSync(disk)).toEqual(['partial'])
+    const { complete, stages, figures } = parseReport(
+      readFileSync(join(partial, 'report.json'), 'utf8'),
+      'partial',
+    )
+    expect(complete).toBe(false)
+    expect(stages.map(({ name, state }) => [name, state])).toEqual([
+      ['disk', 'done'],
+      ['passages', 'left out'],
+      ['small', 'left out'],
+    ])
+    expect(figures.some(({ id }) => id === 'put/rate/2-3/4096')).toBe(true)
+    rmSync(disk, { recursive: true, force: true })
+  },
+  120_000,
+)

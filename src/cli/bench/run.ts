@@ -77,8 +77,8 @@ export class BenchRun {
     }
   }
 
-  /** Runs every stage; one that fails is told of in the report. @param written called after each stage. */
-  async runAll(written: () => Promise<void>): Promise<void> {
+  /** Runs every stage; one that fails is told of in the report. @param write called with the name of a stage when that has new figures. */
+  async runAll(write: (stage: string) => Promise<void>): Promise<void> {
     for (const [at, stage] of this.#stages.entries()) {
       if (this.#isStopped) return
       this.#progress({
@@ -89,11 +89,11 @@ export class BenchRun {
         title: stage.title,
         etaSeconds: this.#eta(at),
       })
-      const outcome = await this.#runStage(stage, at)
+      const outcome = await this.#runStage(stage, at, () => write(stage.name))
       if (this.#isStopped) return
       this.draft.stages.push(outcome)
       this.#progress({ type: 'bench-stage-done', ...outcome })
-      await written()
+      await write(stage.name)
     }
   }
 
@@ -126,12 +126,12 @@ export class BenchRun {
     })
   }
 
-  async #runStage(stage: Stage, at: number): Promise<StageOutcome> {
+  async #runStage(stage: Stage, at: number, checkpoint: () => Promise<void>): Promise<StageOutcome> {
     const start = performance.now()
     const seconds = () => round((performance.now() - start) / 1000)
     try {
       if (stage.needsNetwork) await this.#requireNetwork()
-      await stage.run(this.#benchFor(stage, at))
+      await stage.run({ ...this.#benchFor(stage, at), checkpoint })
       await this.#noteOthers()
       return outcomeOf(stage, 'done', seconds(), null)
     } catch (error) {
@@ -141,7 +141,7 @@ export class BenchRun {
     }
   }
 
-  #benchFor(stage: Stage, at: number): Bench {
+  #benchFor(stage: Stage, at: number): Omit<Bench, 'checkpoint'> {
     return {
       settings: this.#settings,
       draft: this.draft,

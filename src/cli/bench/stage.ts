@@ -11,6 +11,8 @@ export interface Bench {
   network: BenchNetwork
   /** Tells how far the stage is, from 0 to 1; `text` says at what. */
   progress(share: number, text: string): void
+  /** Writes the report with what there is already. */
+  checkpoint(): Promise<void>
 }
 
 /** One part of a run. Stages run one after the other, each on its own: what one cannot measure, the others still do. */

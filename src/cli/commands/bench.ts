@@ -58,7 +58,9 @@ async function benchRun(invocation: Invocation, options: RunOptions): Promise<Re
   const run = await BenchRun.prepare(settings, resolve(options.disk), out.event)
   const write = () => writeReport(run.report(), options.out)
   let plots = 0
+  let isInterrupted = false
   const interrupted = async () => {
+    isInterrupted = true
     await run.end()
     const { html } = await write()
     out.event({ type: 'warning', text: `interrupted: a partial report is in ${html}` })
@@ -67,15 +69,19 @@ async function benchRun(invocation: Invocation, options: RunOptions): Promise<Re
   process.once('SIGTERM', () => process.emit('SIGINT'))
   try {
     await write()
-    await run.runAll(async () => {
+    await run.runAll(async (stage) => {
       const report = run.report()
       const { html } = await writeReport(report, options.out)
-      const text = stagePlot(report.stages.findLast(({ state }) => state === 'done')?.name ?? '', report)
+      const text = stagePlot(stage, report)
       if (text) out.event({ type: 'bench-plot', plot: ++plots, seconds: report.seconds, file: html, text })
     })
+  } catch (error) {
+    if (!isInterrupted) throw error
   } finally {
     await run.end()
   }
+  // The interrupt ends the process, with its own exit code.
+  if (isInterrupted) return new Promise(() => {})
   const report = run.report()
   const files = await writeReport(report, options.out)
   const failed = report.stages.filter(({ state }) => state !== 'done')

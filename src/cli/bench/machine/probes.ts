@@ -10,7 +10,8 @@ const FSYNC_WRITES = 100
 const PAGE_BYTES = 4096
 const COPY_BYTES = 16 * 1024 * 1024
 const CALL_BYTES = 64 * 1024
-const PROBE_MS = 120
+const PROBES = 3
+const PROBE_MS = 40
 
 /** How long the disk of `folder` takes to make an appended page durable: 4 KiB append and fdatasync, a hundred times. */
 export function probeFsync(folder: string): Machine['fsyncMs'] {
@@ -31,7 +32,7 @@ export function probeFsync(folder: string): Machine['fsyncMs'] {
   }
 }
 
-/** Rates of one thread for what every record passes through; best of three, so that other work on the machine weighs little. */
+/** Rates of one thread for what every record passes through; best of three. */
 export function probeRates(): Machine['ratesGBs'] {
   const from = Buffer.alloc(COPY_BYTES, 1)
   const to = Buffer.alloc(COPY_BYTES)
@@ -52,16 +53,23 @@ export function probeRates(): Machine['ratesGBs'] {
 }
 
 function rateOf(bytes: number, work: () => unknown): number {
-  return round(Math.max(...Array.from({ length: 3 }, () => oneRate(bytes, work))))
+  return round(Math.max(...Array.from({ length: PROBES }, () => threadRate(bytes, work, PROBE_MS))))
 }
 
-/** GB/s over one short span. */
-function oneRate(bytes: number, work: () => unknown): number {
+/**
+ * GB a second of this thread's own processor time, over at least `spanMs` of the clock: what other programs take of the core is not in it.
+ * @param bytes that one call of `work` handles.
+ */
+export function threadRate(bytes: number, work: () => unknown, spanMs: number): number {
   const start = performance.now()
+  const before = process.threadCpuUsage()
   let calls = 0
-  while (performance.now() - start < PROBE_MS / 3 || calls === 0) {
+  let used = 0
+  while (calls === 0 || used === 0 || performance.now() - start < spanMs) {
     work()
     calls++
+    const { user, system } = process.threadCpuUsage(before)
+    used = user + system
   }
-  return (calls * bytes) / 1e6 / (performance.now() - start)
+  return (calls * bytes) / 1e3 / used
 }

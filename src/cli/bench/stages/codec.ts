@@ -5,6 +5,7 @@ import { splitSecret } from '../../../crypto/shamir.ts'
 import { decodeStripe, encodeStripe } from '../../../fragment/erasure/erasure.ts'
 import { fragmentBytesOf } from '../../../fragment/layout.ts'
 import { CHUNK_BYTES } from '../../../limits.ts'
+import { threadRate } from '../machine/probes.ts'
 import { type Bench, type Stage, shapeId } from '../stage.ts'
 
 const SPAN_MS = { quick: 60, full: 200 }
@@ -42,7 +43,7 @@ export const codec: Stage = {
         )
         const rates = steps.map(({ step, bytes, work }) => ({
           step,
-          rate: rateOf(bytes, work, SPAN_MS[quick ? 'quick' : 'full']),
+          rate: threadRate(bytes, work, SPAN_MS[quick ? 'quick' : 'full']),
         }))
         // The first round warms up: code is compiled, memory is touched.
         if (repeat > 0) addRates(bench, shape, rates)
@@ -113,17 +114,6 @@ function seal(data: Uint8Array): void {
   const sealer = new CobblestoneSealer(systemRandom.bytes(32), systemRandom.bytes(24), new Uint8Array(32))
   for (let at = 0; at + CHUNK_BYTES <= data.length; at += CHUNK_BYTES)
     sealer.seal(data.subarray(at, at + CHUNK_BYTES), false)
-}
-
-/** GB/s of `work` done for at least `spanMs`. */
-function rateOf(bytes: number, work: () => void, spanMs: number): number {
-  const start = performance.now()
-  let calls = 0
-  while (calls === 0 || performance.now() - start < spanMs) {
-    work()
-    calls++
-  }
-  return (calls * bytes) / 1e6 / (performance.now() - start)
 }
 
 function randomBytes(length: number): Uint8Array {

@@ -69,7 +69,7 @@ async function measureAll(
   const total = cells.reduce((sum, { bytes }) => sum + bytes + MIB, 0) * settings.repeats
   let done = 0
   let skipped = 0
-  for (let repeat = 0; repeat < settings.repeats; repeat++)
+  for (let repeat = 0; repeat < settings.repeats; repeat++) {
     for (const cell of cells) {
       const isMeasured = draft.count(`put/rate/${shapeId(cell)}/${cell.bytes}`) > 0
       progress(
@@ -80,6 +80,8 @@ async function measureAll(
       if (budget.isOver && isMeasured) skipped++
       else await measureCell(bench, client, cell, processes)
     }
+    if (repeat === 0) await bench.checkpoint()
+  }
   if (skipped > 0)
     draft.method.push(
       `put and get: the time was up after ${BUDGET_SECONDS[settings.mode]} s, and ${skipped} of ${cells.length * settings.repeats} repeats were left out; the number of samples of each figure says which`,
