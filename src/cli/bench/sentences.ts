@@ -100,7 +100,7 @@ export function summaryLines(report: Report): string[] {
     `put   ${say(put?.median, 'MB/s')}, ${say(at('put/cpu/all'), 'CPU-s/GB')} (${put?.label.split(':')[0] ?? shape}; ${put ? `${put.min} to ${put.max}` : 'none'})`,
     `get   ${say(get?.median, 'MB/s')}, ${say(at('get/cpu/all'), 'CPU-s/GB')}; first byte ${say(at('get/first-byte'), 'ms')}`,
     `loss  get ${say(whole?.median, 'MB/s')} whole, ${say(lost?.median, 'MB/s')} with n - k columns killed`,
-    `small 4 KiB put p50 ${say(median('small/put/closed/p50'), 'ms')}, p99 ${say(median('small/put/closed/p99'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')} at ${settings.concurrency} in flight`,
+    `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}`,
     `bundles ${say(median('bundles/rate'), 'records/s')} of 2 KiB; one read out of a thousand: ${say(median('bundles/read'), 'ms')}`,
     `codec seal ${say(median(`stage/seal/${shape}`), 'GB/s')}, encode ${say(median(`stage/encode/${shape}`), 'GB/s')}, hash ${say(median(`stage/hash/${shape}`), 'GB/s')}, one thread`,
     `wire  ${say(median('stage/wire'), 'MB/s')} on one connection; disk ${say(median('stage/disk'), 'MB/s')} made durable`,

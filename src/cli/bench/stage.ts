@@ -49,9 +49,4 @@ export class TimeBudget {
   get isOver(): boolean {
     return performance.now() > this.#until
   }
-
-  /** Seconds left, at least `least`. */
-  left(least: number): number {
-    return Math.max(least, (this.#until - performance.now()) / 1000)
-  }
 }

@@ -3,9 +3,11 @@ import type { Role } from '../../../sdk/roles/processes.ts'
 import type { BenchClient, KeptRecord } from '../client.ts'
 import { cpuBetween, cpuSecondsBy } from '../machine/processes.ts'
 import { sizeLabel } from '../options.ts'
-import { type Bench, fits, type Stage, shapeId } from '../stage.ts'
+import { type Bench, fits, type Stage, shapeId, TimeBudget } from '../stage.ts'
 
 const MIB = 1024 * 1024
+/** For one shape, with and without losses; the first get of each is measured whatever it takes. */
+const BUDGET_SECONDS = { quick: 6, full: 25 }
 const BYTES = { quick: 16 * MIB, full: 64 * MIB }
 
 /** Gets with all nodes up and with as many killed as the code can bear. */
@@ -47,7 +49,8 @@ async function getSome(
     label: `${k}/${n} ${sizeLabel(kept.bytes)}: get, ${lost > 0 ? `${lost} of ${n} columns killed` : 'no loss'}`,
   }
   const id = (what: string) => `losses/${state}/${what}/${shapeId({ k, n })}/${kept.bytes}`
-  for (let repeat = 0; repeat < settings.repeats; repeat++) {
+  const budget = new TimeBudget(BUDGET_SECONDS[settings.mode] / 2)
+  for (let repeat = 0; repeat < settings.repeats && (repeat === 0 || !budget.isOver); repeat++) {
     const before = cpuSecondsBy(processes)
     const { totalMs } = await client.get(kept)
     const cpu = cpuBetween(before, cpuSecondsBy(processes))

@@ -18,7 +18,7 @@ const MIB = 1024 * 1024
 const WARM_UP_BYTES = 8 * MIB
 /** Below this, CPU per GB says more about the clock's ticks than about the program. */
 const CPU_BYTES_MIN = MIB
-const BUDGET_SECONDS = { quick: 40, full: 260 }
+const BUDGET_SECONDS = { quick: 25, full: 200 }
 
 type Cell = Settings['cells'][number]
 

@@ -7,8 +7,8 @@ import { round } from '../statistics.ts'
 
 const RECORD_BYTES = 4096
 const WARM_UP = 24
-const ROUNDS = { quick: { count: 200, seconds: 3 }, full: { count: 2000, seconds: 6 } }
-const OPEN_SECONDS = { quick: 4, full: 20 }
+const ROUNDS = { quick: { count: 300, seconds: 2 }, full: { count: 2000, seconds: 6 } }
+const OPEN_SECONDS = { quick: 3, full: 20 }
 /** The open loop runs below what the closed loop reached: at the edge, queues tell more about the edge than about the system. */
 const OPEN_SHARE = 0.6
 const OPEN_IN_FLIGHT_MAX = 512
