@@ -1,6 +1,6 @@
 import { XcareError } from '../../errors.ts'
 import { layoutOf } from '../../fragment/layout.ts'
-import { OBJECT_BYTES_MAX, SHARD_BYTES_MAX, SHARD_STEP_BYTES } from '../../limits.ts'
+import { COLUMNS_MAX, OBJECT_BYTES_MAX, SHARD_BYTES_MAX, SHARD_STEP_BYTES } from '../../limits.ts'
 import { networkProfileNamed } from './proxy/profiles.ts'
 import type { Settings } from './report-shape.ts'
 
@@ -151,7 +151,7 @@ function shapesOf({ k, n }: BenchOptions, quick: boolean): Settings['shapes'] {
     return [{ k: 20, n: 40 }, { k: 6, n: 12 }, ...(quick ? [] : [{ k: 29, n: 80 }])]
   if (k === undefined || n === undefined)
     throw new XcareError('USAGE', '--k and --n belong together', { next: 'write for example --k 6 --n 12' })
-  return [{ k: wholeNumber('--k', k, 0, 2, 254), n: wholeNumber('--n', n, 0, 3, 255) }]
+  return [{ k: wholeNumber('--k', k, 0, 2, COLUMNS_MAX - 1), n: wholeNumber('--n', n, 0, 3, COLUMNS_MAX) }]
 }
 
 function stagesOf(text: string | undefined, quick: boolean): StageName[] {

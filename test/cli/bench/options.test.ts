@@ -81,7 +81,7 @@ describe('settings', () => {
     { n: '12' },
     { k: '12', n: '6' },
     { k: '1', n: '3' },
-    { k: '20', n: '400' },
+    { k: '20', n: '40000' },
     { fragmentSize: '1000' },
     { fragmentSize: '128KiB' },
     { nodes: '1' },

@@ -2,16 +2,16 @@ import { CobblestoneSealer } from '../../../crypto/cobblestone.ts'
 import { blake3 } from '../../../crypto/hash.ts'
 import { systemRandom } from '../../../crypto/random.ts'
 import { splitSecret } from '../../../crypto/shamir.ts'
-import { decodeStripe, encodeStripe } from '../../../fragment/erasure/erasure.ts'
+import { decodeShards, encodeShards } from '../../../fragment/erasure/erasure.ts'
 import { fragmentBytesOf } from '../../../fragment/layout.ts'
-import { CHUNK_BYTES } from '../../../limits.ts'
+import { dealWideShares, hasWideShares } from '../../../fragment/wide-shares.ts'
+import { CHUNK_BYTES, CHUNK_TAG_BYTES } from '../../../limits.ts'
 import { threadRate } from '../machine/probes.ts'
 import { type Bench, type Stage, shapeId } from '../stage.ts'
 
 const SPAN_MS = { quick: 60, full: 200 }
 const RANDOM_CALL_BYTES = 65_536
-const COLUMNS_OF_BYTE_FIELD = 255
-/** Shapes of the targets that no put makes yet, with shards small enough for one stripe to fit the memory of a small machine. */
+/** Wide shapes of the targets, with shards small enough for one stripe to fit the memory of a small machine. */
 const WIDE_SHAPES = [
   { k: 1000, n: 2000, shardBytes: 16 * 1024 },
   { k: 16384, n: 32768, shardBytes: 1024 },
@@ -86,19 +86,28 @@ function addRates({ draft }: Bench, shape: StripeShape, rates: { step: string; r
 function stepsOf({ k, n, shardBytes }: StripeShape): { step: string; bytes: number; work: () => void }[] {
   const bytes = k * shardBytes
   const data = randomBytes(bytes)
-  const encode = { step: 'encode', bytes, work: () => void encodeStripe(data, k, n, shardBytes) }
-  const parity = encodeStripe(data, k, n, shardBytes)
-  const shards = Array.from({ length: n }, (_, at) =>
-    at < k ? null : parity.subarray((at - k) * shardBytes, (at - k + 1) * shardBytes),
-  )
-  const decode = { step: 'decode', bytes, work: () => void decodeStripe(shards, k, n, shardBytes) }
+  const parity = new Uint8Array((n - k) * shardBytes)
+  const room = new Uint8Array(bytes)
+  const [given, made] = [split(data, shardBytes), split(parity, shardBytes)]
+  encodeShards(given, made)
+  // As many parity shards as data shards were lost, and no data shard is left.
+  const left = [...given.map(() => null), ...made.map((shard, at) => (at < k ? shard : null))]
+  // As a put and a get do, into buffers that are there already.
+  const encode = { step: 'encode', bytes, work: () => encodeShards(given, made) }
+  const decode = { step: 'decode', bytes, work: () => void decodeShards(left, k, n, shardBytes, room) }
   const steps = n - k >= k ? [encode, decode] : [encode]
-  if (n > COLUMNS_OF_BYTE_FIELD) return steps
   const fragment = randomBytes(fragmentBytesOf({ shardBytes }))
   const secret = systemRandom.bytes(32)
+  const body = new Uint8Array(bytes + (Math.ceil(bytes / CHUNK_BYTES) + 1) * CHUNK_TAG_BYTES)
   return [
-    { step: 'seal', bytes, work: () => seal(data) },
-    { step: 'split', bytes, work: () => void splitSecret(secret, n, k) },
+    { step: 'seal', bytes, work: () => seal(data, body) },
+    {
+      step: 'split',
+      bytes,
+      work: hasWideShares(n)
+        ? () => void dealWideShares(k, n, systemRandom)
+        : () => void splitSecret(secret, n, k),
+    },
     {
       step: 'hash',
       bytes,
@@ -110,10 +119,19 @@ function stepsOf({ k, n, shardBytes }: StripeShape): { step: string; bytes: numb
   ]
 }
 
-function seal(data: Uint8Array): void {
+/** Into a body that is there already, as a put does. */
+function seal(data: Uint8Array, body: Uint8Array): void {
   const sealer = new CobblestoneSealer(systemRandom.bytes(32), systemRandom.bytes(24), new Uint8Array(32))
-  for (let at = 0; at + CHUNK_BYTES <= data.length; at += CHUNK_BYTES)
-    sealer.seal(data.subarray(at, at + CHUNK_BYTES), false)
+  let [at, end] = [0, 0]
+  for (; at + CHUNK_BYTES <= data.length; at += CHUNK_BYTES)
+    end = sealer.sealInto(data.subarray(at, at + CHUNK_BYTES), false, body, end)
+  sealer.sealInto(data.subarray(at), true, body, end)
+}
+
+function split(bytes: Uint8Array, shardBytes: number): Uint8Array[] {
+  return Array.from({ length: bytes.length / shardBytes }, (_, at) =>
+    bytes.subarray(at * shardBytes, (at + 1) * shardBytes),
+  )
 }
 
 function randomBytes(length: number): Uint8Array {
