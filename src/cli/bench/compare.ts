@@ -11,6 +11,8 @@ const ASSUMED_NOISE = 0.3
 const CONFIDENCE = 0.99
 /** Probes of the machine that differ by more make absolute figures doubtful. */
 const PROBE_DRIFT_MAX = 0.2
+/** Cores kept busy by others from which on a run was not on a quiet machine. */
+const BUSY_CORES_MAX = 0.2
 
 /** What became of one figure. */
 export type Verdict = 'better' | 'worse' | 'within noise'
@@ -148,8 +150,8 @@ function warningsOf(a: Report, b: Report, drift: number): string[] {
       `the processor itself was up to ${Math.round(drift * 100)} % faster in one run: changes below that are not told`,
     )
   const busy = [a, b].map(({ othersBusyCores }) => othersBusyCores ?? 0)
-  if (Math.abs(busy[0]! - busy[1]!) > PROBE_DRIFT_MAX)
-    warnings.push(`other programs kept ${busy[0]} and ${busy[1]} cores busy`)
+  if (Math.max(...busy) > BUSY_CORES_MAX)
+    warnings.push(`other programs kept ${busy[0]} and ${busy[1]} cores busy: changes of time may be theirs`)
   for (const [name, report] of Object.entries({ A: a, B: b }))
     if (!report.complete) warnings.push(`${name} is not complete`)
   return warnings

@@ -38,6 +38,18 @@ function sampleFigures(): Figure[] {
     figureOf('stage/encode/20-40', [2.91, 3.61], { group: 'stage', unit: 'GB/s', shape: '20/40' }),
     figureOf('stage/wire', [911], { group: 'stage' }),
     figureOf('small/put/closed/p50', [4.7, 5.3, 6.1], { group: 'small', unit: 'ms', better: 'lower' }),
+    figureOf('small/put/closed/cpu/nodes', [9.3, 9.7], {
+      group: 'small-cpu',
+      unit: 'CPU-ms/record',
+      better: 'lower',
+      label: 'put 4 KiB: CPU, nodes',
+    }),
+    figureOf('small/put/closed/cpu/all', [12.1, 12.7], {
+      group: 'small-cpu',
+      unit: 'CPU-ms/record',
+      better: 'lower',
+      label: 'put 4 KiB: CPU, all',
+    }),
     figureOf('bundles/rate', [5107, 5303], { group: 'bundles', unit: 'records/s' }),
     figureOf('memory/client', [307], { group: 'memory', unit: 'MiB', better: 'lower' }),
     figureOf('losses/lost/rate/20-40/16777216', [191, 193], {

@@ -2,7 +2,7 @@ import { sizeLabel } from '../options.ts'
 import type { Figure, Latency, Report } from '../report-shape.ts'
 import { round } from '../statistics.ts'
 import { type Content, html, type Markup } from './markup.ts'
-import { type Bar, barPlot, linePlot, type Series, stackPlot, table } from './plots.ts'
+import { type Bar, barPlot, linePlot, type Series, type Stack, stackPlot, table } from './plots.ts'
 import { logScale } from './scale.ts'
 
 /** A part of the page. */
@@ -213,31 +213,37 @@ function stages({ figures }: Report): Section | null {
 function cpu({ figures }: Report): Section | null {
   const found = figures.filter(({ group }) => group === 'cpu')
   if (found.length === 0) return null
-  const bars = [...new Set(found.map(({ id }) => id.replace(/\/cpu\/\w+\//, '/cpu/*/')))]
-  const stacks = bars.map((bar) => {
-    const parties = found.filter(({ id }) => id.replace(/\/cpu\/\w+\//, '/cpu/*/') === bar)
-    const all = parties.find(({ id }) => id.includes('/cpu/all/'))
-    const parts = parties.filter((figure) => figure !== all)
-    const [where, what] = (all ?? parts[0]!).label.split(': ')
-    return {
-      label: `${what!.split(' ')[0]} ${where}`,
-      text: `${all ? spreadText(all) : ''} CPU-s/GB`,
-      parts: parts.map(({ id, median }) => ({
-        name: id.split('/')[2]!,
-        value: median,
-        title: `${id.split('/')[2]}: ${median} CPU-s/GB`,
-      })),
-    }
-  })
   return {
     id: 'cpu',
     title: 'CPU by party',
     lead: 'CPU seconds, user and system, of every process for one GB of user data.',
     body: pair(
-      stackPlot('CPU seconds for a GB by party', stacks),
+      stackPlot('CPU seconds for a GB by party', cpuStacks(found)),
       figuresTable('CPU seconds for a GB', found),
     ),
   }
+}
+
+const PARTY = /\/cpu\/(\w+)/
+
+/** One bar for each operation, its parts the parties. */
+function cpuStacks(found: Figure[]): Stack[] {
+  const operation = ({ id }: Figure) => id.replace(PARTY, '')
+  return [...new Set(found.map(operation))].map((bar) => {
+    const figures = found.filter((figure) => operation(figure) === bar)
+    const all = figures.find(({ id }) => PARTY.exec(id)?.[1] === 'all')
+    const { label, unit } = figures[0]!
+    return {
+      label: label.replace(/:? CPU, \w+$/, ''),
+      text: `${all ? spreadText(all) : ''} ${unit}`,
+      parts: figures.flatMap((figure) => {
+        const name = PARTY.exec(figure.id)?.[1] ?? ''
+        return figure === all
+          ? []
+          : [{ name, value: figure.median, title: `${name}: ${figure.median} ${unit}` }]
+      }),
+    }
+  })
 }
 
 const TAILS = [0.5, 0.9, 0.95, 0.99, 0.999]
@@ -278,15 +284,25 @@ function latencyTable(latencies: Latency[]): Markup {
   )
 }
 
-function small({ latencies }: Report): Section | null {
+function small({ latencies, figures }: Report): Section | null {
   const found = latencies.filter(({ id }) => id.startsWith('small/'))
   if (found.length === 0) return null
   return {
     id: 'small',
     title: 'Small records',
     lead: 'Records of 4 KiB, each an object of its own: anchored, durable, key shares with the guardians. The open loop counts from the intended start.',
-    body: pair(tailPlot(found), latencyTable(found)),
+    body: [pair(tailPlot(found), latencyTable(found)), smallCpu(figures)],
   }
+}
+
+function smallCpu(figures: Figure[]): Content {
+  const found = figures.filter(({ group }) => group === 'small-cpu')
+  if (found.length === 0) return null
+  const what = 'CPU ms for one record by party'
+  return pair(
+    html`<p class="soft unit">${what}</p>${stackPlot(what, cpuStacks(found))}`,
+    figuresTable(what, found),
+  )
 }
 
 function sweep({ latencies }: Report): Section | null {

@@ -1,9 +1,9 @@
 import type { BenchClient, KeptRecord } from '../client.ts'
 import { closedLoop, type LoadResult, openLoop } from '../load/generate.ts'
 import { summarize } from '../load/histogram.ts'
+import { cpuBetween, cpuSecondsBy, PARTIES } from '../machine/processes.ts'
 import type { Latency } from '../report-shape.ts'
 import { type Bench, type Stage, smallShape } from '../stage.ts'
-import { round } from '../statistics.ts'
 
 const RECORD_BYTES = 4096
 const WARM_UP = 24
@@ -89,16 +89,29 @@ async function openPuts(
 
 /** Runs a load as often as the run repeats, and adds its figures and its latencies. */
 async function rounds(
-  { settings, draft }: Bench,
+  { settings, draft, network }: Bench,
   { id, label, load }: { id: string; label: string; load: Latency['load'] },
-  round1: () => Promise<LoadResult>,
+  once: () => Promise<LoadResult>,
 ): Promise<void> {
+  const processes = await network.processes()
   const results: LoadResult[] = []
   const head = { group: 'small', profile: settings.profile }
   for (let repeat = 0; repeat < settings.repeats; repeat++) {
-    const result = await round1()
+    const before = cpuSecondsBy(processes)
+    const result = await once()
+    const used = cpuBetween(before, cpuSecondsBy(processes))
     results.push(result)
-    if (result.latencies.length === 0) continue
+    const done = result.latencies.length
+    if (done === 0) continue
+    for (const party of [...PARTIES, 'all'] as const)
+      if (used && (party !== 'proxy' || used.proxy > 0))
+        draft.add(
+          {
+            ...{ id: `${id}/cpu/${party}`, group: 'small-cpu', label: `${label}: CPU, ${party}` },
+            ...{ unit: 'CPU-ms/record', better: 'lower', profile: settings.profile },
+          },
+          (used[party] * 1000) / done,
+        )
     const { p50, p95, p99 } = summarize(result.latencies)
     for (const [name, value] of Object.entries({ p50, p95, p99 }))
       draft.add(
@@ -107,7 +120,7 @@ async function rounds(
       )
     draft.add(
       { ...head, id: `${id}/rate`, label: `${label}: rate`, unit: 'records/s', better: 'higher' },
-      round(result.latencies.length / result.seconds),
+      done / result.seconds,
     )
   }
   draft.addLatency(id, label, load, results)
