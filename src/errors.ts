@@ -4,6 +4,7 @@ const CODES = {
   USAGE: { exit: 2, retryable: false },
   FILE_UNREADABLE: { exit: 2, retryable: false },
   PARTIAL: { exit: 3, retryable: true },
+  REGRESSION: { exit: 3, retryable: false },
   NOT_INITIALISED: { exit: 10, retryable: false },
   LOCKED: { exit: 11, retryable: true },
   WRONG_PASSPHRASE: { exit: 12, retryable: false },

@@ -1,6 +1,6 @@
 import type { XcareEvent } from '../ports.ts'
-import type { Machine } from './bench/machine.ts'
-import type { PutGetFigures } from './bench/put-get.ts'
+import type { Machine, StageOutcome } from './bench/report-shape.ts'
+import { machineLines, spanText, stageDoneLine } from './bench/sentences.ts'
 
 /** What a terminal shows for an event: a line that stays, one that the next replaces, or nothing. */
 export interface Sentence {
@@ -29,6 +29,10 @@ interface Fields {
   pid: number
   processes: number
   running: boolean
+  at: number
+  title: string
+  share: number
+  etaSeconds: number
 }
 
 type Say = (event: Fields) => string | null
@@ -50,6 +54,8 @@ const PASSING: Record<string, Say> = {
   'get-progress': ({ bytes, of }) => `reading  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
   'node-away': ({ node }) => `storage node ${short(node)} is away, asking the next`,
   starting: ({ text }) => text,
+  'bench-progress': ({ share, text, etaSeconds }) =>
+    `${Math.floor(share * 100)} %  ${text}, about ${spanText(etaSeconds)} left`,
 }
 
 const LASTING: Record<string, Say> = {
@@ -74,8 +80,12 @@ const LASTING: Record<string, Say> = {
   stopped: ({ kind, processes }) =>
     processes > 0 ? `stopped ${processes} ${kind}${processes > 1 ? 's' : ''}` : null,
   ready: (event) => JSON.stringify(event),
-  machine: (event) => machineSentence(event as unknown as Machine),
-  bench: (event) => benchSentence(event as unknown as PutGetFigures),
+  'bench-machine': (event) => machineLines(event as unknown as Machine),
+  'bench-stage': ({ at, of, title, etaSeconds }) =>
+    `\n[${at}/${of}] ${title} (about ${spanText(etaSeconds)} left)`,
+  'bench-stage-done': (event) => stageDoneLine(event as unknown as StageOutcome),
+  'bench-plot': ({ text }) => text,
+  'bench-comparison': ({ text }) => text,
   result: (event) => resultSentence({ ...event }),
 }
 
@@ -127,22 +137,4 @@ function statusSentence({ nodes, guardians, anchor }: StatusResult): string {
   return nodes.running + guardians.running === nodes.of + guardians.of
     ? `All is well: ${parts}.`
     : `${parts}.\n  next: npx xcare up starts what is missing`
-}
-
-function machineSentence({ cpu, cores, memoryGiB, kernel, node, fsyncMs }: Machine): string {
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, Node ${node}\n4 KiB append and fdatasync: ${fsyncMs.p50} ms median, ${fsyncMs.p99} ms p99`
-}
-
-function benchSentence({ k, n, bytes, fragments, put, get, stages, peakMiB }: PutGetFigures): string {
-  const gb = bytes / 1e9
-  const stage = (name: string, seconds: number) => `${name} ${(seconds / gb).toFixed(2)}`
-  const passage = ({ mbPerSecond, fragmentsPerSecond, cpuSecondsPerGB }: PutGetFigures['put']) =>
-    `${mbPerSecond} MB/s  ${fragmentsPerSecond} fragments/s  ${cpuSecondsPerGB} CPU-s/GB`
-  return [
-    `\n${k}/${n}, ${sizeOf(bytes)}, ${fragments} fragments`,
-    `  put  ${passage(put)}`,
-    `  get  ${passage(get)}`,
-    `  one thread, s/GB: ${stage('seal', stages.sealSeconds)}, ${stage('split', stages.splitSeconds)}, ${stage('encode', stages.encodeSeconds)}, ${stage('hash', stages.hashSeconds)}`,
-    `  peak memory: client ${peakMiB.client} MiB, largest other process ${peakMiB.node} MiB`,
-  ].join('\n')
 }

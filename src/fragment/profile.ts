@@ -18,6 +18,8 @@ export interface Profile {
   availability: number
   /** A put is refused unless its columns reach this many nines, see `durability`. */
   nines: number
+  /** Largest shard in bytes, see `layoutOf`; SHARD_BYTES_MAX unless given. */
+  shardBytes?: number
 }
 
 /**

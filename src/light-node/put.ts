@@ -78,7 +78,7 @@ const FIRST_CUSTODY_EPOCH = 1
  */
 export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
   const plan = await planPut(ports, profile)
-  const layout = layoutOf(source.length, profile.k, profile.n)
+  const layout = layoutOf(source.length, profile.k, profile.n, profile.shardBytes)
   const uploads = await NodeUploads.open(ports, profile, targetsOf(ports, plan, layout))
   try {
     const { objectId, ownerKey, custodyKey } = plan

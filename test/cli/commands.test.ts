@@ -23,7 +23,8 @@ const PROMISED = [
   'guardian run',
   'anchor run',
   'chain status',
-  'bench',
+  'bench run',
+  'bench compare',
 ]
 
 const program = new Command('xcare')

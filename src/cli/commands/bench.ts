@@ -1,72 +1,131 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { toHex } from '../../bytes.ts'
-import { systemRandom } from '../../crypto/random.ts'
 import { XcareError } from '../../errors.ts'
-import { LOCAL_SIZE } from '../../sdk/network/local-network.ts'
-import { networkFolder } from '../../sdk/network/network-folder.ts'
-import { startNetwork, stopNetwork } from '../../sdk/network/start-network.ts'
-import { openLightNode } from '../../sdk/open-light-node.ts'
-import { createWallet, openWallet } from '../../sdk/wallet.ts'
-import { fingerprint } from '../bench/machine.ts'
-import { measurePutGet, type PutGetFigures, untilSettled } from '../bench/put-get.ts'
+import { type Comparison, compareReports, comparisonLines } from '../bench/compare.ts'
+import { type BenchOptions, STAGE_NAMES, settingsOf } from '../bench/options.ts'
+import { readReport, writeReport } from '../bench/report.ts'
+import { BenchRun } from '../bench/run.ts'
+import { stagePlot, summaryLines } from '../bench/sentences.ts'
 import { action, type Invocation } from '../invocation.ts'
 
-const MIB = 1024 * 1024
-const WARM_UP_BYTES = 8 * MIB
-const QUICK_SHAPES = [
-  { k: 6, n: 12 },
-  { k: 20, n: 40 },
-]
-
-interface BenchOptions {
-  quick?: boolean
-  size: string
+interface RunOptions extends BenchOptions {
+  out: string
+  disk: string
 }
 
-/** Adds `bench`: puts and gets through a network of its own, in a folder that is removed afterwards. */
+/** Adds `bench` with its two sub-commands; without one it runs. */
 export function addBenchCommand(program: Command): void {
-  program
-    .command('bench')
-    .description('measure put and get through real processes on this machine')
-    .option('--quick', '6/12 and 20/40, once each')
-    .option('--size <MiB>', 'bytes of user data in MiB', '64')
-    .action(action(bench))
+  const bench = program.command('bench').description('measure put, get and all their parts on this machine')
+  const run = bench
+    .command('run', { isDefault: true })
+    .description('start a network of its own, measure it, write report.json and report.html')
+    .option('--quick', 'the main figures in about a minute; without it all of them in about ten')
+    .option(
+      '--size <sizes>',
+      'record sizes, 2KiB to 1GiB: one, a list with commas, or a range 4KiB..64MiB in steps of 4',
+    )
+    .option('--k <columns>', 'columns that rebuild a record; with --n')
+    .option('--n <columns>', 'columns of a record; with --k')
+    .option('--fragment-size <size>', 'largest shard, a multiple of 64 bytes up to 64KiB')
+    .option('--nodes <count>', 'storage nodes, each a process (12)')
+    .option('--profile <network>', 'loopback, or through a fault proxy: lan, wan, clinic')
+    .option('--concurrency <count>', 'small records in flight in the closed loop (16)')
+    .option(
+      '--rate <per-second>',
+      'small records a second in the open loop; 60 % of what the closed loop reached unless given',
+    )
+    .option('--repeat <count>', 'repeats of every figure (5; quick 3)')
+    .option('--stages <names>', `only these of ${STAGE_NAMES.join(', ')}`)
+    .option('--faults <number>', 'which faults the proxy makes: the same number, the same faults (1)')
+    .option('--out <folder>', 'where the report is written', 'bench-report')
+    .option('--disk <folder>', 'folder on the disk to be measured', tmpdir())
+    .action(action(benchRun))
+  bench
+    .command('compare')
+    .description('compare report B with A; exit code 3 when anything got worse')
+    .argument('<A>', 'report.json or the folder it lies in')
+    .argument('<B>', 'report.json or the folder it lies in')
+    .option('--anyway', 'also when machine or settings differ')
+    .action(action(benchCompare))
+  bench.addHelpText('after', () => `\n${run.helpInformation()}`)
 }
 
-async function bench(invocation: Invocation, options: BenchOptions): Promise<Record<string, unknown>> {
-  const bytes = Number(options.size) * MIB
-  if (!Number.isInteger(bytes) || bytes < 1 || bytes > 256 * MIB)
-    throw new XcareError('USAGE', '--size is a whole number of MiB, at most 256')
+async function benchRun(invocation: Invocation, options: RunOptions): Promise<Record<string, unknown>> {
   const { out } = invocation
-  const machine = fingerprint()
-  out.event({ type: 'machine', ...machine })
-  const scratch = await mkdtemp(join(tmpdir(), 'xcare-bench-'))
-  const folder = networkFolder(scratch)
-  const clean = async () => {
-    await stopNetwork(folder)
-    await rm(scratch, { recursive: true, force: true })
+  const settings = settingsOf(options)
+  // Found out before an hour's figures have nowhere to go.
+  const run = await BenchRun.prepare(settings, resolve(options.disk), out.event)
+  const write = () => writeReport(run.report(), options.out)
+  let plots = 0
+  let isInterrupted = false
+  const interrupted = async () => {
+    isInterrupted = true
+    await run.end()
+    const { html } = await write()
+    out.event({ type: 'warning', text: `interrupted: a partial report is in ${html}` })
   }
-  invocation.atInterrupt = clean
+  invocation.atInterrupt = interrupted
+  process.once('SIGTERM', () => process.emit('SIGINT'))
   try {
-    const network = await startNetwork(folder, LOCAL_SIZE, out.event)
-    const passphrase = toHex(systemRandom.bytes(16))
-    await createWallet(folder.wallet('bench'), network, passphrase)
-    const wallet = await openWallet(folder.wallet('bench'), network, passphrase)
-    const node = await openLightNode({ network, wallet, cache: join(scratch, 'cache'), progress: out.event })
-    const figures: PutGetFigures[] = []
-    for (const shape of QUICK_SHAPES) {
-      // Once small to warm up: code is compiled, connections are open.
-      await measurePutGet(node, folder, { ...shape, bytes: WARM_UP_BYTES })
-      await untilSettled(folder)
-      figures.push(await measurePutGet(node, folder, { ...shape, bytes }))
-      out.event({ type: 'bench', ...figures.at(-1)! })
-    }
-    await node.close()
-    return { machine, figures }
+    await write()
+    await run.runAll(async (stage) => {
+      const report = run.report()
+      const { html } = await writeReport(report, options.out)
+      const text = stagePlot(stage, report)
+      if (text) out.event({ type: 'bench-plot', plot: ++plots, seconds: report.seconds, file: html, text })
+    })
+  } catch (error) {
+    if (!isInterrupted) throw error
   } finally {
-    await clean()
+    await run.end()
   }
+  // The interrupt ends the process, with its own exit code.
+  if (isInterrupted) return new Promise(() => {})
+  const report = run.report()
+  const files = await writeReport(report, options.out)
+  const failed = report.stages.filter(({ state }) => state !== 'done')
+  return {
+    ...{ report: files.json, page: files.html, complete: report.complete, seconds: report.seconds },
+    ...{ figures: report.figures.length, failed: failed.map(({ name }) => name) },
+    text: `\n${summaryLines(report).join('\n')}\n\n${files.html}`,
+    ...(failed.length > 0 ? { exitCode: new XcareError('PARTIAL', '').exitCode } : {}),
+  }
+}
+
+async function benchCompare(
+  { out }: Invocation,
+  a: string,
+  b: string,
+  { anyway }: { anyway?: boolean },
+): Promise<Record<string, unknown>> {
+  const comparison = compareReports(await readReport(a), await readReport(b), anyway === true)
+  if (comparison.figures.length === 0)
+    throw new XcareError('REFUSED', 'these reports have no figure in common', {
+      next: 'compare runs with the same options',
+    })
+  for (const figure of comparison.figures) out.event({ type: 'bench-compared', ...figure })
+  const text = comparisonLines(comparison).join('\n')
+  const worse = named(comparison, 'worse')
+  if (worse.length === 0) return { ...told(comparison), text }
+  // The table is shown before the error, which is what ends the command.
+  out.event({ type: 'bench-comparison', ...told(comparison), text })
+  throw new XcareError(
+    'REGRESSION',
+    `${worse.length} of ${comparison.figures.length} figures got worse: ${worse.slice(0, 5).join(', ')}`,
+  )
+}
+
+function told(comparison: Comparison): Record<string, unknown> {
+  const { warnings, threshold, onlyA, onlyB } = comparison
+  return {
+    compared: comparison.figures.length,
+    worse: named(comparison, 'worse'),
+    better: named(comparison, 'better'),
+    ...{ warnings, threshold, onlyA, onlyB },
+  }
+}
+
+function named({ figures }: Comparison, verdict: string): string[] {
+  return figures.filter((figure) => figure.verdict === verdict).map(({ id }) => id)
 }

@@ -1,0 +1,236 @@
+import { asXcareError, type XcareError } from '../../errors.ts'
+import { OBJECT_BYTES_MAX } from '../../limits.ts'
+import type { Progress } from '../../ports.ts'
+import { ReportDraft } from './draft.ts'
+import { fingerprint } from './machine/fingerprint.ts'
+import { busySecondsOfAll, cpuSecondsBy } from './machine/processes.ts'
+import { BenchNetwork } from './network.ts'
+import { assembleReport } from './report.ts'
+import type { Machine, Report, Settings, StageOutcome } from './report-shape.ts'
+import type { Bench, Stage } from './stage.ts'
+import { amplification } from './stages/amplification.ts'
+import { bundles } from './stages/bundles.ts'
+import { codec } from './stages/codec.ts'
+import { disk } from './stages/disk.ts'
+import { losses } from './stages/losses.ts'
+import { passages } from './stages/passages.ts'
+import { cuts, profiles } from './stages/profiles.ts'
+import { small, sweep } from './stages/small.ts'
+import { wire } from './stages/wire.ts'
+import { round } from './statistics.ts'
+
+const MIB = 1024 * 1024
+/** Every stage there is, in the order they run; the last one kills nodes. */
+const STAGES: readonly Stage[] = [
+  codec,
+  disk,
+  wire,
+  passages,
+  amplification,
+  small,
+  sweep,
+  bundles,
+  profiles,
+  cuts,
+  losses,
+]
+const NETWORK_SECONDS = { quick: 12, full: 15 }
+/** Beside the records themselves: warm-up, small records, bundles, profiles, indexes and headers. */
+const SPARE_DISK_BYTES = 1024 * MIB
+const QUOTA_BYTES_MIN = 1024 * MIB
+
+/** A run under way. */
+export class BenchRun {
+  readonly draft = new ReportDraft()
+  readonly #settings: Settings
+  readonly #progress: Progress
+  readonly #network: BenchNetwork
+  readonly #machine: Machine
+  readonly #startedMs = performance.now()
+  readonly #createdAt = new Date()
+  readonly #stages: Stage[]
+  #counts: Report['network'] = { nodes: 0, guardians: 0, anchors: 0, proxies: 0, processes: 1 }
+  #othersBusy: { wall: number; busy: number; own: number } | null = null
+  #othersBusyCores: number | null = null
+  #networkProblem: XcareError | null = null
+  #isStopped = false
+
+  private constructor(settings: Settings, network: BenchNetwork, machine: Machine, progress: Progress) {
+    this.#settings = settings
+    this.#network = network
+    this.#machine = machine
+    this.#progress = progress
+    this.#stages = STAGES.filter(({ name }) => settings.stages.includes(name))
+  }
+
+  /** Looks at the machine and the disk, before anything else. @throws XcareError NO_SPACE */
+  static async prepare(settings: Settings, diskFolder: string, progress: Progress): Promise<BenchRun> {
+    const network = await BenchNetwork.layOut(diskFolder, settings.nodes, settings.seed)
+    try {
+      network.requireSpace(diskNeeded(settings))
+      const machine = fingerprint(network.scratch)
+      progress({ type: 'bench-machine', ...machine })
+      return new BenchRun(settings, network, machine, progress)
+    } catch (error) {
+      await network.end()
+      throw error
+    }
+  }
+
+  /** Runs every stage; one that fails is told of in the report. @param write called with the name of a stage when that has new figures. */
+  async runAll(write: (stage: string) => Promise<void>): Promise<void> {
+    for (const [at, stage] of this.#stages.entries()) {
+      if (this.#isStopped) return
+      this.#progress({
+        type: 'bench-stage',
+        at: at + 1,
+        of: this.#stages.length,
+        name: stage.name,
+        title: stage.title,
+        etaSeconds: this.#eta(at),
+      })
+      const outcome = await this.#runStage(stage, at, () => write(stage.name))
+      if (this.#isStopped) return
+      this.draft.stages.push(outcome)
+      this.#progress({ type: 'bench-stage-done', ...outcome })
+      await write(stage.name)
+    }
+  }
+
+  /** Ends all processes and removes the folder; the stages that were not over are told of as left out. */
+  async end(): Promise<void> {
+    this.#isStopped = true
+    await this.#network.end()
+  }
+
+  /** The report of what is measured until now. */
+  report(): Report {
+    const told = new Set(this.draft.stages.map(({ name }) => name))
+    const leftOut = this.#stages
+      .filter(({ name }) => !told.has(name))
+      .map((stage) =>
+        outcomeOf(stage, 'left out', 0, {
+          code: 'INTERRUPTED',
+          message: 'the run was stopped before this stage was over',
+        }),
+      )
+    return assembleReport({
+      draft: this.draft,
+      stages: [...this.draft.stages, ...leftOut],
+      settings: this.#settings,
+      machine: this.#machine,
+      network: this.#counts,
+      createdAt: this.#createdAt,
+      seconds: (performance.now() - this.#startedMs) / 1000,
+      othersBusyCores: this.#othersBusyCores,
+    })
+  }
+
+  async #runStage(stage: Stage, at: number, checkpoint: () => Promise<void>): Promise<StageOutcome> {
+    const start = performance.now()
+    const seconds = () => round((performance.now() - start) / 1000)
+    try {
+      if (stage.needsNetwork) await this.#requireNetwork()
+      await stage.run({ ...this.#benchFor(stage, at), checkpoint })
+      await this.#noteOthers()
+      return outcomeOf(stage, 'done', seconds(), null)
+    } catch (error) {
+      const known = asXcareError(error)
+      const state = stage.needsNetwork && this.#networkProblem ? 'left out' : 'failed'
+      return outcomeOf(stage, state, seconds(), known)
+    }
+  }
+
+  #benchFor(stage: Stage, at: number): Omit<Bench, 'checkpoint'> {
+    return {
+      settings: this.#settings,
+      draft: this.draft,
+      network: this.#network,
+      progress: (share, text) =>
+        this.#progress({
+          type: 'bench-progress',
+          name: stage.name,
+          share: round(share),
+          text,
+          etaSeconds: this.#eta(at, share),
+        }),
+    }
+  }
+
+  /** Starts the network for the first stage that needs it; when that failed once, it is not tried again. */
+  async #requireNetwork(): Promise<void> {
+    if (this.#networkProblem) throw this.#networkProblem
+    if (this.#counts.nodes > 0) return
+    try {
+      await this.#network.start(quotaNeeded(this.#settings), this.#progress)
+    } catch (error) {
+      this.#networkProblem = asXcareError(error)
+      throw error
+    }
+    const { nodes, guardians, chain } = await this.#network.processes()
+    const parts = { nodes: nodes.length, guardians: guardians.length, anchors: chain.length }
+    const proxies = this.#settings.profile === 'loopback' ? 0 : 1
+    this.#counts = {
+      ...parts,
+      proxies,
+      processes: 1 + nodes.length + guardians.length + chain.length + proxies,
+    }
+  }
+
+  /** What everything else on the machine used between two looks; a shared machine must be told of. */
+  async #noteOthers(): Promise<void> {
+    const busy = busySecondsOfAll()
+    const cpu = cpuSecondsBy(await this.#network.processes())
+    if (busy === null || !cpu) return
+    const own = Object.values(cpu).reduce((sum, seconds) => sum + seconds, 0)
+    const now = { wall: performance.now() / 1000, busy, own }
+    const before = this.#othersBusy
+    this.#othersBusy ??= now
+    if (!before) return
+    const cores = (now.busy - before.busy - (now.own - before.own)) / (now.wall - before.wall)
+    this.#othersBusyCores = round(Math.max(0, cores))
+  }
+
+  /** Seconds that are left by the stages' own estimates, stretched by how much longer than estimated it took until here. */
+  #eta(at: number, share = 0): number {
+    const { mode } = this.#settings
+    const needs = (stages: readonly Stage[]) => {
+      const network = stages.some(({ needsNetwork }) => needsNetwork) ? NETWORK_SECONDS[mode] : 0
+      return stages.reduce((sum, stage) => sum + stage.seconds[mode], network)
+    }
+    const all = needs(this.#stages)
+    const done = needs(this.#stages.slice(0, at)) + this.#stages[at]!.seconds[mode] * share
+    const took = (performance.now() - this.#startedMs) / 1000
+    const stretch = done > 5 ? Math.max(0.5, took / done) : 1
+    return Math.max(0, Math.round((all - done) * stretch))
+  }
+}
+
+function outcomeOf(
+  { name, title }: Stage,
+  state: StageOutcome['state'],
+  seconds: number,
+  problem: { code: string; message: string } | null,
+): StageOutcome {
+  const message = problem ? problem.message.slice(0, 1000) : null
+  return { name, title, state, seconds, code: problem?.code ?? null, message }
+}
+
+/** Bytes that a run writes to the disks of all nodes together, at most. */
+function diskNeeded({ cells, repeats, nodes }: Settings): number {
+  const put = cells.reduce((sum, { k, n, bytes }) => sum + dispersed(bytes, k, n) * repeats, 0)
+  const largest = Math.max(
+    ...cells.map(({ k, n, bytes }) => dispersed(Math.min(bytes, OBJECT_BYTES_MAX), k, n)),
+  )
+  // Warm-up, the loss stage, and a volume per node that is not full.
+  return put + 4 * largest + nodes * 16 * MIB + SPARE_DISK_BYTES
+}
+
+function quotaNeeded(settings: Settings): number {
+  return Math.max(QUOTA_BYTES_MIN, Math.ceil((3 * diskNeeded(settings)) / settings.nodes))
+}
+
+/** With padding, heads of fragments and whole blocks. */
+function dispersed(bytes: number, k: number, n: number): number {
+  return Math.ceil(((bytes * n) / k) * 1.2)
+}

@@ -1,0 +1,113 @@
+import type { Machine, Report, StageOutcome } from './report-shape.ts'
+
+/** @returns the machine in two lines, with what its disk does. */
+export function machineLines(machine: Machine): string {
+  const { cpu, cores, memoryGiB, kernel, node, fileSystem, freeGiB, fsyncMs, ratesGBs, loadAverage } = machine
+  const busy =
+    loadAverage > cores / 2
+      ? `\nnote: this machine is busy (load ${loadAverage}); times will be worse than on a quiet one`
+      : ''
+  return [
+    `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, Node ${node}`,
+    `disk ${fileSystem}, ${freeGiB} GiB free; 4 KiB append and fdatasync: ${fsyncMs.p50} ms median, ${fsyncMs.p99} ms p99`,
+    `one thread, GB/s: copy ${ratesGBs.memcpy}, AES-256-GCM ${ratesGBs.aes256gcm}, BLAKE3 ${ratesGBs.blake3}, SHA-256 ${ratesGBs.sha256}${busy}`,
+  ].join('\n')
+}
+
+/** @returns seconds as people say them. */
+export function spanText(seconds: number): string {
+  return seconds < 90
+    ? `${Math.round(seconds)} s`
+    : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+}
+
+/** @returns the end of a stage in a line. */
+export function stageDoneLine({ name, state, seconds, message }: StageOutcome): string {
+  if (state === 'done') return `  done in ${spanText(seconds)}`
+  return `  ${state === 'failed' ? 'FAILED' : 'LEFT OUT'}: ${name}: ${message}`
+}
+
+const BAR_CELLS = 24
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+/** @returns a plot of bars for a terminal; empty without bars. */
+function barPlot(title: string, unit: string, bars: { label: string; value: number }[]): string {
+  if (bars.length === 0) return ''
+  const most = Math.max(...bars.map(({ value }) => value), 1e-9)
+  const width = Math.max(...bars.map(({ label }) => label.length))
+  const lines = bars.map(({ label, value }) => {
+    const eighths = Math.round((value / most) * BAR_CELLS * 8)
+    const bar = '█'.repeat(eighths >> 3) + EIGHTHS[eighths & 7]!
+    return `  ${label.padEnd(width)} ${bar.padEnd(BAR_CELLS)} ${value} ${unit}`
+  })
+  return [`  ${title}`, ...lines].join('\n')
+}
+
+/** @returns the plot that a stage of this name adds, for a terminal. */
+export function stagePlot(name: string, { figures }: Pick<Report, 'figures'>): string {
+  const bars = (prefix: string, label: (id: string) => string) =>
+    figures
+      .filter(({ id }) => id.startsWith(prefix))
+      .map(({ id, median }) => ({ label: label(id), value: median }))
+  if (name === 'codec')
+    return barPlot(
+      'one thread, user data',
+      'GB/s',
+      bars('stage/', (id) =>
+        id
+          .split('/')
+          .slice(1)
+          .join(' ')
+          .replace(/(\d)-(\d)/, '$1/$2'),
+      ),
+    )
+  if (name === 'passages') {
+    const rates = figures.filter(({ id }) => /^(put|get)\/rate\//.test(id))
+    return barPlot(
+      'put and get',
+      'MB/s',
+      rates.map(({ label, median }) => ({ label: label.replace(' rate', ''), value: median })),
+    )
+  }
+  if (name === 'losses')
+    return barPlot(
+      'get',
+      'MB/s',
+      figures
+        .filter(({ id }) => /^losses\/\w+\/rate/.test(id))
+        .map(({ label, median }) => ({ label, value: median })),
+    )
+  return ''
+}
+
+/** @returns the whole run in twelve lines. */
+export function summaryLines(report: Report): string[] {
+  const { figures, targets, settings, stages } = report
+  const median = (id: string) => figures.find((figure) => figure.id === id)?.median ?? null
+  const largest = (prefix: string) =>
+    figures.filter(({ id }) => id.startsWith(prefix)).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0))[0]
+  const say = (value: number | null | undefined, unit: string) =>
+    value === null || value === undefined ? 'not measured' : `${value} ${unit}`
+  const shape = `${settings.shapes[0]!.k}-${settings.shapes[0]!.n}`
+  const put = largest(`put/rate/${shape}/`)
+  const get = largest(`get/rate/${shape}/`)
+  const at = (prefix: string) => (put ? median(`${prefix}/${shape}/${put.bytes}`) : null)
+  const verdicts = (...wanted: string[]) => targets.filter(({ verdict }) => wanted.includes(verdict)).length
+  const missing = stages.filter(({ state }) => state !== 'done').map(({ name }) => name)
+  const whole = largest(`losses/whole/rate/${shape}/`)
+  const lost = largest(`losses/lost/rate/${shape}/`)
+  return [
+    `put   ${say(put?.median, 'MB/s')}, ${say(at('put/cpu/all'), 'CPU-s/GB')} (${put?.label.split(':')[0] ?? shape}; ${put ? `${put.min} to ${put.max}` : 'none'})`,
+    `get   ${say(get?.median, 'MB/s')}, ${say(at('get/cpu/all'), 'CPU-s/GB')}; first byte ${say(at('get/first-byte'), 'ms')}`,
+    `loss  get ${say(whole?.median, 'MB/s')} whole, ${say(lost?.median, 'MB/s')} with n - k columns killed`,
+    `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}`,
+    `bundles ${say(median('bundles/rate'), 'records/s')} of 2 KiB; one read out of a thousand: ${say(median('bundles/read'), 'ms')}`,
+    `codec seal ${say(median(`stage/seal/${shape}`), 'GB/s')}, encode ${say(median(`stage/encode/${shape}`), 'GB/s')}, hash ${say(median(`stage/hash/${shape}`), 'GB/s')}, one thread`,
+    `wire  ${say(median('stage/wire'), 'MB/s')} on one connection; disk ${say(median('stage/disk'), 'MB/s')} made durable`,
+    `bytes ${say(largest(`amplification/stored/${shape}/`)?.median, 'stored')} and ${say(largest(`amplification/wire-put/${shape}/`)?.median, 'sent')} for each of a record of ${largest(`amplification/stored/${shape}/`)?.label.split(':')[0] ?? shape}`,
+    `memory client ${say(median('memory/client'), 'MiB')}, largest node ${say(median('memory/node'), 'MiB')}`,
+    `targets ${verdicts('hit', 'stretch')} hit, ${verdicts('missed')} missed, ${verdicts('not measured')} not measured here`,
+    `run   ${spanText(report.seconds)}, ${report.network.processes} processes, acks durable, fragments verified, every byte compared`,
+    missing.length === 0 ? 'complete: every stage was measured' : `INCOMPLETE: without ${missing.join(', ')}`,
+  ]
+}

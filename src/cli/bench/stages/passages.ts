@@ -1,0 +1,260 @@
+import { layoutOf } from '../../../fragment/layout.ts'
+import { OBJECT_BYTES_MAX } from '../../../limits.ts'
+import type { BenchClient, KeptRecord } from '../client.ts'
+import {
+  cpuBetween,
+  cpuSecondsBy,
+  forgetPeak,
+  PARTIES,
+  type Processes,
+  peakMiBOf,
+} from '../machine/processes.ts'
+import { sizeLabel } from '../options.ts'
+import type { Settings } from '../report-shape.ts'
+import { type Bench, fits, type Stage, shapeId, TimeBudget } from '../stage.ts'
+import { medianOf } from '../statistics.ts'
+
+const MIB = 1024 * 1024
+const WARM_UP_BYTES = 8 * MIB
+/** Below this, CPU per GB says more about the clock's ticks than about the program. */
+const CPU_BYTES_MIN = MIB
+const BUDGET_SECONDS = { quick: 25, full: 200 }
+
+type Cell = Settings['cells'][number]
+
+/** One record put and got at a time: rate, first byte, CPU of every party, where the time goes, memory. */
+export const passages: Stage = {
+  name: 'passages',
+  title: 'put and get, one record at a time',
+  seconds: { quick: 20, full: 150 },
+  needsNetwork: true,
+  async run(bench) {
+    const { settings, network, progress } = bench
+    const { client } = await network.connect(settings.profile, settings.fragmentSize)
+    const cells = settings.cells.filter((cell) => fits(cell, settings.nodes))
+    tellLeftOut(bench)
+    const shapes = settings.shapes.filter((shape) => cells.some(({ k, n }) => k === shape.k && n === shape.n))
+    for (const shape of shapes) {
+      progress(0, `warming up ${shape.k}/${shape.n}`)
+      const largest = Math.max(
+        ...cells.filter(({ k, n }) => k === shape.k && n === shape.n).map(({ bytes }) => bytes),
+      )
+      await client.get(await client.put(Math.min(WARM_UP_BYTES, largest), client.profile(shape.k, shape.n)))
+    }
+    await network.untilSettled(settings.mode === 'quick' ? 3 : 10)
+    const processes = await network.processes()
+    for (const pid of Object.values(processes).flat()) forgetPeak(pid)
+    await measureAll(bench, client, cells, processes)
+    addPeaks(bench, processes)
+  },
+}
+
+function tellLeftOut({ settings, draft }: Bench): void {
+  for (const { k, n } of settings.shapes)
+    if (!fits({ k, n }, settings.nodes))
+      draft.method.push(
+        `${k}/${n} is left out: ${settings.nodes} nodes are too few, as none may keep a third of what rebuilds a record`,
+      )
+}
+
+/** Repeats go round all cells, so that a slow minute of the machine falls on all of them. */
+async function measureAll(
+  bench: Bench,
+  client: BenchClient,
+  cells: Cell[],
+  processes: Processes,
+): Promise<void> {
+  const { settings, draft, progress } = bench
+  const budget = new TimeBudget(BUDGET_SECONDS[settings.mode])
+  const total = cells.reduce((sum, { bytes }) => sum + bytes + MIB, 0) * settings.repeats
+  let done = 0
+  let skipped = 0
+  for (let repeat = 0; repeat < settings.repeats; repeat++) {
+    for (const cell of cells) {
+      const isMeasured = draft.count(`put/rate/${shapeId(cell)}/${cell.bytes}`) > 0
+      progress(
+        done / total,
+        `${cell.k}/${cell.n} ${sizeLabel(cell.bytes)}, ${repeat + 1} of ${settings.repeats}`,
+      )
+      done += cell.bytes + MIB
+      if (budget.isOver && isMeasured) skipped++
+      else await measureCell(bench, client, cell, processes)
+    }
+    if (repeat === 0) await bench.checkpoint()
+  }
+  if (skipped > 0)
+    draft.method.push(
+      `put and get: the time was up after ${BUDGET_SECONDS[settings.mode]} s, and ${skipped} of ${cells.length * settings.repeats} repeats were left out; the number of samples of each figure says which`,
+    )
+}
+
+async function measureCell(
+  bench: Bench,
+  client: BenchClient,
+  cell: Cell,
+  processes: Processes,
+): Promise<void> {
+  const { meter } = client
+  const { k, n, bytes } = cell
+  meter.reset()
+  client.anchoredAt = null
+  let kept: KeptRecord | null = null
+  const put = await passage(processes, async () => {
+    kept = await client.put(bytes, client.profile(k, n))
+  })
+  addPassage(bench, 'put', cell, put, n)
+  addPutTimeline(bench, client, cell, put)
+  meter.reset()
+  let firstByteMs = 0
+  const get = await passage(processes, async () => {
+    firstByteMs = (await client.get(kept!)).firstByteMs
+  })
+  addPassage(bench, 'get', cell, get, k)
+  const common = figureOf(bench, cell)
+  bench.draft.add(
+    {
+      ...common('get/first-byte'),
+      group: 'latency',
+      label: `${common('').label}: first byte of a get`,
+      unit: 'ms',
+      better: 'lower',
+    },
+    firstByteMs,
+  )
+}
+
+interface Passage {
+  startMs: number
+  endMs: number
+  seconds: number
+  cpu: ReturnType<typeof cpuBetween>
+}
+
+async function passage(processes: Processes, work: () => Promise<void>): Promise<Passage> {
+  const before = cpuSecondsBy(processes)
+  const startMs = performance.now()
+  await work()
+  const endMs = performance.now()
+  const cpu = cpuBetween(before, cpuSecondsBy(processes))
+  return { startMs, endMs, seconds: (endMs - startMs) / 1000, cpu }
+}
+
+function figureOf({ settings }: Bench, { k, n, bytes }: Cell) {
+  return (name: string) => ({
+    id: `${name}/${shapeId({ k, n })}/${bytes}`,
+    label: `${k}/${n} ${sizeLabel(bytes)}`,
+    shape: `${k}/${n}`,
+    bytes,
+    profile: settings.profile,
+  })
+}
+
+function addPassage(
+  bench: Bench,
+  way: 'put' | 'get',
+  cell: Cell,
+  { seconds, cpu }: Passage,
+  columns: number,
+): void {
+  const { draft, settings } = bench
+  const { k, n, bytes } = cell
+  const common = figureOf(bench, cell)
+  const label = (what: string) => `${common('').label}: ${way} ${what}`
+  const group = 'throughput'
+  draft.add(
+    { ...common(`${way}/rate`), group, label: label('rate'), unit: 'MB/s', better: 'higher' },
+    bytes / 1e6 / seconds,
+  )
+  draft.add(
+    { ...common(`${way}/time`), group: 'latency', label: label('time'), unit: 'ms', better: 'lower' },
+    seconds * 1000,
+  )
+  const { stripes } = layoutOf(Math.min(bytes, OBJECT_BYTES_MAX), k, n, settings.fragmentSize)
+  const fragments = stripes * columns * Math.max(1, bytes / OBJECT_BYTES_MAX)
+  draft.add(
+    {
+      ...common(`${way}/fragments`),
+      group,
+      label: label('fragments'),
+      unit: 'fragments/s',
+      better: 'higher',
+    },
+    fragments / seconds,
+  )
+  if (!cpu || bytes < CPU_BYTES_MIN) return
+  for (const party of [...PARTIES, 'all'] as const)
+    if (party !== 'proxy' || cpu.proxy > 0)
+      draft.add(
+        {
+          ...common(`${way}/cpu/${party}`),
+          group: 'cpu',
+          label: label(`CPU, ${party}`),
+          unit: 'CPU-s/GB',
+          better: 'lower',
+        },
+        cpu[party] / (bytes / 1e9),
+      )
+}
+
+/** What the client saw of one put, moment by moment. A record of several objects has no single time line. */
+function addPutTimeline(bench: Bench, client: BenchClient, cell: Cell, { startMs, endMs }: Passage): void {
+  const { firstOpen, firstFragment, lastWrite, lastRead, ackMs } = client.meter.moments
+  const { anchoredAt } = client
+  const common = figureOf(bench, cell)
+  if (ackMs.length > 0)
+    bench.draft.add(
+      {
+        ...common('put/ack'),
+        group: 'latency',
+        label: `${common('').label}: put, durable receipt after the last frame, median of the columns`,
+        unit: 'ms',
+        better: 'lower',
+      },
+      medianOf(ackMs),
+    )
+  if (
+    cell.bytes > OBJECT_BYTES_MAX ||
+    firstOpen === null ||
+    firstFragment === null ||
+    lastWrite === null ||
+    lastRead === null ||
+    anchoredAt === null
+  )
+    return
+  const marks = [startMs, firstOpen, firstFragment, lastWrite, lastRead, anchoredAt, endMs]
+  const spans = marks.slice(1).map((mark, at) => Math.max(0, mark - marks[at]!))
+  const names = [
+    ['plan', 'read the network from the chain, choose places and guardians'],
+    ['open', 'reach the storage nodes; they accept the order'],
+    ['send', 'seal, split, encode, hash and transfer, all at the same time'],
+    ['receipt', 'last frame out to last signed receipt in: everything is on disk'],
+    ['anchor', 'the commitment is in a block'],
+    ['custody', 'guardians keep the key shares; the vault keeps the key'],
+  ] as const
+  bench.draft.addTimeline(
+    common('put').id,
+    `put ${common('').label}`,
+    names.map(([name, what], at) => [name, what, spans[at]!]),
+  )
+}
+
+function addPeaks({ draft, settings }: Bench, processes: Processes): void {
+  const largest = (pids: number[]) => {
+    const peaks = pids.map(peakMiBOf).filter((peak) => peak !== null)
+    return peaks.length > 0 ? Math.max(...peaks) : null
+  }
+  const head = { group: 'memory', unit: 'MiB', better: 'lower', profile: settings.profile } as const
+  draft.add(
+    { ...head, id: 'memory/client', label: 'peak memory of the client, this program included' },
+    largest(processes.client),
+  )
+  draft.add(
+    { ...head, id: 'memory/node', label: 'peak memory of the largest storage node' },
+    largest(processes.nodes),
+  )
+  draft.add(
+    { ...head, id: 'memory/guardian', label: 'peak memory of the largest guardian' },
+    largest(processes.guardians),
+  )
+  draft.add({ ...head, id: 'memory/chain', label: 'peak memory of the chain' }, largest(processes.chain))
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { parseReport, reportJsonSchema } from '../../../src/cli/bench/report-shape.ts'
+import { summaryLines } from '../../../src/cli/bench/sentences.ts'
+import { judgeTargets } from '../../../src/cli/bench/targets.ts'
+import { flawsOf } from './json-schema.ts'
+import { figureOf, sampleReport } from './sample-report.ts'
+
+const published = JSON.parse(readFileSync('docs/spec/bench-report.schema.json', 'utf8'))
+
+describe('the published schema', () => {
+  test('is the one the program checks with', () => {
+    // To make it anew: node bin/node24.mjs bin/bench-schema.mjs
+    expect(published).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())))
+  })
+
+  test('takes a whole report', () => {
+    expect(flawsOf(sampleReport(), published)).toEqual([])
+    expect(parseReport(JSON.stringify(sampleReport()), 'x')).toEqual(sampleReport())
+  })
+
+  test.each([
+    ['another format', { format: 'something' }],
+    ['another version', { version: 2 }],
+    ['a field nobody knows', { extra: 1 }],
+    ['no machine', { machine: undefined }],
+    ['a time that is none', { createdAt: 'yesterday' }],
+    ['a figure without samples', { figures: [{ ...figureOf('x', [1]), samples: [] }] }],
+    ['a spread below zero', { figures: [{ ...figureOf('x', [1]), mad: -1 }] }],
+    ['a verdict of its own', { targets: [{ ...judgeTargets([])[0]!, verdict: 'splendid' }] }],
+    ['a load of a third kind', { latencies: [{ ...sampleReport().latencies[0], load: { kind: 'random' } }] }],
+  ])('and the program refuse %s', (_, change) => {
+    const broken = JSON.parse(JSON.stringify({ ...sampleReport(), ...change }))
+    expect(() => parseReport(JSON.stringify(broken), 'x')).toThrow(/x is not a bench report/)
+    // A date is checked by its pattern there as well.
+    expect(flawsOf(broken, published).length).toBeGreaterThan(0)
+  })
+})
+
+describe('targets', () => {
+  const verdicts = (figures: ReturnType<typeof figureOf>[]) =>
+    Object.fromEntries(judgeTargets(figures).map(({ quantity, verdict }) => [quantity, verdict]))
+
+  test('are hit, surpassed or missed in the direction that is better', () => {
+    const rate = (value: number) => [figureOf('put/rate/20-40/16777216', [value], { bytes: 16777216 })]
+    expect(verdicts(rate(199))['put 20/40']).toBe('missed')
+    expect(verdicts(rate(200))['put 20/40']).toBe('hit')
+    expect(verdicts(rate(300))['put 20/40']).toBe('stretch')
+    const memory = (value: number) => [figureOf('memory/client', [value])]
+    expect(verdicts(memory(301))['peak memory of the client']).toBe('missed')
+    expect(verdicts(memory(300))['peak memory of the client']).toBe('hit')
+    expect(verdicts(memory(220))['peak memory of the client']).toBe('stretch')
+  })
+
+  test('are held against the largest record, by its median', () => {
+    const figures = [
+      figureOf('put/rate/20-40/4096', [900], { bytes: 4096 }),
+      figureOf('put/rate/20-40/67108864', [100, 210, 400], { bytes: 67108864 }),
+    ]
+    const [target] = judgeTargets(figures).filter(({ quantity }) => quantity === 'put 20/40')
+    expect(target).toMatchObject({ measured: 210, figure: 'put/rate/20-40/67108864', verdict: 'hit' })
+  })
+
+  test('that were not measured, or over another network, say so', () => {
+    expect(new Set(judgeTargets([]).map(({ verdict }) => verdict))).toEqual(new Set(['not measured']))
+    expect(verdicts([figureOf('memory/client', [1], { profile: 'wan' })])['peak memory of the client']).toBe(
+      'not measured',
+    )
+  })
+})
+
+describe('the summary', () => {
+  test('has twelve lines, with what was measured', () => {
+    const lines = summaryLines(sampleReport())
+    expect(lines).toHaveLength(12)
+    expect(lines.join('\n')).toContain('223 MB/s')
+    expect(lines.at(-1)).toBe('INCOMPLETE: without wire')
+  })
+
+  test('has twelve lines when nothing was measured', () => {
+    const lines = summaryLines(
+      sampleReport({ figures: [], latencies: [], timelines: [], targets: judgeTargets([]) }),
+    )
+    expect(lines).toHaveLength(12)
+    expect(lines[0]).toContain('not measured')
+  })
+})
