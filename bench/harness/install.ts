@@ -34,7 +34,7 @@ const goModule = ({ module, main, program }: (typeof GO_MODULES)['kubo']): Insta
     const source = join(tools, `${program}-source`)
     cpSync(Dir, source, { recursive: true })
     await run('chmod', ['-R', 'u+w', source], tools)
-    await run('go', ['build', '-trimpath', '-o', join(tools, program), main], source)
+    await run('go', ['build', '-o', join(tools, program), main], source)
     rmSync(source, { recursive: true, force: true })
   },
 })
