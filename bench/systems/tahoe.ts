@@ -13,6 +13,7 @@ import {
 import { inFlight, type StartOptions, type System, serve } from './serve.ts'
 
 const SERVERS = 12
+const CREATED_AT_A_TIME = 2
 const LOOPBACK = '127.0.0.1'
 
 /** A grid on loopback: an introducer, twelve storage servers and one gateway for each shape `k/n`. This process calls the gateways. */
@@ -21,7 +22,9 @@ async function start({ scratch, tools, variants }: StartOptions): Promise<System
   const daemons: Daemon[] = []
   const create = async (kind: string, folder: string, options: string[]) => {
     await runCommand(tahoe, [`create-${kind}`, ...options, folder])
-    daemons.push(startDaemon(tahoe, ['run', folder], { log: join(folder, 'daemon.log') }))
+    daemons.push(
+      startDaemon(tahoe, ['run', '--allow-stdin-close', folder], { log: join(folder, 'daemon.log') }),
+    )
   }
   const listen = async () => {
     const port = await freePort()
@@ -32,10 +35,10 @@ async function start({ scratch, tools, variants }: StartOptions): Promise<System
   const secret = join(introducer, 'private', 'introducer.furl')
   await untilReady('the introducer', daemons, async () => existsSync(secret))
   const furl = readFileSync(secret, 'utf8').trim()
-  for (let at = 0; at < SERVERS; at++) {
+  await inFlight([...Array(SERVERS).keys()], CREATED_AT_A_TIME, async (at) => {
     const options = [`--introducer=${furl}`, '--webport=none', ...(await listen())]
     await create('node', join(scratch, `server-${at}`), options)
-  }
+  })
   const gateways = new Map<string, string>()
   for (const variant of variants) {
     const [k, n] = variant.split('/')
