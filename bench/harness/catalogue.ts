@@ -25,6 +25,8 @@ export interface SystemEntry {
   hasOwnReader: boolean
   /** Whether a put ends on the machine (or process) it began in; the get is then the first transfer. */
   isPutLocal: boolean
+  /** How many small records are put and got at most, for systems that take long for each. */
+  recordsMax?: number
   facts: Facts
 }
 
@@ -106,6 +108,7 @@ export const SYSTEMS: SystemEntry[] = [
     program: 'systems/tahoe.ts',
     variants: ['6/12', '3/10'],
     needs: ['python'],
+    recordsMax: 50,
     hasOwnReader: false,
     isPutLocal: false,
     facts: {

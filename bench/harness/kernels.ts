@@ -22,7 +22,7 @@ export interface Shape {
 }
 
 /** The shapes every codec is run in. */
-export const SHAPES: Shape[] = [
+const SHAPES: Shape[] = [
   { k: 6, n: 12, shardBytes: 64 * 1024 },
   { k: 20, n: 40, shardBytes: 64 * 1024 },
   { k: 29, n: 80, shardBytes: 64 * 1024 },

@@ -8,21 +8,19 @@ const NONE = '-'
 
 /** @returns the whole report as a page. Nothing whose bytes were not the same has a figure in it. */
 export function toMarkdown(report: Report): string {
-  return [
-    '# Peers and limits, side by side',
-    machineOf(report),
-    '## Limits of this machine',
-    limitTable(report),
-    ...report.loads.flatMap((load) => [`## ${titleOf(load)}`, systemTable(report, load)]),
-    '## What each system does for it',
-    factsTable(report),
-    '## Erasure codecs, one thread',
-    kernelTable(report),
-    '## Not measured',
-    absentList(report),
+  const { limits, loads, series, kernels } = report
+  const sections = [
+    { title: 'Limits of this machine', body: limits.length > 0 ? limitTable(report) : null },
+    ...loads.map((load) => ({
+      title: titleOf(load),
+      body: series.length > 0 ? systemTable(report, load) : null,
+    })),
+    { title: 'What each system does for it', body: series.length > 0 ? factsTable(report) : null },
+    { title: 'Erasure codecs, one thread', body: kernels.length > 0 ? kernelTable(report) : null },
+    { title: 'Not measured', body: absentList(report) },
   ]
-    .join('\n\n')
-    .concat('\n')
+  const written = sections.flatMap(({ title, body }) => (body === null ? [] : [`## ${title}`, body]))
+  return `${['# Peers and limits, side by side', machineOf(report), ...written].join('\n\n')}\n`
 }
 
 /** @returns a Markdown table. @throws RangeError when a row has not as many cells as the head. */

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SystemEntry } from './catalogue.ts'
 import { cpuSecondsOf, machineCpuSeconds } from './processes.ts'
@@ -7,7 +6,7 @@ import { benchFile, type Program, startProgram } from './program.ts'
 import { interleaved } from './statistics.ts'
 import { type Workload, writeWorkload } from './workload.ts'
 
-const START_MS = 180_000
+const START_MS = 300_000
 const PASSAGE_MS = 300_000
 const LOAD_MS = 60_000
 const WARM_UP_BYTES = 64 * 1024 * 1024
@@ -26,6 +25,8 @@ export interface Passage {
 
 /** One object put and got again. `verified` is whether exactly the bytes that were put came back. */
 export interface Sample {
+  /** User data. */
+  bytes: number
   put: Passage
   get: Passage
   verified: boolean
@@ -139,42 +140,47 @@ async function measureLoad(running: Running[], load: Load, options: MeasureOptio
   const rounds = interleaved(subjects, options.repeats)
   await warmUp(subjects, load, options)
   for (const [round, order] of rounds.entries()) {
-    const workload = await writeWorkload(
-      join(options.scratch, 'workload'),
-      load.bytes,
-      `${options.seed} ${load.name} ${round}`,
-    )
+    let workload: Workload | null = null
+    const seed = `${options.seed} ${load.name} ${round}`
     for (const subject of order) {
       const one = series.get(subject)!
       if (one.failure !== null || isSpent(one, options.budgetSeconds)) continue
       const { entry } = subject.system
       options.tell(`${load.name}, round ${round + 1} of ${options.repeats}: ${entry.name} ${subject.variant}`)
       try {
+        const bytes = bytesFor(entry, load)
+        if (workload?.bytes !== bytes)
+          workload = await writeWorkload(join(options.scratch, 'workload'), bytes, seed)
         one.samples.push(await sample(subject.system, subject.variant, workload, load.recordBytes))
       } catch (error) {
         one.failure = reasonOf(error)
       }
     }
-    rmSync(workload.path)
   }
   return [...series.values()]
+}
+
+/** The same bytes for all, or the first of them for a system that takes long for each record. */
+function bytesFor(
+  { recordsMax = Number.POSITIVE_INFINITY }: SystemEntry,
+  { bytes, recordBytes }: Load,
+): number {
+  return recordBytes === null ? bytes : Math.min(bytes, recordsMax * recordBytes)
 }
 
 /** One uncounted pass of at most 64 MiB: code is compiled, connections are open. */
 async function warmUp(
   subjects: { system: Running; variant: string }[],
-  { recordBytes, bytes }: Load,
-  { scratch, seed }: MeasureOptions,
+  load: Load,
+  { scratch, seed, tell }: MeasureOptions,
 ): Promise<void> {
-  const workload = await writeWorkload(
-    join(scratch, 'warm-up'),
-    Math.min(WARM_UP_BYTES, bytes),
-    `${seed} warm-up`,
-  )
-  // What fails now fails again when it counts, and is told then.
-  for (const { system, variant } of subjects)
-    await sample(system, variant, workload, recordBytes).catch(() => {})
-  rmSync(workload.path)
+  for (const { system, variant } of subjects) {
+    tell(`${load.name}, warm-up: ${system.entry.name} ${variant}`)
+    const bytes = Math.min(WARM_UP_BYTES, bytesFor(system.entry, load))
+    const workload = await writeWorkload(join(scratch, 'workload'), bytes, `${seed} ${load.name} warm-up`)
+    // What fails now fails again when it counts, and is told then.
+    await sample(system, variant, workload, load.recordBytes).catch(() => {})
+  }
 }
 
 function seriesOf({ entry, variant }: Subject, load: Load): Series {
@@ -188,7 +194,7 @@ function isSpent({ samples }: Series, budgetSeconds: number): boolean {
 async function sample(
   { writer, reader }: Running,
   variant: string,
-  { path, digest }: Workload,
+  { path, bytes, digest }: Workload,
   recordBytes: number | null,
 ): Promise<Sample> {
   const roots = [...new Set([...writer.roots, ...reader.roots])]
@@ -207,7 +213,7 @@ async function sample(
     async () => (await reader.ask({ do: 'get', variant, token }, PASSAGE_MS)).seconds!,
   )
   const back = await reader.ask({ do: 'digest' }, LOAD_MS)
-  return { put, get, verified: back.digest === digest }
+  return { bytes, put, get, verified: back.digest === digest }
 }
 
 async function passage(roots: number[], work: () => Promise<number>): Promise<Passage> {

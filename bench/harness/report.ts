@@ -41,7 +41,7 @@ export interface SystemRow {
   /** Stored where the put did not begin: on other nodes, or also on a second one. */
   remotePut: Spread
   get: Spread
-  /** CPU seconds a gigabyte of user data, of all processes; for records, milliseconds each. */
+  /** CPU seconds of all processes for a gigabyte of user data, or for 1,000 records. */
   remotePutCpu: number
   getCpu: number
   /** Cores that others used meanwhile, on average. */
@@ -56,6 +56,7 @@ export interface AbsentRow {
 
 const GIGA = 1e9
 const MEGA = 1e6
+const THOUSAND = 1e3
 
 /** @returns what one series comes to, or why it has no figures. Bytes that were not the same make the whole row void. */
 export function rowOf(series: Series, load: Load, { name, isPutLocal }: SystemEntry): SystemRow | AbsentRow {
@@ -64,8 +65,10 @@ export function rowOf(series: Series, load: Load, { name, isPutLocal }: SystemEn
   if (samples.some(({ verified }) => !verified))
     return { name: title, why: 'gave back other bytes than were put' }
   if (samples.length === 0) return { name: title, why: series.failure ?? 'was not run' }
-  const units = load.recordBytes === null ? load.bytes / MEGA : load.bytes / load.recordBytes
-  const cpuUnits = load.recordBytes === null ? load.bytes / GIGA : load.bytes / load.recordBytes / 1000
+  // All samples of a series have the same size.
+  const { bytes } = samples[0]!
+  const units = load.recordBytes === null ? bytes / MEGA : bytes / load.recordBytes
+  const cpuUnits = load.recordBytes === null ? bytes / GIGA : units / THOUSAND
   const puts = samples.map(({ put }) => put)
   const gets = samples.map(({ get }) => get)
   const remote = isPutLocal ? samples.map(({ put, get }) => joined(put, get)) : puts
@@ -73,7 +76,7 @@ export function rowOf(series: Series, load: Load, { name, isPutLocal }: SystemEn
   const cpu = (passages: Passage[]) => median(passages.map(({ cpuSeconds }) => cpuSeconds / cpuUnits))
   const others = [...puts, ...gets].flatMap(({ otherCores }) => (otherCores === null ? [] : [otherCores]))
   return {
-    name: title,
+    name: bytes < load.bytes ? `${title} (${units} records)` : title,
     runs: samples.length,
     localPut: isPutLocal ? rates(puts) : null,
     remotePut: rates(remote),

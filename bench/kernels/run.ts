@@ -12,7 +12,7 @@ export interface Codec {
 export type CodecMaker = (data: Uint8Array, k: number, n: number, shardBytes: number, lost: number) => Codec
 
 /** Data shards that are lost before decoding: as many as the code can bear. */
-export function lostOf(k: number, n: number): number {
+function lostOf(k: number, n: number): number {
   return Math.min(k, n - k)
 }
 

@@ -11,6 +11,7 @@ const READY_STEP_MS = 100
 const STOP_MS = 10_000
 const REQUEST_MS = 280_000
 const SMALL_ANSWER_BYTES_MAX = 1 << 20
+const WORDS_MAX = 160
 
 /** How many requests for small records are under way at a time, for every system that takes them one by one. */
 export const RECORDS_IN_FLIGHT = 16
@@ -99,8 +100,12 @@ export async function fetchInto(call: Call, sink: Pick<Sink, 'push'>): Promise<v
     else words.push(piece)
   }
   if (isGood) return
-  const [first = ''] = Buffer.concat(words).toString().split('\n')
-  throw new Error(`${call.method} was answered with ${answer.statusCode}: ${first.slice(0, 160)}`)
+  // The last words of a page of HTML or of a trace are those that say what went wrong.
+  const text = Buffer.concat(words)
+    .toString()
+    .replace(/<[^>]*>|\s+/g, ' ')
+    .trim()
+  throw new Error(`${call.method} was answered with ${answer.statusCode}: ${text.slice(-WORDS_MAX)}`)
 }
 
 /** As `fetchInto`, for a small answer. @returns its body. */

@@ -10,8 +10,9 @@ const OBJECT: Load = { name: '64KiB', bytes: 65_536, recordBytes: null }
 const RECORDS: Load = { name: 'records', bytes: 20 * 2048, recordBytes: 2048 }
 const VARIANTS = ['honest', 'flips a bit', 'forgets the end', 'gives nothing', 'refuses']
 
-const entry = (id: string, variants: string[]): SystemEntry => ({
+const entry = (id: string, variants: string[], recordsMax?: number): SystemEntry => ({
   ...SYSTEMS[0]!,
+  recordsMax,
   id,
   name: id,
   program: '../test/bench/store-child.ts',
@@ -25,15 +26,18 @@ let measured: Measured
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'xcare-bench-test-'))
   const gone = { ...entry('gone', ['honest']), program: '../test/bench/no-such-program.ts' }
-  measured = await measureSystems([entry('store', VARIANTS), entry('ends', ['ends']), gone], {
-    scratch,
-    tools: scratch,
-    loads: [OBJECT, RECORDS],
-    repeats: 2,
-    budgetSeconds: 60,
-    seed: 'test',
-    tell: () => {},
-  })
+  measured = await measureSystems(
+    [entry('store', VARIANTS), entry('slow', ['honest'], 5), entry('ends', ['ends']), gone],
+    {
+      scratch,
+      tools: scratch,
+      loads: [OBJECT, RECORDS],
+      repeats: 2,
+      budgetSeconds: 60,
+      seed: 'test',
+      tell: () => {},
+    },
+  )
 })
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -50,6 +54,11 @@ describe('a system has figures only when every byte came back', () => {
     expect(row('store', 'honest', load)).toMatchObject({ name: 'store honest', runs: 2 })
   })
 
+  test('one that takes long for a record gets fewer of them, and the row says so', () => {
+    expect(row('slow', 'honest', RECORDS)).toMatchObject({ name: 'slow honest (5 records)' })
+    expect(row('slow', 'honest', OBJECT)).toMatchObject({ name: 'slow honest' })
+  })
+
   test.each(['flips a bit', 'forgets the end', 'gives nothing'])('one that %s has none', (variant) => {
     expect(row('store', variant, OBJECT)).toEqual({
       name: `store ${variant}`,
@@ -64,6 +73,6 @@ describe('a system has figures only when every byte came back', () => {
 
   test('one that does not start is named, and does not keep the others from it', () => {
     expect(Object.keys(measured.failed)).toEqual(['gone'])
-    expect(measured.versions).toEqual({ store: '1.2.3', ends: '1.2.3' })
+    expect(measured.versions).toEqual({ store: '1.2.3', slow: '1.2.3', ends: '1.2.3' })
   })
 })

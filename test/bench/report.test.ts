@@ -8,7 +8,8 @@ import { limitRowOf, type Report, rowOf } from '../../bench/harness/report.ts'
 const LOAD: Load = { name: '1MiB', bytes: 1_000_000, recordBytes: null }
 const [XCARE, HELIA] = SYSTEMS as [(typeof SYSTEMS)[0], (typeof SYSTEMS)[0]]
 
-const sample = (put: number, get: number, verified = true): Sample => ({
+const sample = (put: number, get: number, verified = true, bytes = LOAD.bytes): Sample => ({
+  bytes,
   put: { seconds: put, cpuSeconds: put * 2, otherCores: 0.5 },
   get: { seconds: get, cpuSeconds: get * 2, otherCores: 0.25 },
   verified,
@@ -75,10 +76,18 @@ describe('rows', () => {
 
   test('records are counted one by one', () => {
     const records = { name: 'r', bytes: 100 * 2048, recordBytes: 2048 }
-    expect(rowOf(series('xcare', [sample(0.5, 0.1)]), records, XCARE)).toMatchObject({
+    expect(rowOf(series('xcare', [sample(0.5, 0.1, true, records.bytes)]), records, XCARE)).toMatchObject({
       remotePut: { median: 200 },
       get: { median: 1000 },
       remotePutCpu: 10,
+    })
+  })
+
+  test('fewer records than the others had are told', () => {
+    const records = { name: 'r', bytes: 100 * 2048, recordBytes: 2048 }
+    expect(rowOf(series('xcare', [sample(0.5, 0.1, true, 10 * 2048)]), records, XCARE)).toMatchObject({
+      name: 'XCARE (10 records)',
+      remotePut: { median: 20 },
     })
   })
 
