@@ -10,18 +10,30 @@ import { LIMITS, measureLimits } from './harness/limits.ts'
 import { toMarkdown } from './harness/markdown.ts'
 import { type Load, measureSystems } from './harness/measure.ts'
 import { type BenchOptions, bytesOf, readOptions, USAGE } from './harness/options.ts'
+import { endPrograms } from './harness/program.ts'
 import type { Report } from './harness/report.ts'
 
 const RECORD_BYTES = 2048
+const INTERRUPTED_CODE = 130
+const GROUPS = ['limits', 'kernels']
 const EVERY_TOOL: Tool[] = ['packages', 'isal', 'python', 'kubo', 'minio']
 /** Outside of what the project's own checks look at, and ignored by git. */
 const TOOLS = fileURLToPath(new URL('../bench-report/tools', import.meta.url))
 
 async function main(options: BenchOptions): Promise<void> {
+  const known = [...SYSTEMS.map(({ id }) => id), ...GROUPS]
+  const strange = options.only.filter((id) => !known.includes(id))
+  if (strange.length > 0) throw new RangeError(`--only knows ${known.join(', ')}, not ${strange.join(', ')}`)
   const machine = fingerprint()
   const loadAtStart = loadavg()
   await install(options.install ? EVERY_TOOL : ['packages'], TOOLS, tell)
   const scratch = mkdtempSync(join(tmpdir(), 'xcare-peers-'))
+  const interrupted = async () => {
+    await endPrograms()
+    rmSync(scratch, { recursive: true, force: true })
+    process.exit(INTERRUPTED_CODE)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupted)
   try {
     const report = await measure(options, scratch, { machine, loadAtStart })
     const out = resolve(options.out)

@@ -5,6 +5,7 @@ import type { Tool } from './catalogue.ts'
 import { benchFile } from './program.ts'
 
 const MINUTE_MS = 60_000
+const WORDS_MAX = 160
 /** Modules are built as they were released: inside their own source, with their own lock file. */
 const GO_MODULES = {
   kubo: { module: 'github.com/ipfs/kubo@v0.42.0', main: './cmd/ipfs', program: 'ipfs' },
@@ -20,14 +21,17 @@ const COMPILE = ['-O3', '-o']
 interface Installer {
   /** A file that is there once the tool can be used. */
   proof(tools: string): string
-  install(tools: string): Promise<void>
+  install(tools: string, run: Run): Promise<void>
   deadlineMs: number
 }
+
+/** Runs a command to its end. @returns its output. @throws Error with its last words, or when the tool's time is up. */
+type Run = (command: string, args: string[], cwd: string) => Promise<string>
 
 const goModule = ({ module, main, program }: (typeof GO_MODULES)['kubo']): Installer => ({
   proof: (tools) => join(tools, program),
   deadlineMs: 10 * MINUTE_MS,
-  install: async (tools) => {
+  install: async (tools, run) => {
     const { Dir } = JSON.parse(await run('go', ['mod', 'download', '-json', module], tools)) as {
       Dir: string
     }
@@ -43,7 +47,7 @@ const INSTALLERS: Record<Tool, Installer> = {
   packages: {
     proof: () => benchFile('node_modules/.package-lock.json'),
     deadlineMs: 8 * MINUTE_MS,
-    install: async () => {
+    install: async (_, run) => {
       await run('npm', ['ci', '--ignore-scripts'], benchFile('.'))
     },
   },
@@ -52,7 +56,7 @@ const INSTALLERS: Record<Tool, Installer> = {
   python: {
     proof: (tools) => join(tools, 'python', 'bin', 'tahoe'),
     deadlineMs: 8 * MINUTE_MS,
-    install: async (tools) => {
+    install: async (tools, run) => {
       const folder = join(tools, 'python')
       await run('python3', ['-m', 'venv', folder], tools)
       const pip = ['-m', 'pip', 'install', '--quiet', '--requirement', benchFile('requirements.txt')]
@@ -63,7 +67,7 @@ const INSTALLERS: Record<Tool, Installer> = {
 }
 
 /** The library of the machine if it is there, else the distribution's packages unpacked beside us: no rights needed. */
-async function installIsal(tools: string): Promise<void> {
+async function installIsal(tools: string, run: Run): Promise<void> {
   const compile = [benchFile('kernels/isal.c'), ...COMPILE, join(tools, 'isal-kernel')]
   try {
     await run('cc', [...compile, '-lisal'], tools)
@@ -95,9 +99,8 @@ export async function install(
     const { proof, install: begin, deadlineMs } = INSTALLERS[tool]
     if (existsSync(proof(tools))) continue
     tell(`installing ${tool}`)
-    deadline = Date.now() + deadlineMs
     try {
-      await begin(tools)
+      await begin(tools, runUntil(AbortSignal.timeout(deadlineMs)))
       delete reasons[tool]
     } catch (error) {
       reasons[tool] = error instanceof Error ? error.message : String(error)
@@ -119,25 +122,26 @@ function readReasons(tools: string): Partial<Record<Tool, string>> {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {}
 }
 
-let deadline = 0
-
-/** Runs a command to its end. @returns its output. @throws Error with its last words, or when the tool's time is up. */
-async function run(command: string, args: string[], cwd: string): Promise<string> {
-  const signal = AbortSignal.timeout(Math.max(1, deadline - Date.now()))
-  const child = spawn(command, args, { cwd, signal, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output: Buffer[] = []
-  const words: Buffer[] = []
-  child.stdout.on('data', (piece) => output.push(piece))
-  child.stderr.on('data', (piece) => words.push(piece))
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', (error) => reject(signal.aborted ? new Error(`${command} took too long`) : error))
-    child.once('close', resolve)
-  })
-  if (code === 0) return Buffer.concat(output).toString()
-  const [last = ''] = Buffer.concat([...output, ...words])
-    .toString()
-    .trim()
-    .split('\n')
-    .slice(-1)
-  throw new Error(`${command} ${args[0]} ended with ${code}: ${last.trim().slice(0, 160)}`)
+function runUntil(signal: AbortSignal): Run {
+  return async (command, args, cwd) => {
+    const child = spawn(command, args, { cwd, signal, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output: Buffer[] = []
+    const words: Buffer[] = []
+    child.stdout.on('data', (piece) => output.push(piece))
+    child.stderr.on('data', (piece) => words.push(piece))
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) => {
+        const missing = error.code === 'ENOENT' ? `there is no ${command} on this machine` : error.message
+        reject(new Error(signal.aborted ? `${command} took too long` : missing))
+      })
+      child.once('close', resolve)
+    })
+    if (code === 0) return Buffer.concat(output).toString()
+    const [last = ''] = Buffer.concat([...output, ...words])
+      .toString()
+      .trim()
+      .split('\n')
+      .slice(-1)
+    throw new Error(`${command} ${args[0]} ended with ${code}: ${last.trim().slice(0, WORDS_MAX)}`)
+  }
 }

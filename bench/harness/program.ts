@@ -18,6 +18,13 @@ export interface Program {
   end(): Promise<void>
 }
 
+const running = new Set<Program>()
+
+/** Ends every program that runs, for when the bench is interrupted. */
+export async function endPrograms(): Promise<void> {
+  await Promise.all([...running].map((program) => program.end()))
+}
+
 /** Starts `file` (an absolute path) with its output going to `program.log` in `scratch`. */
 export function startProgram(file: string, scratch: string): Program {
   mkdirSync(scratch, { recursive: true })
@@ -26,23 +33,26 @@ export function startProgram(file: string, scratch: string): Program {
   const child = fork(file, { stdio: ['ignore', log, log, 'ipc'], execArgv: [] })
   closeSync(log)
   const detached: number[] = []
-  const ask = async (request: Request, deadlineMs: number) => {
-    const answer = await exchange(child, request, deadlineMs, path)
-    detached.push(...(answer.detached ?? []))
-    if (answer.error !== undefined) throw new Error(answer.error)
-    return answer
-  }
-  return {
+  const roots = () => (child.pid === undefined ? detached : [child.pid, ...detached])
+  const program: Program = {
     get roots() {
-      return child.pid === undefined ? detached : [child.pid, ...detached]
+      return roots()
     },
-    ask,
+    ask: async (request, deadlineMs) => {
+      const answer = await exchange(child, request, deadlineMs, path)
+      detached.push(...(answer.detached ?? []))
+      if (answer.error !== undefined) throw new Error(answer.error)
+      return answer
+    },
     end: async () => {
-      const all = treeOf(child.pid === undefined ? detached : [child.pid, ...detached])
-      await ask({ do: 'stop' }, STOP_MS).catch(() => {})
+      running.delete(program)
+      const all = treeOf(roots())
+      await program.ask({ do: 'stop' }, STOP_MS).catch(() => {})
       for (const pid of all) kill(pid)
     },
   }
+  running.add(program)
+  return program
 }
 
 /** @returns the path of a program of the bench. */
@@ -50,23 +60,27 @@ export function benchFile(name: string): string {
   return fileURLToPath(new URL(`../${name}`, import.meta.url))
 }
 
+let asked = 0
+
 function exchange(child: ChildProcess, request: Request, deadlineMs: number, log: string): Promise<Answer> {
+  const id = ++asked
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => done(new Error(`no answer to ${request.do} in ${deadlineMs / 1000} s`)),
-      deadlineMs,
-    )
+    const late = () => done(new Error(`no answer to ${request.do} in ${deadlineMs / 1000} s`))
+    const timer = setTimeout(late, deadlineMs)
     const onExit = () => done(new Error(`the program ended: ${tailOf(log)}`))
-    const onMessage = (answer: Answer) => done(null, answer)
+    // An answer that came after its deadline is nobody's.
+    const onMessage = (answer: Answer) => {
+      if (answer.id === id) done(null, answer)
+    }
     const done = (error: Error | null, answer: Answer = {}) => {
       clearTimeout(timer)
       child.off('message', onMessage).off('exit', onExit)
       if (error) reject(error)
       else resolve(answer)
     }
-    child.once('message', onMessage).once('exit', onExit)
-    if (!child.connected) done(new Error(`the program ended: ${tailOf(log)}`))
-    else child.send(request)
+    child.on('message', onMessage).once('exit', onExit)
+    if (child.connected) child.send({ ...request, id })
+    else onExit()
   })
 }
 

@@ -49,7 +49,7 @@ export class Sink {
   }
 }
 
-/** Requests of the harness, one at a time. */
+/** Requests of the harness, one at a time; the answer carries the number of its request. */
 export type Request =
   | ({ do: 'start' } & StartOptions)
   | { do: 'load'; path: string; recordBytes: number | null; sink: boolean }
@@ -60,6 +60,7 @@ export type Request =
 
 /** Answers to them. `seconds` is of the work alone. */
 export interface Answer {
+  id?: number
   seconds?: number
   token?: string
   digest?: string
@@ -72,15 +73,17 @@ export interface Answer {
 /** Serves the harness over the channel to the parent process until it is told to stop. */
 export function serve(start: (options: StartOptions) => Promise<System>): void {
   const session = new Session(start)
-  process.on('message', (request: Request) => {
+  process.on('message', ({ id, ...request }: Request & { id: number }) => {
     session.answer(request).then(
-      (answer) => process.send?.(answer),
+      (answer) => process.send?.({ ...answer, id }),
       (error: unknown) => {
         process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
-        process.send?.({ error: error instanceof Error ? error.message : String(error) })
+        process.send?.({ id, error: error instanceof Error ? error.message : String(error) })
       },
     )
   })
+  // A terminal interrupts everybody at once; the harness then ends its programs in order.
+  process.on('SIGINT', () => {})
   // Without its harness a program has no reason to live.
   process.on('disconnect', () => void session.answer({ do: 'stop' }).finally(() => process.exit(0)))
 }
@@ -88,6 +91,7 @@ export function serve(start: (options: StartOptions) => Promise<System>): void {
 class Session {
   readonly #start: (options: StartOptions) => Promise<System>
   #system: System | null = null
+  #starting: Promise<System> | null = null
   #content: Buffer = Buffer.alloc(0)
   #records: Buffer[] | null = null
   #sink = new Sink(0)
@@ -99,7 +103,8 @@ class Session {
   async answer(request: Request): Promise<Answer> {
     switch (request.do) {
       case 'start': {
-        this.#system = await this.#start(request)
+        this.#starting = this.#start(request)
+        this.#system = await this.#starting
         const { version, detached, address } = this.#system
         return { version, detached, address }
       }
@@ -113,8 +118,9 @@ class Session {
       case 'digest':
         return { digest: this.#sink.digest() }
       case 'stop':
-        await this.#system?.stop()
-        this.#system = null
+        // What is being started is started first: only then does it know all it has to end.
+        await (await this.#starting?.catch(() => null))?.stop()
+        this.#starting = null
         return {}
     }
   }

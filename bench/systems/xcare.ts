@@ -8,7 +8,7 @@ import type { ObjectId } from '../../src/ids.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { putBundle, putRecord } from '../../src/light-node/put-record.ts'
 import { LOCAL_SIZE, rolesOf } from '../../src/sdk/network/local-network.ts'
-import { networkFolder } from '../../src/sdk/network/network-folder.ts'
+import { type NetworkFolder, networkFolder } from '../../src/sdk/network/network-folder.ts'
 import { startNetwork, stopNetwork } from '../../src/sdk/network/start-network.ts'
 import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
 import { runningRole } from '../../src/sdk/roles/role.ts'
@@ -21,6 +21,16 @@ const TYPE = 'application/octet-stream'
 /** A whole local network, each part a process of its own; this process is the light node. A variant is a shape `k/n`. */
 async function start({ scratch }: StartOptions): Promise<System> {
   const folder = networkFolder(join(scratch, 'network'))
+  try {
+    return await open(folder, scratch)
+  } catch (error) {
+    // Its processes outlive whoever started them.
+    await stopNetwork(folder)
+    throw error
+  }
+}
+
+async function open(folder: NetworkFolder, scratch: string): Promise<System> {
   const network = await startNetwork(folder, LOCAL_SIZE, () => {})
   const passphrase = toHex(systemRandom.bytes(16))
   await createWallet(folder.wallet('bench'), network, passphrase)
