@@ -97,7 +97,11 @@ export async function measureSystems(entries: SystemEntry[], options: MeasureOpt
       }
     }
     await quiet(running)
-    for (const load of options.loads) measured.series.push(...(await measureLoad(running, load, options)))
+    for (const [at, load] of options.loads.entries()) {
+      const isFirst = options.loads.findIndex((one) => isRecords(one) === isRecords(load)) === at
+      if (isFirst) await warmUp(subjectsOf(running), load, options)
+      measured.series.push(...(await measureLoad(running, load, options)))
+    }
   } finally {
     await Promise.all(running.map(endSystem))
   }
@@ -129,8 +133,16 @@ async function endSystem({ writer, reader }: Running): Promise<void> {
   if (reader !== writer) await reader.end()
 }
 
+function subjectsOf(running: Running[]): { system: Running; variant: string }[] {
+  return running.flatMap((system) => system.entry.variants.map((variant) => ({ system, variant })))
+}
+
+function isRecords({ recordBytes }: Load): boolean {
+  return recordBytes !== null
+}
+
 async function measureLoad(running: Running[], load: Load, options: MeasureOptions): Promise<Series[]> {
-  const subjects = running.flatMap((system) => system.entry.variants.map((variant) => ({ system, variant })))
+  const subjects = subjectsOf(running)
   const series = new Map(
     subjects.map((subject) => [
       subject,
@@ -138,7 +150,6 @@ async function measureLoad(running: Running[], load: Load, options: MeasureOptio
     ]),
   )
   const rounds = interleaved(subjects, options.repeats)
-  await warmUp(subjects, load, options)
   for (const [round, order] of rounds.entries()) {
     let workload: Workload | null = null
     const seed = `${options.seed} ${load.name} ${round}`
@@ -168,7 +179,7 @@ function bytesFor(
   return recordBytes === null ? bytes : Math.min(bytes, recordsMax * recordBytes)
 }
 
-/** One uncounted pass of at most 64 MiB: code is compiled, connections are open. */
+/** One uncounted pass of at most 64 MiB before the first load of its kind: code is compiled, connections are open. */
 async function warmUp(
   subjects: { system: Running; variant: string }[],
   load: Load,

@@ -26,7 +26,7 @@ export const USAGE = `node bin/node24.mjs bench/peers.ts [options]
   --repeats 5        runs of each; medians are shown
   --size 64MiB,256MiB  sizes of the objects
   --records 1000     records of 2 KiB; 0 for none
-  --budget 60        seconds after which a slow system is not run again under the same load
+  --budget 40        seconds after which a slow system is not run again under the same load
   --seed text        another seed gives other bytes
   --out DIR          where peers.json and peers.md go; bench-report otherwise`
 
@@ -39,7 +39,7 @@ export function readOptions(args: string[]): BenchOptions {
       repeats: { type: 'string', default: '5' },
       size: { type: 'string', default: '64MiB,256MiB' },
       records: { type: 'string', default: '1000' },
-      budget: { type: 'string', default: '60' },
+      budget: { type: 'string', default: '40' },
       out: { type: 'string', default: 'bench-report' },
       seed: { type: 'string', default: 'xcare' },
       install: { type: 'boolean', default: false },
