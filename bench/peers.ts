@@ -28,12 +28,9 @@ async function main(options: BenchOptions): Promise<void> {
   const loadAtStart = loadavg()
   await install(options.install ? EVERY_TOOL : ['packages'], TOOLS, tell)
   const scratch = mkdtempSync(join(tmpdir(), 'xcare-peers-'))
-  const interrupted = async () => {
-    await endPrograms()
-    rmSync(scratch, { recursive: true, force: true })
-    process.exit(INTERRUPTED_CODE)
-  }
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupted)
+  let ending: Promise<never> | null = null
+  // A signal may come twice, from the terminal and from whoever started us.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (ending ??= interrupted(scratch)))
   try {
     const report = await measure(options, scratch, { machine, loadAtStart })
     const out = resolve(options.out)
@@ -44,6 +41,12 @@ async function main(options: BenchOptions): Promise<void> {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+async function interrupted(scratch: string): Promise<never> {
+  await endPrograms()
+  rmSync(scratch, { recursive: true, force: true })
+  process.exit(INTERRUPTED_CODE)
 }
 
 async function measure(
