@@ -13,7 +13,10 @@ export const sources: ReadonlyMap<string, ts.SourceFile> = new Map(
 
 /** Paths of everything people wrote here: code, tests, pages, set-up. Nothing that is made or downloaded. */
 export const written: readonly string[] = [
-  ...globSync('{src,test,bench,bin,docs,.ci}/**/*', { withFileTypes: true })
+  ...globSync('{src,test,bench,bin,docs,.ci}/**/*', {
+    withFileTypes: true,
+    exclude: (entry) => entry.name === 'node_modules',
+  })
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`.replace(`${process.cwd()}/`, '')),
   ...globSync('*.{md,json,ts}'),
