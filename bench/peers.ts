@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fingerprint } from '../src/cli/bench/machine.ts'
+import { fingerprint } from '../src/cli/bench/machine/fingerprint.ts'
 import { SYSTEMS, type SystemEntry, type Tool } from './harness/catalogue.ts'
 import { absenceOf, install } from './harness/install.ts'
 import { KERNELS, measureKernels } from './harness/kernels.ts'
@@ -24,7 +24,7 @@ async function main(options: BenchOptions): Promise<void> {
   const known = [...SYSTEMS.map(({ id }) => id), ...GROUPS]
   const strange = options.only.filter((id) => !known.includes(id))
   if (strange.length > 0) throw new RangeError(`--only knows ${known.join(', ')}, not ${strange.join(', ')}`)
-  const machine = fingerprint()
+  const machine = fingerprint(tmpdir())
   const loadAtStart = loadavg()
   await install(options.install ? EVERY_TOOL : ['packages'], TOOLS, tell)
   const scratch = mkdtempSync(join(tmpdir(), 'xcare-peers-'))

@@ -1,4 +1,4 @@
-import type { fingerprint } from '../../src/cli/bench/machine.ts'
+import type { fingerprint } from '../../src/cli/bench/machine/fingerprint.ts'
 import type { SystemEntry } from './catalogue.ts'
 import type { KernelEntry, KernelSeries } from './kernels.ts'
 import type { LimitEntry, LimitSeries } from './limits.ts'

@@ -51,7 +51,7 @@ describe('words of the command line', () => {
     },
   )
 
-  test.each(['6/6', '1/4', '100/300'])('--profile %s is refused before anything is sent', (name) => {
+  test.each(['6/6', '1/4', '100/40000'])('--profile %s is refused before anything is sent', (name) => {
     const { k, n } = profileNamed(name)
     expect(codeOf(() => layoutOf(1000, k, n))).toBe('USAGE')
   })
