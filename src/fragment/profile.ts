@@ -18,7 +18,7 @@ export interface Profile {
   availability: number
   /** A put is refused unless its columns reach this many nines, see `durability`. */
   nines: number
-  /** Largest shard in bytes, see `layoutOf`; SHARD_BYTES_MAX unless given. */
+  /** Largest shard in bytes, see `layoutOf`; unless given, the largest whose stripes fit memory. */
   shardBytes?: number
 }
 
