@@ -79,6 +79,8 @@ describe('a small bench run', () => {
       for (const party of ['client', 'nodes', 'guardians', 'chain', 'proxy', 'all'])
         expect(samples(`put/cpu/${party}/2-4/${MIB}`), party).toBe(1)
       for (const part of ['client', 'node', 'guardian', 'chain']) expect(samples(`memory/${part}`)).toBe(1)
+      for (const party of ['client', 'nodes', 'all']) expect(samples(`small/put/closed/cpu/${party}`)).toBe(1)
+      expect(report.othersBusyCores).toBeGreaterThanOrEqual(0)
     },
   )
 

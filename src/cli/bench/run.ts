@@ -3,7 +3,7 @@ import { OBJECT_BYTES_MAX } from '../../limits.ts'
 import type { Progress } from '../../ports.ts'
 import { ReportDraft } from './draft.ts'
 import { fingerprint } from './machine/fingerprint.ts'
-import { busySecondsOfAll, cpuSecondsBy } from './machine/processes.ts'
+import { OtherLoad } from './machine/processes.ts'
 import { BenchNetwork } from './network.ts'
 import { assembleReport } from './report.ts'
 import type { Machine, Report, Settings, StageOutcome } from './report-shape.ts'
@@ -50,7 +50,7 @@ export class BenchRun {
   readonly #createdAt = new Date()
   readonly #stages: Stage[]
   #counts: Report['network'] = { nodes: 0, guardians: 0, anchors: 0, proxies: 0, processes: 1 }
-  #othersBusy: { wall: number; busy: number; own: number } | null = null
+  readonly #others = new OtherLoad()
   #othersBusyCores: number | null = null
   #networkProblem: XcareError | null = null
   #isStopped = false
@@ -132,7 +132,7 @@ export class BenchRun {
     try {
       if (stage.needsNetwork) await this.#requireNetwork()
       await stage.run({ ...this.#benchFor(stage, at), checkpoint })
-      await this.#noteOthers()
+      this.#othersBusyCores = this.#others.cores(await this.#network.processes())
       return outcomeOf(stage, 'done', seconds(), null)
     } catch (error) {
       const known = asXcareError(error)
@@ -175,20 +175,6 @@ export class BenchRun {
       proxies,
       processes: 1 + nodes.length + guardians.length + chain.length + proxies,
     }
-  }
-
-  /** What everything else on the machine used between two looks; a shared machine must be told of. */
-  async #noteOthers(): Promise<void> {
-    const busy = busySecondsOfAll()
-    const cpu = cpuSecondsBy(await this.#network.processes())
-    if (busy === null || !cpu) return
-    const own = Object.values(cpu).reduce((sum, seconds) => sum + seconds, 0)
-    const now = { wall: performance.now() / 1000, busy, own }
-    const before = this.#othersBusy
-    this.#othersBusy ??= now
-    if (!before) return
-    const cores = (now.busy - before.busy - (now.own - before.own)) / (now.wall - before.wall)
-    this.#othersBusyCores = round(Math.max(0, cores))
   }
 
   /** Seconds that are left by the stages' own estimates, stretched by how much longer than estimated it took until here. */

@@ -16,10 +16,15 @@ const TICKS_PER_SECOND = 100
 
 /** CPU seconds used so far by a process, user and system, or null where the system does not tell or the process has ended. */
 function cpuSecondsOf(pid: number): number | null {
+  const fields = statOf(pid)
+  return fields && (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+/** What the system tells of a process, from its state on; see proc(5). */
+function statOf(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return null
   }
@@ -47,8 +52,35 @@ export function cpuBetween(
   return used
 }
 
+/** How much of this machine other programs use while a run lasts. */
+export class OtherLoad {
+  readonly #start = this.#now({ client: [process.pid], nodes: [], guardians: [], chain: [], proxy: [] })
+
+  /** @param processes those of the run that are alive. @returns cores that others kept busy since the begin, on average; null where the system does not tell. */
+  cores(processes: Processes): number | null {
+    const now = this.#now(processes)
+    if (!now || !this.#start) return null
+    const others = now.busy - this.#start.busy - (now.own - this.#start.own)
+    return round(Math.max(0, others) / Math.max(now.wall - this.#start.wall, 0.1))
+  }
+
+  #now(processes: Processes): { wall: number; busy: number; own: number } | null {
+    const busy = busySecondsOfAll()
+    const used = cpuSecondsBy(processes)
+    if (busy === null || !used) return null
+    const alive = Object.values(used).reduce((sum, seconds) => sum + seconds, 0)
+    return { wall: performance.now() / 1000, busy, own: alive + endedChildrenSeconds() }
+  }
+}
+
+/** CPU seconds of children of this process that have ended: killed nodes, far ends, proxies. */
+function endedChildrenSeconds(): number {
+  const fields = statOf(process.pid)
+  return fields ? (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND : 0
+}
+
 /** CPU seconds that everything on this machine has used since it started, all cores together, or null where the system does not tell. */
-export function busySecondsOfAll(): number | null {
+function busySecondsOfAll(): number | null {
   try {
     const [line] = readFileSync('/proc/stat', 'utf8').split('\n')
     const [user, nice, system, , , irq, softirq, steal] = line!.trim().split(/\s+/).slice(1).map(Number)
