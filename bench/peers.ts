@@ -1,24 +1,24 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { fingerprint } from '../src/cli/bench/machine/fingerprint.ts'
 import { SYSTEMS, type SystemEntry, type Tool } from './harness/catalogue.ts'
 import { absenceOf, install } from './harness/install.ts'
 import { KERNELS, measureKernels } from './harness/kernels.ts'
 import { LIMITS, measureLimits } from './harness/limits.ts'
-import { toMarkdown } from './harness/markdown.ts'
+import { toMarkdown, withResults } from './harness/markdown.ts'
 import { type Load, measureSystems } from './harness/measure.ts'
 import { type BenchOptions, bytesOf, readOptions, USAGE } from './harness/options.ts'
-import { endPrograms } from './harness/program.ts'
+import { benchFile, endPrograms } from './harness/program.ts'
 import type { Report } from './harness/report.ts'
 
 const RECORD_BYTES = 2048
 const INTERRUPTED_CODE = 130
 const GROUPS = ['limits', 'kernels']
 const EVERY_TOOL: Tool[] = ['packages', 'isal', 'python', 'kubo', 'minio']
+const README = benchFile('README.md')
 /** Outside of what the project's own checks look at, and ignored by git. */
-const TOOLS = fileURLToPath(new URL('../bench-report/tools', import.meta.url))
+const TOOLS = benchFile('../bench-report/tools')
 
 async function main(options: BenchOptions): Promise<void> {
   const known = [...SYSTEMS.map(({ id }) => id), ...GROUPS]
@@ -37,6 +37,7 @@ async function main(options: BenchOptions): Promise<void> {
     mkdirSync(out, { recursive: true })
     writeFileSync(join(out, 'peers.json'), `${JSON.stringify(report, null, 2)}\n`)
     writeFileSync(join(out, 'peers.md'), toMarkdown(report))
+    if (options.readme) writeFileSync(README, withResults(readFileSync(README, 'utf8'), report))
     process.stdout.write(toMarkdown(report))
   } finally {
     rmSync(scratch, { recursive: true, force: true })

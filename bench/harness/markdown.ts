@@ -5,6 +5,9 @@ import { median, threeDigits } from './statistics.ts'
 
 const GIGA = 1e9
 const NONE = '-'
+const RESULTS_HEAD = '\n## Results\n'
+/** With more than this, a run was not alone on the machine. */
+const SHARED_CORES = 0.2
 
 /** @returns the whole report as a page. Nothing whose bytes were not the same has a figure in it. */
 export function toMarkdown(report: Report): string {
@@ -32,12 +35,33 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-function machineOf({ machine, startedAt, loadAtStart, repeats, versions, seed }: Report): string {
+/** @returns the page `readme` with its last section, the results, replaced by those of `report`. @throws RangeError when it has none. */
+export function withResults(readme: string, report: Report): string {
+  const at = readme.indexOf(RESULTS_HEAD)
+  if (at < 0) throw new RangeError(`the page has no section "${RESULTS_HEAD.trim()}"`)
+  const [, ...sections] = toMarkdown(report).split('\n\n')
+  const demoted = sections.map((section) => (section.startsWith('## ') ? `#${section}` : section))
+  return `${readme.slice(0, at)}${RESULTS_HEAD}\n${demoted.join('\n\n')}`
+}
+
+/** Whether others were at work is part of every figure. */
+function companyOf({ series }: Report): string {
+  const others = series.flatMap(({ samples }) =>
+    samples.flatMap(({ put, get }) => [put.otherCores, get.otherCores]),
+  )
+  const told = others.filter((cores) => cores !== null)
+  if (told.length === 0 || median(told) < SHARED_CORES) return ''
+  return `**The machine was shared:** others used ${threeDigits(median(told))} cores meanwhile (median). Ratios within a table can be read, with care; figures cannot be quoted.`
+}
+
+function machineOf(report: Report): string {
+  const { machine, startedAt, loadAtStart, repeats, versions, seed } = report
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
     `${startedAt}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, Node ${machine.node}.`,
     `A page made durable takes ${machine.fsyncMs.p50} ms (median), ${machine.fsyncMs.p99} ms (99th percentile).`,
     `Load average before the run: ${loadAtStart.map((load) => load.toFixed(2)).join(', ')}.`,
+    companyOf(report),
     `Medians of ${repeats} interleaved runs, smallest and largest in brackets; seed \`${seed}\`.`,
     names.length > 0 ? `Versions: ${names.join(', ')}.` : '',
   ]

@@ -17,11 +17,14 @@ export interface BenchOptions {
   out: string
   seed: string
   install: boolean
+  /** Put the tables into the page of the bench as well. */
+  readme: boolean
 }
 
 /** How to call the bench. */
 export const USAGE = `node bin/node24.mjs bench/peers.ts [options]
   --install          install every peer this machine can build (Kubo, MinIO, Tahoe-LAFS, zfec, ISA-L), then measure
+  --readme           also put the tables into bench/README.md
   --only a,b         only these: xcare, helia, hypercore, kubo, tahoe, minio, limits, kernels
   --repeats 5        runs of each; medians are shown
   --size 64MiB,256MiB  sizes of the objects
@@ -43,6 +46,7 @@ export function readOptions(args: string[]): BenchOptions {
       out: { type: 'string', default: 'bench-report' },
       seed: { type: 'string', default: 'xcare' },
       install: { type: 'boolean', default: false },
+      readme: { type: 'boolean', default: false },
     },
   })
   const sizes = values.size.split(',').filter(Boolean)
@@ -56,6 +60,7 @@ export function readOptions(args: string[]): BenchOptions {
     out: values.out,
     seed: values.seed,
     install: values.install,
+    readme: values.readme,
   }
 }
 

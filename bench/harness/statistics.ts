@@ -15,8 +15,10 @@ export function range(values: readonly number[]): { min: number; max: number } {
 /** @returns `value` with three significant digits; no exponent, so that it can stand in a table. */
 export function threeDigits(value: number): string {
   if (!Number.isFinite(value)) return '-'
-  const digits = value === 0 ? 2 : 2 - Math.floor(Math.log10(Math.abs(value)))
-  return value.toFixed(Math.min(6, Math.max(0, digits)))
+  // Rounded first: 9.996 has one digit fewer behind the point than 9.99.
+  const rounded = Number(value.toPrecision(3))
+  const digits = rounded === 0 ? 2 : 2 - Math.floor(Math.log10(Math.abs(rounded)))
+  return rounded.toFixed(Math.min(6, Math.max(0, digits)))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SYSTEMS } from '../../bench/harness/catalogue.ts'
 import type { KernelSeries } from '../../bench/harness/kernels.ts'
-import { table, toMarkdown } from '../../bench/harness/markdown.ts'
+import { table, toMarkdown, withResults } from '../../bench/harness/markdown.ts'
 import type { Load, Sample, Series } from '../../bench/harness/measure.ts'
 import { limitRowOf, type Report, rowOf } from '../../bench/harness/report.ts'
 
@@ -155,6 +155,23 @@ describe('the page', () => {
 
   test('names what was not measured and why', () => {
     expect(toMarkdown(report({ absent: { Kubo: 'not installed' } }))).toContain('- Kubo: not installed')
+  })
+
+  test('says when the machine was shared', () => {
+    expect(toMarkdown(report({ series: [series('xcare', [sample(1, 1)])] }))).toContain(
+      'others used 0.375 cores',
+    )
+    expect(toMarkdown(report({}))).not.toContain('shared')
+  })
+
+  test('takes the place of the last results, and of nothing else', () => {
+    const readme = 'How to run.\n\n## Results\n\nold figures\n'
+    const first = withResults(readme, report({ absent: { Kubo: 'first' } }))
+    expect(first).toMatch(
+      /^How to run\.\n\n## Results\n\n2026-01-01[\s\S]*### Not measured\n\n- Kubo: first\n$/,
+    )
+    expect(withResults(first, report({ absent: { Kubo: 'second' } }))).toBe(first.replace('first', 'second'))
+    expect(() => withResults('no such section', report({}))).toThrow(RangeError)
   })
 
   test('every row of a table has a cell under every head', () => {
