@@ -1,9 +1,11 @@
 import { asXcareError } from '../errors.ts'
 import { type ObjectId, objectIdFromBytes } from '../ids.ts'
 import { ANNOUNCE_QUEUE_MAX, ANNOUNCERS_MAX } from '../limits.ts'
-import type { Directory, XcareEvent } from '../ports.ts'
+import type { Clock, Directory, XcareEvent } from '../ports.ts'
 
 const GROUP_MAX = 256
+/** Objects of so long are told in one go: each telling asks a dozen peers, however many objects it is about. */
+const GATHER_MS = 1_000
 
 /** A finished column, as far as announcing it goes. */
 export interface CompletedColumn {
@@ -21,13 +23,15 @@ export function isAnnouncer({ column, k, n }: CompletedColumn): boolean {
 /** Tells the DHT about objects, one group after the other, in the background: a put never waits for it. */
 export class AnnounceQueue {
   readonly #directory: Directory
+  readonly #clock: Pick<Clock, 'sleep'>
   readonly #log: (event: XcareEvent) => void
   readonly #waiting = new Set<ObjectId>()
   readonly #stopping = new AbortController()
   #running: Promise<void> | null = null
 
-  constructor(directory: Directory, log: (event: XcareEvent) => void) {
+  constructor(directory: Directory, clock: Pick<Clock, 'sleep'>, log: (event: XcareEvent) => void) {
     this.#directory = directory
+    this.#clock = clock
     this.#log = log
   }
 
@@ -49,6 +53,8 @@ export class AnnounceQueue {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#stopping.signal.aborted) {
+      await this.#clock.sleep(GATHER_MS, this.#stopping.signal).catch(() => {})
+      if (this.#stopping.signal.aborted) return
       // The directory sends what it gets together in few messages.
       const group = [...this.#waiting].slice(0, GROUP_MAX)
       for (const objectId of group) this.#waiting.delete(objectId)

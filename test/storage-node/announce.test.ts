@@ -41,23 +41,44 @@ test('the first few columns announce, at most eight and never fewer than a reade
   expect([announcers(6, 12), announcers(16, 40), announcers(6, 7)]).toEqual([7, 8, 2])
 })
 
-test('announcements gather while one group is under way, each object once, and failures are only logged', async () => {
+/** A second that passes when the test says so. */
+class Second {
+  #wake: (() => void)[] = []
+  sleep = (_: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve, reject) => {
+      this.#wake.push(resolve)
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+  async passes(): Promise<void> {
+    for (const wake of this.#wake.splice(0)) wake()
+    await turn()
+  }
+}
+
+test('objects of a second are announced in one go, each once, and failures are only logged', async () => {
   const directory = new SlowDirectory()
   const events: XcareEvent[] = []
-  const queue = new AnnounceQueue(directory, (event) => events.push(event))
-  queue.add(column(1))
-  await turn()
-  for (const seed of [2, 3, 2]) queue.add(column(seed))
+  const clock = new Second()
+  const queue = new AnnounceQueue(directory, clock, (event) => events.push(event))
+  for (const seed of [1, 2, 1]) queue.add(column(seed))
   queue.add(column(4, 9))
   await turn()
-  expect(directory.asked).toHaveLength(1)
+  expect(directory.asked).toHaveLength(0)
+  await clock.passes()
+  expect(directory.asked).toHaveLength(2)
+  // What comes while a group is under way waits for the next.
+  queue.add(column(3))
+  await clock.passes()
+  expect(directory.asked).toHaveLength(2)
   directory.answer(new XcareError('OFFLINE', 'alone'))
   await turn()
+  expect(directory.asked).toHaveLength(2)
+  await clock.passes()
   expect(directory.asked).toHaveLength(3)
   expect(events).toEqual([{ type: 'failed', what: 'announce', code: 'OFFLINE' }])
   await queue.stop()
   expect(events).toHaveLength(1)
   queue.add(column(5))
-  await turn()
+  await clock.passes()
   expect(directory.asked).toHaveLength(3)
 })
