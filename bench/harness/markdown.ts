@@ -5,6 +5,7 @@ import { median, threeDigits } from './statistics.ts'
 
 const GIGA = 1e9
 const NONE = '-'
+const CELL_WIDTH_MIN = 3
 const RESULTS_HEAD = '\n## Results\n'
 /** With more than this, a run was not alone on the machine. */
 const SHARED_CORES = 0.2
@@ -30,9 +31,16 @@ export function toMarkdown(report: Report): string {
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   for (const row of rows)
     if (row.length !== head.length) throw new RangeError(`${row.length} cells under ${head.length} heads`)
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
+  const widths = head.map((_, column) => Math.max(CELL_WIDTH_MIN, ...all.map((row) => row[column]!.length)))
+  const line = (cells: readonly string[], fill = ' ') =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!, fill)).join(' | ')} |`
+  const rule = line(
+    head.map(() => ''),
+    '-',
+  )
+  const [first, ...others] = all.map((row) => line(row))
+  return [first, rule, ...others].join('\n')
 }
 
 /** @returns the page `readme` with its last section, the results, replaced by those of `report`. @throws RangeError when it has none. */
@@ -58,7 +66,7 @@ function machineOf(report: Report): string {
   const { machine, startedAt, loadAtStart, repeats, versions, seed } = report
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
-    `${startedAt}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, Node ${machine.node}.`,
+    `${startedAt}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}.`,
     `A page made durable takes ${machine.fsyncMs.p50} ms (median), ${machine.fsyncMs.p99} ms (99th percentile).`,
     `Load average before the run: ${loadAtStart.map((load) => load.toFixed(2)).join(', ')}.`,
     companyOf(report),
