@@ -115,7 +115,9 @@ describe.each([4, 64])('a store that is given %i stripes of three columns', (str
 
   test('reads what lies side by side in one go and hashes it once; reading writes and syncs nothing', () => {
     const none = { writes: 0, syncs: 0, transactions: 0, verifications: 0 }
-    const all = folder.count(() => store.read((reader) => reader.fragments(key, COLUMNS, 0, object.layout.stripes)))
+    const all = folder.count(() =>
+      store.read((reader) => reader.fragments(key, COLUMNS, 0, object.layout.stripes)),
+    )
     expect(all).toEqual({ ...none, reads: 1, blake3Bytes: bytesOf(object) })
   })
 
