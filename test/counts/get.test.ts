@@ -104,6 +104,10 @@ describe.each([
     expect(whole.client.signatures + whole.node.signatures).toBe(0)
   })
 
+  test('JavaScript copies the plaintext to where it is handed out, and the quarter that lies across shards once more', () => {
+    expect(whole.client.copiedBytes / BYTES.length).toBeLessThan(1.4)
+  })
+
   test('nothing is written or synced, and neighbouring fragments are read in one go', () => {
     for (const [nodeId, { syncs, writes, transactions, reads, verifications }] of whole.disks) {
       expect([syncs, writes, transactions, verifications]).toEqual([0, 0, 0, 0])

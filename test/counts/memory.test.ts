@@ -59,27 +59,3 @@ describe('an object four times as large', () => {
     expect(large.put.roundTrips).toBe(small.put.roundTrips)
   })
 })
-
-describe.each([
-  ['6/12', 6, 12],
-  ['20/40', 20, 40],
-])('of every byte of the user, at %s', (_, k, n) => {
-  let net: CountedNetwork
-  let both: Both
-  beforeAll(async () => {
-    net = await CountedNetwork.start(12)
-    both = await putAndGet(net, 8, k, n)
-  })
-  afterAll(() => net.stop())
-
-  test('a put copies the data into the coder, the parity out of it, and little more: each further copy is a pass through memory', () => {
-    // Sealing copies each byte to its place, and the quarter that lies across two shards once more.
-    const { client } = both.put
-    expect(client.copiedBytes / both.user).toBeLessThan(n / k + 1.4)
-  })
-
-  test('a get copies the plaintext to where it is handed out, and a quarter across shards', () => {
-    const { client } = both.get
-    expect(client.copiedBytes / both.user).toBeLessThan(1.4)
-  })
-})

@@ -142,6 +142,11 @@ describe.each([
     }
   })
 
+  test('JavaScript copies the data into the coder, the parity out of it, and little more: each further copy is a pass through memory', () => {
+    // Sealing copies each byte to its place, and the quarter that lies across two shards once more.
+    for (const { client, user } of both()) expect(client.copiedBytes / user).toBeLessThan(n / k + 1.5)
+  })
+
   test('signatures are for nodes and objects, not for columns, stripes or fragments', () => {
     for (const { client, node, disks } of both()) {
       // An order a node, a deposit a guardian, manifest and transaction.
