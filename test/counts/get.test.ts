@@ -76,7 +76,8 @@ describe.each([
 
   test('requests of a MiB, and neighbouring columns in one frame: else the node answers fragment by fragment', () => {
     for (const { peer, message } of ofOp(whole.sent, 'GET')) {
-      expect(ofOp(whole.sent, 'GET', peer).length).toBe(windowsOf(message.columns.length, layout))
+      const requests = ofOp(whole.sent, 'GET', peer).length
+      expect(requests).toBeLessThanOrEqual(windowsOf(message.columns.length, layout))
       expect(ofOp(whole.sent, 'GET_HEADS', peer).length).toBe(1)
       expect(ofOp(whole.received, 'FRAG', peer).length).toBe(layout.stripes)
     }
