@@ -138,7 +138,7 @@ describe.each([
       node.isDown = true
       lost += columns
     }
-    expect(lost).toBeGreaterThan(n - k - 3)
+    expect(lost).toBeGreaterThan((n - k) / 2)
     const partly = await net.get(objectId, BYTES)
     const fragments = fragmentsOf(partly, layout)
     expect(fragments.length).toBe(k * layout.stripes)
@@ -146,5 +146,19 @@ describe.each([
     expect(partly.client.blake3Bytes).toBe(whole.client.blake3Bytes)
     expect(bytesOf(partly.received)).toBeLessThan(BYTES.length * 1.025)
     expect(partly.roundTrips).toBeLessThanOrEqual(whole.roundTrips + 1)
+  })
+
+  test('a node that hangs up in the middle costs what it had under way, and nobody else a byte', async () => {
+    const { holders } = await locateObject(net.net.chain, objectId)
+    const lost = net.net.nodes.find(({ nodeId }) => nodeId === holders[0]!.nodeId)!
+    let frames = 0
+    lost.lie = (message) => (message.op === 'FRAG' && ++frames > layout.stripes / 2 ? 'hang up' : message)
+    const broken = await net.get(objectId, BYTES)
+    expect(broken.result).toBe(BYTES.length)
+    const more = bytesOf(broken.received) - bytesOf(whole.received)
+    expect(more).toBeGreaterThan(0)
+    expect(more).toBeLessThan(2 * WINDOW_BYTES)
+    const columns = holders.slice(0, k).filter((holder) => holder!.nodeId === lost.nodeId).length
+    expect(broken.streams.length).toBeLessThanOrEqual(whole.streams.length + columns)
   })
 })
