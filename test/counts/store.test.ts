@@ -145,7 +145,9 @@ describe('a disk thread', () => {
   test('makes a burst of several puts durable with one message, sync and transaction: one sync a commit, not a fragment', async () => {
     const store = await FragmentStore.open({ path, quotaBytes: 1e9, audience: AUDIENCE })
     const first = objectOf(1, 1)
-    await Promise.all(burst(store, first, await begin(store, first)))
+    const begun = await begin(store, first)
+    await Promise.all(burst(store, first, begun))
+    await store.call('finish', begun, first.manifest)
     const objects = [objectOf(2, 40), objectOf(3, 40)]
     const handles = [await begin(store, objects[0]!), await begin(store, objects[1]!)]
     const before = diskTally(path)
