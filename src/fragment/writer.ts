@@ -15,8 +15,6 @@ import { dealStripeSecrets, type StripeSecrets } from './stripe-secret.ts'
 const HASH_BYTES = 32
 const SALT_BYTES = 24
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + CHUNK_TAG_BYTES
-/** Buffers kept for the next stripes after they were given back. */
-const SPARE_BUFFERS_MAX = 16
 const ZERO_CHUNK = new Uint8Array(CHUNK_BYTES)
 
 /** What a writer needs to know before the first byte. */
@@ -70,6 +68,7 @@ export class ObjectWriter {
   #nextStripe = 0
   #finished = false
   readonly #columnHashes: Uint8Array[]
+  /** Buffers that were given back: never more than were out at once, which is what bounds them. */
   readonly #spares: Uint8Array[] = []
 
   private constructor(options: WriterOptions, secrets: StripeSecrets) {
@@ -126,8 +125,7 @@ export class ObjectWriter {
   /** Gives the buffer of a stripe back, sent and done with, so that the next stripe needs no new memory. */
   recycle(bytes: Uint8Array): void {
     const { layout } = this.#options
-    if (bytes.length === layout.n * fragmentBytesOf(layout) && this.#spares.length < SPARE_BUFFERS_MAX)
-      this.#spares.push(bytes)
+    if (bytes.length === layout.n * fragmentBytesOf(layout)) this.#spares.push(bytes)
   }
 
   /** @returns for each column the hashes of its fragments, 32 bytes for each stripe. */

@@ -55,6 +55,8 @@ export class NodeDownload {
   readonly #stream: FrameStream
   readonly #manifest: Manifest
   readonly #hashes = new Map<number, Uint8Array>()
+  /** Columns whose hashes were asked for; they come before the first fragment. */
+  readonly #hashesAsked = new Set<number>()
   readonly #answers: Answer[] = []
   readonly #windows: Window[] = []
   #failure: XcareError | null = null
@@ -188,7 +190,8 @@ export class NodeDownload {
       }
     }
     const request = { op: 'GET' as const, ...this.#version(), columns: [...columns], from, to }
-    const hashes = columns.some((column) => !this.#hashes.has(column))
+    const hashes = columns.some((column) => !this.#hashesAsked.has(column))
+    for (const column of columns) this.#hashesAsked.add(column)
     this.#ask({ ...request, hashes }, (message) => {
       if (message.op === 'HASHES') return this.#takeHashes(columns, message)
       if (message.op !== 'FRAG') throw unexpected(message)
