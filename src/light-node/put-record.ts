@@ -128,7 +128,8 @@ function requireSealable(
 
 /** Yields `bytes` in slices about as large as a stripe, so that few stripes are in memory at once. */
 export async function* slicesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.slice(at, at + SLICE_BYTES)
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES)
+    yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES))
 }
 
 async function loaded(record: RecordSource): Promise<{ name: string; mediaType: string; bytes: Uint8Array }> {

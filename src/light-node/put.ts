@@ -96,7 +96,7 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
         kept: keptObject(plan, hash, columns),
       },
     )
-    return await anchor(ports, plan, bytes, [...columns, ...late])
+    return await anchor(ports, plan, hash, [...columns, ...late])
   } catch (error) {
     uploads.abort(asXcareError(error))
     throw error
@@ -198,7 +198,7 @@ async function sendAll(
   const take = async (stripes: StripeFragments[]) => {
     for (const stripe of stripes) {
       burst.push(stripe)
-      if (burst.length * burstShare(plan, stripe) >= BURST_BYTES) await flush()
+      if ((burst.length + 1) * burstShare(plan, stripe) > BURST_BYTES) await flush()
     }
   }
   // The next piece is sealed while the last one is sent.
@@ -232,7 +232,7 @@ function burstShare({ keepers, profile }: Plan, { bytes }: StripeFragments): num
 async function anchor(
   ports: PutPorts,
   plan: Plan,
-  manifest: Uint8Array,
+  manifestHash: Uint8Array,
   columns: number[],
 ): Promise<PutObject> {
   const { objectId, profile, ownerKey, custodyKey, view, guardians } = plan
@@ -255,7 +255,7 @@ async function anchor(
   const record = {
     type: 'record.anchor' as const,
     ...{ objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey, k: profile.k, n: profile.n },
-    ...{ manifestHash: verifyManifest(manifest, ports.network).hash, epoch: view.epoch.epoch },
+    ...{ manifestHash, epoch: view.epoch.epoch },
     ...{ columns: bitmapOf(columns, profile.n), moved: [] },
   }
   await ports.ledger.submit(
