@@ -15,8 +15,8 @@ import type { Clock, Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
 import type { GuardianParts } from './parts.ts'
 
-/** A second look, when a newer block could turn a no into a yes, comes this much later: longer than a ledger shares one header. */
-export const SECOND_LOOK_MS = 500
+/** Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header. */
+export const LOOK_AGAIN_MS: readonly number[] = [100, 400]
 
 /** A chain view with the hash of its custody record. */
 export interface ReleaseView extends ChainView {
@@ -57,13 +57,13 @@ export async function readReleaseView(
   }
 }
 
-/** @returns the custody record of an object; looks a second time when `isEnough` says no. */
+/** @returns the custody record of an object; looks again when `isEnough` says no. */
 export async function readCustody(
   ports: { ledger: Ledger; clock: Clock },
   objectId: Uint8Array,
   isEnough: (value: CustodyValue | null) => boolean,
 ): Promise<{ value: CustodyValue | null; height: number }> {
-  return readTwice(ports, custodyKey(objectId), custodyValue, isEnough)
+  return readAgain(ports, custodyKey(objectId), custodyValue, isEnough)
 }
 
 /** @returns the current keys of an identity, or null when the chain knows none. */
@@ -71,11 +71,11 @@ export async function readIdentity(
   ports: { ledger: Ledger; clock: Clock },
   did: string,
 ): Promise<IdentityValue | null> {
-  const { value } = await readTwice(ports, identityKey(did), identityValue, (found) => found !== null)
+  const { value } = await readAgain(ports, identityKey(did), identityValue, (found) => found !== null)
   return value
 }
 
-async function readTwice<T>(
+async function readAgain<T>(
   { ledger, clock }: { ledger: Ledger; clock: Clock },
   key: Uint8Array,
   codec: Format<T>,
@@ -85,10 +85,13 @@ async function readTwice<T>(
     const proven = await ledger.read(key, HEADER_AGE_MS_MAX)
     return { value: decoded(proven, codec), height: proven.height }
   }
-  const first = await read()
-  if (isEnough(first.value)) return first
-  await clock.sleep(SECOND_LOOK_MS)
-  return read()
+  let found = await read()
+  for (const waitMs of LOOK_AGAIN_MS) {
+    if (isEnough(found.value)) break
+    await clock.sleep(waitMs)
+    found = await read()
+  }
+  return found
 }
 
 function decoded<T>(proven: ProvenValue, codec: Format<T>): T | null {

@@ -12,14 +12,14 @@ import {
 } from '../custody/release/request.ts'
 import { XcareError } from '../errors.ts'
 import type { AnswerOf } from '../wire/custody-protocol.ts'
-import { type ReleaseView, readReleaseView, SECOND_LOOK_MS } from './chain-view.ts'
+import { LOOK_AGAIN_MS, type ReleaseView, readReleaseView } from './chain-view.ts'
 import { type GuardianParts, Refusal } from './parts.ts'
 import type { ShareRow } from './store.ts'
 
 /** A busy machine or a burst of blocks may leave one view behind; not several in a row. */
 const STALE_LOOKS_MAX = 6
 
-/** Refusals that a newer block may have lifted: looked at once more before they are given. */
+/** Refusals that a newer block may have lifted: looked at again before they are given. */
 const CURABLE: ReadonlySet<RefusalReason> = new Set([
   'stale-view',
   'unknown-grantee',
@@ -55,15 +55,16 @@ async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<Si
   }
 }
 
-/** Judges on a fresh view; a view that fell behind is taken again, and a no that a newer block may have lifted is checked once. */
+/** Judges on a fresh view; a view that fell behind is taken again, and a no that a newer block may have lifted is checked again. */
 async function decide(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
   for (let look = 1; ; look++) {
     const facts = await gather(parts, request)
     const reason = firstRefusal(facts)
     if (!reason) return facts
-    const looks = reason === 'stale-view' ? STALE_LOOKS_MAX : CURABLE.has(reason) ? 2 : 1
+    const looks =
+      reason === 'stale-view' ? STALE_LOOKS_MAX : CURABLE.has(reason) ? LOOK_AGAIN_MS.length + 1 : 1
     if (look >= looks) throw new Refusal(reason)
-    await parts.clock.sleep(SECOND_LOOK_MS)
+    await parts.clock.sleep(LOOK_AGAIN_MS[Math.min(look, LOOK_AGAIN_MS.length) - 1]!)
   }
 }
 
