@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const SOURCE = 'kernel/erasure.ts'
+const SOURCES = [SOURCE, 'kernel/butterflies.ts', 'kernel/rows.ts']
 const TARGET = 'src/fragment/erasure/kernel-code.ts'
 const LINE = 108
 
@@ -17,7 +18,7 @@ async function compile(asc, relaxed) {
   const { error, stderr } = await asc.main(
     [SOURCE, '--outFile', 'kernel.wasm', '--initialMemory', '1', ...options],
     {
-      readFile: (name) => (name === SOURCE ? readFileSync(new URL(SOURCE, root), 'utf8') : null),
+      readFile: (name) => (SOURCES.includes(name) ? readFileSync(new URL(name, root), 'utf8') : null),
       writeFile: (_, bytes) => {
         code = bytes
       },

@@ -1,17 +1,10 @@
 /**
  * Vector kernel of the erasure code, in AssemblyScript. `bin/build-kernel.mjs` compiles it twice, with relaxed and with strict
  * vector instructions; src/fragment/erasure/simd-kernel.ts runs it. Formulas: docs/spec/erasure-code.md; reasons: docs/adr/0088.
- *
- * A row holds the symbols of one point. Rows lie `stride` bytes apart; offsets and lengths are multiples of 64. The memory up to
- * ROWS is filled by the host:
  */
 
-/** Per element of GF(2^8) 32 bytes: its products with every low nibble, then with every high nibble. */
-const PRODUCTS: usize = 0
-/** Per element of GF(2^8) its product with v7. */
-const TIMES_V7: usize = 8192
-/** Per point of GF(2^16) its element, 16 bits. */
-const POINTS: usize = 16384
+import { forwardPairs, forwardQuads, forwardQuadsZero, inversePairs, inverseQuads, inverseQuadsZero } from './butterflies'
+import { addProduct, bytes, clear, copy, copyRows, highNibbles, layRows, lookup, lowNibbles, multiplyInto, nibbleMask, pointOf, stride, tableOf, workOn } from './rows'
 
 /** Bytes of all rows that should be worked on at a time, and of one row, at least. */
 const BLOCK_BYTES: i32 = 524288
@@ -31,303 +24,10 @@ const BYTE_POINTS: i32 = 256
 
 // what the transform under way works on
 let base: usize = 0
-let stride: usize = 0
-let bytes: i32 = 0
 let origin: i32 = 0
 let used: i32 = 0
 /** Of the rows before each: how many are not zero. 32 bits each. */
 let filled: usize = 0
-
-// ---------------------------------------------------------------- vectors
-
-@inline function lookup(table: v128, index: v128): v128 {
-  // indexes are nibbles, for which both do the same
-  return ASC_FEATURE_RELAXED_SIMD ? i8x16.relaxed_swizzle(table, index) : i8x16.swizzle(table, index)
-}
-
-/** @returns 15 in every byte: the product of 1 and 15, loaded, because engines build a constant anew in every turn of a loop. */
-@inline function nibbleMask(): v128 {
-  return v128.load8_splat(PRODUCTS + 32 + 15)
-}
-
-@inline function lowNibbles(x: v128, mask: v128): v128 {
-  return v128.and(x, mask)
-}
-
-@inline function highNibbles(x: v128, mask: v128): v128 {
-  return v128.and(i16x8.shr_u(x, 4), mask)
-}
-
-@inline function product(x: v128, low: v128, high: v128, mask: v128): v128 {
-  return v128.xor(lookup(low, lowNibbles(x, mask)), lookup(high, highNibbles(x, mask)))
-}
-
-@inline function tableOf(element: u32): usize {
-  return PRODUCTS + ((<usize>element) << 5)
-}
-
-@inline function pointOf(at: i32): u32 {
-  return load<u16>(POINTS + ((<usize>at) << 1))
-}
-
-// ---------------------------------------------------------------- rows, one at a time
-
-function clear(row: usize, length: i32): void {
-  const zero = i8x16.splat(0)
-  for (let at = row, end = row + <usize>length; at < end; at += 64) {
-    v128.store(at, zero)
-    v128.store(at, zero, 16)
-    v128.store(at, zero, 32)
-    v128.store(at, zero, 48)
-  }
-}
-
-function copy(to: usize, from: usize, length: i32): void {
-  for (let end = to + <usize>length; to < end; to += 64, from += 64) {
-    v128.store(to, v128.load(from))
-    v128.store(to, v128.load(from, 16), 16)
-    v128.store(to, v128.load(from, 32), 32)
-    v128.store(to, v128.load(from, 48), 48)
-  }
-}
-
-function copyRows(to: usize, toApart: usize, from: usize, fromApart: usize, count: i32): void {
-  for (; count > 0; count--, to += toApart, from += fromApart) copy(to, from, bytes)
-}
-
-/** x += y */
-function add(x: usize, y: usize, length: i32): void {
-  for (let end = x + <usize>length; x < end; x += 64, y += 64) {
-    v128.store(x, v128.xor(v128.load(x), v128.load(y)))
-    v128.store(x, v128.xor(v128.load(x, 16), v128.load(y, 16)), 16)
-    v128.store(x, v128.xor(v128.load(x, 32), v128.load(y, 32)), 32)
-    v128.store(x, v128.xor(v128.load(x, 48), v128.load(y, 48)), 48)
-  }
-}
-
-/** x = factor y, or with `sum` x += factor y; y may be x. */
-@inline function multiply(x: usize, y: usize, length: i32, factor: u32, sum: bool): void {
-  if (factor < 256) multiply8(x, y, length, factor, sum)
-  else multiply16(x, y, length, factor, sum)
-}
-
-@inline function multiply8(x: usize, y: usize, length: i32, factor: u32, sum: bool): void {
-  const mask = nibbleMask()
-  const low = v128.load(tableOf(factor))
-  const high = v128.load(tableOf(factor), 16)
-  for (let end = x + <usize>length; x < end; x += 32, y += 32) {
-    let p = product(v128.load(y), low, high, mask)
-    let q = product(v128.load(y, 16), low, high, mask)
-    if (sum) {
-      p = v128.xor(p, v128.load(x))
-      q = v128.xor(q, v128.load(x, 16))
-    }
-    v128.store(x, p)
-    v128.store(x, q, 16)
-  }
-}
-
-/**
- * A factor a + b u takes low + high u to (a low + b v7 high) + (a low + (a + b)(low + high)) u: three products of bytes. The
- * nibbles of low + high are those of low plus those of high.
- */
-@inline function multiply16(x: usize, y: usize, length: i32, factor: u32, sum: bool): void {
-  const mask = nibbleMask()
-  const b = factor >> 8
-  const ta = tableOf(factor & 255)
-  const tb = tableOf(load<u8>(TIMES_V7 + b))
-  const tc = tableOf((factor & 255) ^ b)
-  const aLow = v128.load(ta), aHigh = v128.load(ta, 16)
-  const bLow = v128.load(tb), bHigh = v128.load(tb, 16)
-  const cLow = v128.load(tc), cHigh = v128.load(tc, 16)
-  for (let end = x + <usize>length; x < end; x += 64, y += 64) {
-    for (let half: usize = 0; half < 32; half += 16) {
-      const l = v128.load(y + half)
-      const h = v128.load(y + half, 32)
-      const l0 = lowNibbles(l, mask), l1 = highNibbles(l, mask)
-      const h0 = lowNibbles(h, mask), h1 = highNibbles(h, mask)
-      const first = v128.xor(lookup(aLow, l0), lookup(aHigh, l1))
-      let low = v128.xor(first, v128.xor(lookup(bLow, h0), lookup(bHigh, h1)))
-      let high = v128.xor(first, v128.xor(lookup(cLow, v128.xor(l0, h0)), lookup(cHigh, v128.xor(l1, h1))))
-      if (sum) {
-        low = v128.xor(low, v128.load(x + half))
-        high = v128.xor(high, v128.load(x + half, 32))
-      }
-      v128.store(x + half, low)
-      v128.store(x + half, high, 32)
-    }
-  }
-}
-
-/** x = factor y */
-function multiplyInto(x: usize, y: usize, length: i32, factor: u32): void {
-  multiply(x, y, length, factor, false)
-}
-
-/** x += factor y */
-function addProduct(x: usize, y: usize, length: i32, factor: u32): void {
-  multiply(x, y, length, factor, true)
-}
-
-// ---------------------------------------------------------------- one level of butterflies
-
-/** `count` rows from x with the rows `gap` behind: x += factor y, then y += x; or with `inverse` y += x, then x += factor y. */
-@inline function pairs(x: usize, gap: usize, count: i32, at: i32, inverse: bool): void {
-  const factor = pointOf(at)
-  if (factor == 0) {
-    for (; count > 0; count--, x += stride) add(x + gap, x, bytes)
-  } else if (factor < 256) pairs8(x, gap, count, factor, inverse)
-  else pairs16(x, gap, count, factor, inverse)
-}
-
-@inline function pairs8(x: usize, gap: usize, count: i32, factor: u32, inverse: bool): void {
-  const mask = nibbleMask()
-  const low = v128.load(tableOf(factor))
-  const high = v128.load(tableOf(factor), 16)
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 32) {
-      pair8(at, gap, low, high, mask, inverse)
-      pair8(at + 16, gap, low, high, mask, inverse)
-    }
-}
-
-@inline function pair8(at: usize, gap: usize, low: v128, high: v128, mask: v128, inverse: bool): void {
-  let a = v128.load(at)
-  let b = v128.load(at + gap)
-  if (inverse) b = v128.xor(b, a)
-  a = v128.xor(a, product(b, low, high, mask))
-  if (!inverse) b = v128.xor(b, a)
-  v128.store(at, a)
-  v128.store(at + gap, b)
-}
-
-@inline function pairs16(x: usize, gap: usize, count: i32, factor: u32, inverse: bool): void {
-  const mask = nibbleMask()
-  const b = factor >> 8
-  const ta = tableOf(factor & 255)
-  const tb = tableOf(load<u8>(TIMES_V7 + b))
-  const tc = tableOf((factor & 255) ^ b)
-  const aLow = v128.load(ta), aHigh = v128.load(ta, 16)
-  const bLow = v128.load(tb), bHigh = v128.load(tb, 16)
-  const cLow = v128.load(tc), cHigh = v128.load(tc, 16)
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 64) {
-      pair16(at, gap, aLow, aHigh, bLow, bHigh, cLow, cHigh, mask, inverse)
-      pair16(at + 16, gap, aLow, aHigh, bLow, bHigh, cLow, cHigh, mask, inverse)
-    }
-}
-
-@inline function pair16(
-  at: usize, gap: usize,
-  aLow: v128, aHigh: v128, bLow: v128, bHigh: v128, cLow: v128, cHigh: v128,
-  mask: v128, inverse: bool,
-): void {
-  let xl = v128.load(at), xh = v128.load(at, 32)
-  let yl = v128.load(at + gap), yh = v128.load(at + gap, 32)
-  if (inverse) {
-    yl = v128.xor(yl, xl)
-    yh = v128.xor(yh, xh)
-    v128.store(at + gap, yl)
-    v128.store(at + gap, yh, 32)
-  }
-  const l0 = lowNibbles(yl, mask), l1 = highNibbles(yl, mask)
-  const h0 = lowNibbles(yh, mask), h1 = highNibbles(yh, mask)
-  const first = v128.xor(lookup(aLow, l0), lookup(aHigh, l1))
-  xl = v128.xor(v128.xor(xl, first), v128.xor(lookup(bLow, h0), lookup(bHigh, h1)))
-  v128.store(at, xl)
-  xh = v128.xor(v128.xor(xh, first), v128.xor(lookup(cLow, v128.xor(l0, h0)), lookup(cHigh, v128.xor(l1, h1))))
-  v128.store(at, xh, 32)
-  if (!inverse) {
-    v128.store(at + gap, v128.xor(yl, xl))
-    v128.store(at + gap, v128.xor(yh, xh), 32)
-  }
-}
-
-function forwardPairs(x: usize, gap: usize, count: i32, at: i32): void {
-  pairs(x, gap, count, at, false)
-}
-
-function inversePairs(x: usize, gap: usize, count: i32, at: i32): void {
-  pairs(x, gap, count, at, true)
-}
-
-// ---------------------------------------------------------------- two levels of butterflies, factors of GF(2^8)
-
-/** Rows x, x + gap, x + 2 gap, x + 3 gap, and `count` rows of each; f1 between halves, f2 and f3 within them. */
-function forwardQuads(x: usize, gap: usize, count: i32, f1: u32, f2: u32, f3: u32): void {
-  const mask = nibbleMask()
-  const l1 = v128.load(tableOf(f1)), h1 = v128.load(tableOf(f1), 16)
-  const l2 = v128.load(tableOf(f2)), h2 = v128.load(tableOf(f2), 16)
-  const l3 = v128.load(tableOf(f3)), h3 = v128.load(tableOf(f3), 16)
-  const gap2 = gap + gap, gap3 = gap2 + gap
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 16) {
-      let a = v128.load(at), b = v128.load(at + gap), c = v128.load(at + gap2), d = v128.load(at + gap3)
-      a = v128.xor(a, product(c, l1, h1, mask))
-      b = v128.xor(b, product(d, l1, h1, mask))
-      c = v128.xor(c, a)
-      d = v128.xor(d, b)
-      a = v128.xor(a, product(b, l2, h2, mask))
-      c = v128.xor(c, product(d, l3, h3, mask))
-      v128.store(at, a)
-      v128.store(at + gap, v128.xor(b, a))
-      v128.store(at + gap2, c)
-      v128.store(at + gap3, v128.xor(d, c))
-    }
-}
-
-/** The same where f1 = f2 = 0. */
-function forwardQuadsZero(x: usize, gap: usize, count: i32, f3: u32): void {
-  const mask = nibbleMask()
-  const l3 = v128.load(tableOf(f3)), h3 = v128.load(tableOf(f3), 16)
-  const gap2 = gap + gap, gap3 = gap2 + gap
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 16) {
-      const a = v128.load(at), b = v128.load(at + gap)
-      const d = v128.xor(v128.load(at + gap3), b)
-      const c = v128.xor(v128.xor(v128.load(at + gap2), a), product(d, l3, h3, mask))
-      v128.store(at + gap, v128.xor(b, a))
-      v128.store(at + gap2, c)
-      v128.store(at + gap3, v128.xor(d, c))
-    }
-}
-
-function inverseQuads(x: usize, gap: usize, count: i32, f1: u32, f2: u32, f3: u32): void {
-  const mask = nibbleMask()
-  const l1 = v128.load(tableOf(f1)), h1 = v128.load(tableOf(f1), 16)
-  const l2 = v128.load(tableOf(f2)), h2 = v128.load(tableOf(f2), 16)
-  const l3 = v128.load(tableOf(f3)), h3 = v128.load(tableOf(f3), 16)
-  const gap2 = gap + gap, gap3 = gap2 + gap
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 16) {
-      let a = v128.load(at), c = v128.load(at + gap2)
-      let b = v128.xor(v128.load(at + gap), a)
-      let d = v128.xor(v128.load(at + gap3), c)
-      a = v128.xor(a, product(b, l2, h2, mask))
-      c = v128.xor(c, product(d, l3, h3, mask))
-      c = v128.xor(c, a)
-      d = v128.xor(d, b)
-      v128.store(at + gap2, c)
-      v128.store(at + gap3, d)
-      v128.store(at, v128.xor(a, product(c, l1, h1, mask)))
-      v128.store(at + gap, v128.xor(b, product(d, l1, h1, mask)))
-    }
-}
-
-function inverseQuadsZero(x: usize, gap: usize, count: i32, f3: u32): void {
-  const mask = nibbleMask()
-  const l3 = v128.load(tableOf(f3)), h3 = v128.load(tableOf(f3), 16)
-  const gap2 = gap + gap, gap3 = gap2 + gap
-  for (; count > 0; count--, x += stride)
-    for (let at = x, end = x + <usize>bytes; at < end; at += 16) {
-      const a = v128.load(at), c = v128.load(at + gap2)
-      const b = v128.xor(v128.load(at + gap), a)
-      const d = v128.xor(v128.load(at + gap3), c)
-      v128.store(at + gap, b)
-      v128.store(at + gap2, v128.xor(v128.xor(c, product(d, l3, h3, mask)), a))
-      v128.store(at + gap3, v128.xor(d, b))
-    }
-}
 
 // ---------------------------------------------------------------- transforms
 
@@ -513,9 +213,9 @@ export function encode(
   const block = blockOf(span)
   // a few rows at any distance fit the nearest cache as they lie, many are brought together
   const inPlace = span <= ROWS_IN_PLACE
-  stride = inPlace ? apart : scratchStride(block)
+  layRows(inPlace ? apart : scratchStride(block))
   for (let from = 0; from < length; from += block) {
-    bytes = min(block, length - from)
+    workOn(min(block, length - from))
     const data = rows + <usize>from
     const coefficients = inPlace ? data : scratch
     if (!inPlace) copyRows(coefficients, stride, data, apart, k)
@@ -553,9 +253,9 @@ export function decode(
   // with nothing known in the lower half its coefficients are zero, and the derivative's are those of the upper half
   const lower = count == 2 * span && countOf(0, span) == 0 ? span : 0
   const block = blockOf(count - lower)
-  stride = scratchStride(block)
+  layRows(scratchStride(block))
   for (let from = 0; from < length; from += block) {
-    bytes = min(block, length - from)
+    workOn(min(block, length - from))
     base = scratch
     for (let row = 0; row < k; row++) {
       const entry = known + ((<usize>row) << 2)
@@ -585,7 +285,7 @@ export function decode(
  * row. Of up to four outputs at once the nibbles of a row are taken apart once.
  */
 export function sums(rows: usize, apart: usize, length: i32, count: i32, outputs: i32, weights: usize): void {
-  stride = apart
+  layRows(apart)
   const inputs = <usize>count
   for (let output = 0; output < outputs; output += 4) {
     const to = rows + <usize>(count + output) * apart
