@@ -11,7 +11,7 @@ import { ObjectColumns } from './object-columns.ts'
 
 /** A node that was dropped for these is not asked again: it answered. */
 const FINAL: ErrorCode[] = ['INTEGRITY', 'MALFORMED', 'REFUSED', 'QUOTA_FULL', 'NO_SPACE']
-/** Columns that are made again one by one on this thread, at most. */
+/** Columns that are made again on this thread, at most. */
 const COLUMNS_MAX = 64
 
 /** An object most of whose columns are stored, and the nodes that were left behind. */

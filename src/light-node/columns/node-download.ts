@@ -34,7 +34,6 @@ export interface Found<T> {
 interface Window {
   from: number
   to: number
-  columns: readonly number[]
   stripes: Promise<Found<Uint8Array>>[]
 }
 
@@ -50,8 +49,6 @@ interface Answer {
  * A wrong fragment costs that fragment; a broken stream ends everything.
  */
 export class NodeDownload {
-  /** Columns of the object that this node keeps, rising. */
-  readonly columns: readonly number[]
   readonly #stream: FrameStream
   readonly #manifest: Manifest
   readonly #hashes = new Map<number, Uint8Array>()
@@ -61,10 +58,9 @@ export class NodeDownload {
   readonly #windows: Window[] = []
   #failure: XcareError | null = null
 
-  constructor(stream: FrameStream, manifest: Manifest, columns: readonly number[]) {
+  constructor(stream: FrameStream, manifest: Manifest) {
     this.#stream = stream
     this.#manifest = manifest
-    this.columns = columns
   }
 
   /** The peer that keeps these columns, to be named when it serves wrong bytes. */
@@ -171,7 +167,7 @@ export class NodeDownload {
       stripe.catch(() => {})
       return stripe
     })
-    return { from, to, columns, stripes }
+    return { from, to, stripes }
   }
 
   #askFragments(columns: readonly number[], from: number, to: number): Window {
@@ -208,7 +204,7 @@ export class NodeDownload {
         for (const { reject } of stripes) reject(error)
       },
     )
-    return { from, to, columns, stripes: stripes.map(({ promise }) => promise) }
+    return { from, to, stripes: stripes.map(({ promise }) => promise) }
   }
 
   /** @returns how many fragments the message carried. */

@@ -165,7 +165,9 @@ export class ObjectColumns {
       const chosen = fresh.slice(0, k - this.#used.size)
       if (chosen.length < k - this.#used.size && this.#dialling.size > 0) {
         await this.#reach(chosen)
-        await Promise.race([...this.#dialling.values(), this.#patience().promise])
+        const patience = this.#patience()
+        await Promise.race([...this.#dialling.values(), patience.promise])
+        patience.end()
         continue
       }
       const patchy = this.#candidates((column) => this.#holes.has(column) && !this.#used.has(column))
@@ -223,7 +225,7 @@ export class ObjectColumns {
       .dial(holder)
       .then(
         (stream) => {
-          const download = new NodeDownload(stream, this.#manifest, holder.columns)
+          const download = new NodeDownload(stream, this.#manifest)
           if (this.#isClosed) download.close()
           else this.#open.set(holder, download)
         },
