@@ -102,7 +102,7 @@ const QUICK_STAGES: StageName[] = [
   'bundles',
   'losses',
 ]
-const QUICK_SIZES = [64 * KIB, 16 * MIB]
+const QUICK_SIZES = [64 * KIB, 64 * MIB]
 const FULL_SIZES = [4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB]
 
 /** @returns the settings of a run. @throws XcareError USAGE naming the option that is wrong. */

@@ -90,15 +90,23 @@ export function summaryLines(report: Report): string[] {
     value === null || value === undefined ? 'not measured' : `${value} ${unit}`
   const shape = `${settings.shapes[0]!.k}-${settings.shapes[0]!.n}`
   const put = largest(`put/rate/${shape}/`)
-  const get = largest(`get/rate/${shape}/`)
   const at = (prefix: string) => (put ? median(`${prefix}/${shape}/${put.bytes}`) : null)
+  const passages = (way: 'put' | 'get') =>
+    settings.shapes
+      .map(({ k, n }) => {
+        const rate = largest(`${way}/rate/${k}-${n}/`)
+        const of = (what: string) => median(`${way}/${what}/${k}-${n}/${rate?.bytes}`)
+        const costs = `${say(of('fragments'), 'fragments/s')}, ${say(of('cpu/all'), 'CPU-s/GB')}`
+        return `${rate?.label.split(':')[0] ?? `${k}/${n}`}: ${say(rate?.median, 'MB/s')}, ${costs}`
+      })
+      .join('; ')
   const verdicts = (...wanted: string[]) => targets.filter(({ verdict }) => wanted.includes(verdict)).length
   const missing = stages.filter(({ state }) => state !== 'done').map(({ name }) => name)
   const whole = largest(`losses/whole/rate/${shape}/`)
   const lost = largest(`losses/lost/rate/${shape}/`)
   return [
-    `put   ${say(put?.median, 'MB/s')}, ${say(at('put/cpu/all'), 'CPU-s/GB')} (${put?.label.split(':')[0] ?? shape}; ${put ? `${put.min} to ${put.max}` : 'none'})`,
-    `get   ${say(get?.median, 'MB/s')}, ${say(at('get/cpu/all'), 'CPU-s/GB')}; first byte ${say(at('get/first-byte'), 'ms')}`,
+    `put   ${passages('put')}`,
+    `get   ${passages('get')}; first byte ${say(at('get/first-byte'), 'ms')}`,
     `loss  get ${say(whole?.median, 'MB/s')} whole, ${say(lost?.median, 'MB/s')} with n - k columns killed`,
     `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}`,
     `bundles ${say(median('bundles/rate'), 'records/s')} of 2 KiB; one read out of a thousand: ${say(median('bundles/read'), 'ms')}`,
