@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { decodeManifest } from '../../src/fragment/manifest.ts'
 import { PROFILES } from '../../src/fragment/profile.ts'
-import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
+import { type NodeId, type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { putRecord } from '../../src/light-node/put-record.ts'
 import { CREDIT_BYTES_MAX, READ_STALL_MS } from '../../src/limits.ts'
 import { seededBytes } from '../storage-node/made-object.ts'
-import { MemoryNetwork, type MemoryNode, sourceOf } from './memory-network.ts'
+import { collected, MemoryNetwork, type MemoryNode, sourceOf } from './memory-network.ts'
 import { HASTE } from './tapped-stream.ts'
 
 let net: MemoryNetwork
@@ -146,6 +146,56 @@ describe('storage nodes that are away', () => {
     const nodes = await Promise.all(columns.map((column) => net.keeper(objectId, column)))
     return nodes.map(({ nodeId }) => nodeId).sort()
   }
+})
+
+describe('storage nodes that are somewhere else now', () => {
+  const bytes = seededBytes(90, 400_000)
+  let objectId: ObjectId
+  let asked: NodeId[]
+  beforeAll(async () => {
+    objectId = (await net.put(bytes)).objectId
+  })
+
+  async function getKnowing(knows: (nodeId: NodeId) => boolean): Promise<Buffer> {
+    asked = []
+    const locate = async (nodeId: NodeId) => {
+      asked.push(nodeId)
+      return knows(nodeId) ? { nodeId, addresses: [`/dns4/new/${nodeId}`] } : null
+    }
+    const directory = { locate, find: async () => [], announce: async () => {} }
+    const { content } = await openRecord({ ...net.ports, directory }, objectId, net.custodyKeyOf)
+    return Buffer.from(await collected(content))
+  }
+
+  async function move(columns: number[]): Promise<void> {
+    for (const column of columns) {
+      const node = await net.keeper(objectId, column)
+      node.movedTo = `/dns4/new/${node.nodeId}`
+    }
+  }
+
+  test('while others are enough, nobody waits for the DHT', async () => {
+    await move([0, 1, 2, 3, 4, 5])
+    expect((await getKnowing(() => true)).equals(bytes)).toBe(true)
+    expect(asked).toEqual([])
+  })
+
+  test.each([7, 12])('%i of 12: found through the DHT', async (count) => {
+    await move(Array.from({ length: count }, (_, at) => at))
+    expect((await getKnowing(() => true)).equals(bytes)).toBe(true)
+    expect(asked.length).toBeGreaterThan(0)
+  })
+
+  test('7 of 12, and the DHT knows of one only: that one is enough', async () => {
+    await move([0, 1, 2, 3, 4, 5, 6])
+    const { nodeId } = await net.keeper(objectId, 3)
+    expect((await getKnowing((id) => id === nodeId)).equals(bytes)).toBe(true)
+  })
+
+  test('7 of 12, and the DHT knows nothing: a clear error', async () => {
+    await move([0, 1, 2, 3, 4, 5, 6])
+    await expect(getKnowing(() => false)).rejects.toMatchObject({ code: 'TOO_FEW_FRAGMENTS' })
+  })
 })
 
 describe('a reader that stops early', () => {

@@ -34,6 +34,8 @@ export class MemoryNode {
   readonly key: SigningKey
   readonly store: FragmentStore
   isDown = false
+  /** Where it answers now, when that is not what the chain says. */
+  movedTo: string | null = null
   lie: Lie | null = null
   readonly #parts: ServeParts
 
@@ -113,7 +115,7 @@ export class MemoryNetwork {
 
   /** All nodes up and honest again; nothing noted. */
   reset(): void {
-    for (const node of this.nodes) Object.assign(node, { isDown: false, lie: null })
+    for (const node of this.nodes) Object.assign(node, { isDown: false, movedTo: null, lie: null })
     this.haste = 1
     this.events.length = 0
     this.streams.length = 0
@@ -193,7 +195,7 @@ export class MemoryNetwork {
       }),
   }
 
-  async #open({ nodeId }: PeerAddress): Promise<FrameStream> {
+  async #open({ nodeId, addresses }: PeerAddress): Promise<FrameStream> {
     const [client, server] = framePair('client' as NodeId, nodeId)
     const guardian = this.#guardians.find(({ guardianId }) => guardianId === nodeId)
     if (guardian) {
@@ -201,7 +203,8 @@ export class MemoryNetwork {
       return client
     }
     const node = this.nodes.find((candidate) => candidate.nodeId === nodeId)
-    if (!node || node.isDown) throw new XcareError('OFFLINE', `node ${nodeId} cannot be reached`)
+    const isThere = !node?.movedTo || addresses.includes(node.movedTo)
+    if (!node || node.isDown || !isThere) throw new XcareError('OFFLINE', `node ${nodeId} cannot be reached`)
     const tapped = new TappedStream(
       client,
       () => node.lie,

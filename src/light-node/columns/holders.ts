@@ -56,26 +56,43 @@ export class Holders {
     const known = this.all.map(({ peer }) => peer)
     const found = await this.#manifestFrom(known, network)
     if (found) return found
-    const strangers = (await this.#hints()).filter(
-      ({ nodeId }) => !known.some((peer) => peer.nodeId === nodeId),
-    )
-    const hinted = await this.#manifestFrom(strangers, network)
+    // Only now: what the DHT takes would be waited for whenever some nodes are away.
+    const [moved, hints] = await Promise.all([
+      Promise.all(known.map((peer) => this.#whereNow(peer))),
+      this.#hints(),
+    ])
+    const strangers = hints.filter(({ nodeId }) => !known.some((peer) => peer.nodeId === nodeId))
+    const elsewhere = moved.filter((peer) => peer !== null)
+    const hinted = await this.#manifestFrom([...elsewhere, ...strangers], network)
     if (hinted) return hinted
     throw this.tooFew(0)
   }
 
-  /** @returns a stream to `holder`. @throws XcareError OFFLINE and others, told as progress as well. */
-  async dial({ peer, columns }: Holder): Promise<FrameStream> {
+  /** @returns a stream to `holder` at its registered address. @throws XcareError OFFLINE and others */
+  async dial({ peer }: Holder): Promise<FrameStream> {
     try {
-      return await this.#dial(peer)
+      return await this.#open(peer)
     } catch (error) {
-      const away = asXcareError(error)
-      this.#problems.set(peer.nodeId, away)
-      const { code, message } = away
-      if (!this.#isClosed)
-        this.ports.progress({ type: 'node-away', node: peer.nodeId, columns, code, message })
-      throw away
+      this.#problems.set(peer.nodeId, asXcareError(error))
+      throw error
     }
+  }
+
+  /**
+   * @returns a stream to `holder` where the DHT says that it is now. Asking the DHT takes long, so others come first.
+   * @throws XcareError what dialling it said.
+   */
+  async dialElsewhere({ peer }: Holder): Promise<FrameStream> {
+    const moved = await this.#whereNow(peer)
+    if (!moved) throw this.#problems.get(peer.nodeId) ?? new XcareError('OFFLINE', 'the node does not answer')
+    return this.#open(moved)
+  }
+
+  /** Tells the person that a node could not be reached. */
+  tellAway({ peer, columns }: Holder): void {
+    if (this.#isClosed) return
+    const { code, message } = this.#problems.get(peer.nodeId)!
+    this.ports.progress({ type: 'node-away', node: peer.nodeId, columns, code, message })
   }
 
   /** Notes what a node did wrong and tells the person. */
@@ -115,7 +132,7 @@ export class Holders {
   }
 
   async #askManifest(peer: PeerAddress, network: string): Promise<AnchoredManifest> {
-    const stream = await this.#dial(peer)
+    const stream = await this.#open(peer)
     this.#asked.add(stream)
     try {
       return await readAnchoredManifest(stream, this.#located, network)
@@ -130,16 +147,15 @@ export class Holders {
     }
   }
 
-  async #dial(peer: PeerAddress): Promise<FrameStream> {
-    const { transport, directory } = this.ports
-    try {
-      return await transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
-    } catch (error) {
-      // The registered address may be old; the DHT may know where the node is now.
-      const moved = await directory?.locate(peer.nodeId, AbortSignal.timeout(DIAL_MS_MAX)).catch(() => null)
-      if (!moved || moved.addresses.every((address) => peer.addresses.includes(address))) throw error
-      return await transport.open(moved, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
-    }
+  #open(peer: PeerAddress): Promise<FrameStream> {
+    return this.ports.transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
+  }
+
+  /** @returns null when the DHT knows nothing newer than what is registered. */
+  async #whereNow({ nodeId, addresses }: PeerAddress): Promise<PeerAddress | null> {
+    const signal = AbortSignal.timeout(DIAL_MS_MAX)
+    const found = await this.ports.directory?.locate(nodeId, signal).catch(() => null)
+    return found?.addresses.some((address) => !addresses.includes(address)) ? found : null
   }
 
   async #hints(): Promise<PeerAddress[]> {

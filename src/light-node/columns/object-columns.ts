@@ -3,6 +3,7 @@ import { asXcareError, XcareError } from '../../errors.ts'
 import type { Manifest } from '../../fragment/manifest.ts'
 import type { LeafRun } from '../../fragment/range.ts'
 import { HEDGE_MS } from '../../limits.ts'
+import type { FrameStream } from '../../ports.ts'
 import type { Holder, Holders } from './holders.ts'
 import { type Found, NodeDownload } from './node-download.ts'
 
@@ -28,6 +29,8 @@ export class ObjectColumns {
   readonly #open = new Map<Holder, NodeDownload>()
   /** Nodes that are being reached. */
   readonly #dialling = new Map<Holder, Promise<void>>()
+  /** Nodes that do not answer at their registered address; the DHT is asked for them when nobody else is left. */
+  readonly #missed = new Set<Holder>()
   readonly #away = new Set<Holder>()
   /** Columns in use, k of them while there are enough. */
   readonly #used = new Set<number>()
@@ -172,6 +175,7 @@ export class ObjectColumns {
       }
       const patchy = this.#candidates((column) => this.#holes.has(column) && !this.#used.has(column))
       const all = [...chosen, ...patchy.slice(0, k - this.#used.size - chosen.length)]
+      if (all.length < k - this.#used.size && (await this.#seekMissed())) continue
       if (all.length === 0) throw this.#holders.tooFew(this.#used.size)
       await this.#reach(all)
       for (const column of all) if (this.#isOpen(column)) this.#used.add(column)
@@ -186,6 +190,7 @@ export class ObjectColumns {
       const chosen = left.slice(0, count)
       await this.#reach(chosen)
       const open = chosen.filter((column) => this.#isOpen(column))
+      if (left.length === 0 && (await this.#seekMissed())) continue
       if (open.length > 0 || left.length === 0) return open
       if (chosen.every((column) => !this.#isOpen(column)) && this.#dialling.size > 0)
         await Promise.race(this.#dialling.values())
@@ -195,7 +200,7 @@ export class ObjectColumns {
   /** @returns columns that may still serve, rising; those whose node is slow to be reached come last. */
   #candidates(isWanted: (column: number) => boolean): number[] {
     const able = this.#holders.all
-      .filter((holder) => !this.#away.has(holder))
+      .filter((holder) => !this.#away.has(holder) && !this.#missed.has(holder))
       .flatMap((holder) => holder.columns.map((column) => ({ column, isLate: this.#dialling.has(holder) })))
       .filter(({ column }) => !this.#gone.has(column) && isWanted(column))
     return able
@@ -210,6 +215,7 @@ export class ObjectColumns {
       (holder) =>
         !this.#open.has(holder) &&
         !this.#away.has(holder) &&
+        !this.#missed.has(holder) &&
         holder.columns.some((column) => wanted.has(column)),
     )
     if (needed.length === 0) return
@@ -218,22 +224,37 @@ export class ObjectColumns {
     patience.end()
   }
 
+  /** Looks in the DHT for the nodes that did not answer. @returns whether there were any. */
+  async #seekMissed(): Promise<boolean> {
+    const missed = [...this.#missed]
+    this.#missed.clear()
+    await Promise.all(
+      missed.map((holder) => this.#join(holder, this.#holders.dialElsewhere(holder), this.#away)),
+    )
+    return missed.length > 0
+  }
+
   #dial(holder: Holder): Promise<void> {
     const known = this.#dialling.get(holder)
     if (known) return known
-    const dialled = this.#holders
-      .dial(holder)
-      .then(
-        (stream) => {
-          const download = new NodeDownload(stream, this.#manifest)
-          if (this.#isClosed) download.close()
-          else this.#open.set(holder, download)
-        },
-        () => void this.#away.add(holder),
-      )
-      .finally(() => this.#dialling.delete(holder))
-    this.#dialling.set(holder, dialled)
-    return dialled
+    const dialled = this.#join(holder, this.#holders.dial(holder), this.#missed)
+    const done = dialled.finally(() => this.#dialling.delete(holder))
+    this.#dialling.set(holder, done)
+    return done
+  }
+
+  async #join(holder: Holder, dialled: Promise<FrameStream>, failed: Set<Holder>): Promise<void> {
+    let stream: FrameStream
+    try {
+      stream = await dialled
+    } catch {
+      failed.add(holder)
+      if (failed === this.#missed) this.#holders.tellAway(holder)
+      return
+    }
+    const download = new NodeDownload(stream, this.#manifest)
+    if (this.#isClosed) download.close()
+    else this.#open.set(holder, download)
   }
 
   #patience(): { promise: Promise<void>; end(): void } {
