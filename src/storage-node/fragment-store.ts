@@ -6,6 +6,12 @@ import type { Recovery } from './disk/recover.ts'
 
 /** Bodies below this size are copied: handing their memory over costs more. */
 const COPY_BYTES = 8 * 1024
+/** Bodies of at least this size that follow each other so closely are a flow. */
+const FLOW_BODY_BYTES = 16 * 1024
+const FLOW_MS = 50
+/** A flow waits so long, or until so many bytes are there: one message, one sync and one wake-up serve many. A single body never waits. */
+const GATHER_MS = 10
+const GATHER_BYTES = 1024 * 1024
 /** A buffer with more than this beside the body is not handed over: others may be using it. */
 const BESIDE_BYTES = 128
 
@@ -23,6 +29,9 @@ export class FragmentStore {
   readonly #outbox: DiskRequest[] = []
   readonly #transfer: ArrayBuffer[] = []
   #nextId = 1
+  #flush: { kind: 'now' } | { kind: 'later'; timer: NodeJS.Timeout } | null = null
+  #outboxBytes = 0
+  #flowedMs = Number.NEGATIVE_INFINITY
   #queuedBytes = 0
   #room: PromiseWithResolvers<void> | null = null
   #failure: XcareError | null = null
@@ -108,14 +117,35 @@ export class FragmentStore {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#waiting.set(id, { resolve, reject, bytes })
     this.#queuedBytes += bytes
-    if (this.#outbox.length === 0) setImmediate(() => this.#flush())
     this.#outbox.push({ id, call, args })
     this.#transfer.push(...transfer)
+    this.#outboxBytes += bytes
+    this.#schedule(bytes)
     return promise
   }
 
+  #schedule(bytes: number): void {
+    if (this.#flush?.kind === 'now') return
+    if (this.#isFlow(bytes) && this.#outboxBytes < GATHER_BYTES) {
+      this.#flush ??= { kind: 'later', timer: setTimeout(() => this.#send(), GATHER_MS) }
+      return
+    }
+    if (this.#flush) clearTimeout(this.#flush.timer)
+    this.#flush = { kind: 'now' }
+    setImmediate(() => this.#send())
+  }
+
+  #isFlow(bytes: number): boolean {
+    if (bytes < FLOW_BODY_BYTES) return false
+    const before = this.#flowedMs
+    this.#flowedMs = performance.now()
+    return this.#flowedMs - before < FLOW_MS
+  }
+
   /** What one turn of the event loop brought goes to the disk thread together: waking it costs more than a message. */
-  #flush(): void {
+  #send(): void {
+    this.#flush = null
+    this.#outboxBytes = 0
     this.#worker.postMessage(this.#outbox.splice(0), this.#transfer.splice(0))
   }
 

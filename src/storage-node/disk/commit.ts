@@ -85,7 +85,7 @@ export class Committer {
         wholeBlocks(ops.reduce((sum, { op, columns }) => sum + costOf(op, columns?.length), 0)),
       )
       index.begin()
-      const results = ops.map((settled) => this.#staged(settled))
+      const results = this.#stagedAll(ops)
       const size = batch.length > 0 ? volumes.append(batch.blocks()) : null
       if (size !== null) index.setVolumeSize(this.#base.number, size)
       index.commit(this.#sequence)
@@ -137,15 +137,23 @@ export class Committer {
       : new XcareError('BUSY', 'the disk of this node failed', { cause: error })
   }
 
-  #staged({ op, columns }: Settled): CommitResult | XcareError {
+  #stagedAll(ops: readonly Settled[]): (CommitResult | XcareError)[] {
+    const results: (CommitResult | XcareError)[] = ops.map(() => ({}))
+    for (const { at, fragment } of stepsOf(ops))
+      if (!(results[at] instanceof XcareError)) results[at] = this.#staged(ops[at]!, fragment)
+    return results
+  }
+
+  /** @param fragment which of the fragments of a put. */
+  #staged({ op, columns }: Settled, fragment: number): CommitResult | XcareError {
     try {
       if (op.kind === 'delete') return this.#delete(op.order)
       if (columns === undefined || columns.some(({ isGone }) => isGone))
         throw new XcareError('REFUSED', 'the put has ended')
       if (op.kind === 'finish') return this.#finish(columns, op.manifest)
       const size = op.body.length / op.count
-      for (let at = 0; at < op.count; at++)
-        this.#put(columns[op.first + at], op.stripe, op.body.subarray(at * size, (at + 1) * size))
+      const body = op.body.subarray(fragment * size, (fragment + 1) * size)
+      this.#put(columns[op.first + fragment], op.stripe, body)
       return {}
     } catch (error) {
       if (error instanceof XcareError) return error
@@ -303,6 +311,36 @@ export class Committer {
 export function costOf(op: CommitOp, columns = 1): number {
   if (op.kind === 'put') return op.count * recordBytes(Math.ceil(op.body.length / op.count))
   return columns * recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
+}
+
+interface Step {
+  /** Which of the ops. */
+  at: number
+  fragment: number
+}
+
+/**
+ * @returns the order in which a commit is laid out: puts that follow each other column by column, so that whoever reads some columns
+ * of many stripes finds each in one piece; everything else as it came.
+ */
+function stepsOf(ops: readonly Settled[]): Step[] {
+  const steps: Step[] = []
+  let puts: (Step & { handle: number; place: number })[] = []
+  const endPuts = () => {
+    steps.push(...puts.sort((a, b) => a.handle - b.handle || a.place - b.place))
+    puts = []
+  }
+  for (const [at, { op }] of ops.entries()) {
+    if (op.kind === 'put') {
+      for (let fragment = 0; fragment < op.count; fragment++)
+        puts.push({ at, fragment, handle: op.handle, place: op.first + fragment })
+      continue
+    }
+    endPuts()
+    steps.push({ at, fragment: 0 })
+  }
+  endPuts()
+  return steps
 }
 
 function shareOf(column: OpenColumn, stripe: number, body: Uint8Array): Uint8Array {

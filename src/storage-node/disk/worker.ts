@@ -8,12 +8,6 @@ import { costOf } from './commit.ts'
 import { openStore } from './open-store.ts'
 import type { VolumeStore } from './store.ts'
 
-/** Fragments of at least this size, one commit after another, are a flow: they wait so long, or until so many bytes are there. */
-const FLOW_BODY_BYTES = 16 * 1024
-const FLOW_MS = 50
-const GATHER_MS = 10
-const GATHER_BYTES = 1024 * 1024
-
 /** The file of the index may lag this far behind. */
 const SETTLE_MS = 200
 
@@ -46,9 +40,8 @@ class DiskThread {
   readonly #store: VolumeStore
   readonly #close: () => void
   readonly #waiting: { id: number; op: CommitOp }[] = []
-  #next: { kind: 'now' } | { kind: 'later'; timer: NodeJS.Timeout } | null = null
+  #isDue = false
   #settling: NodeJS.Timeout | null = null
-  #committedMs = Number.NEGATIVE_INFINITY
 
   constructor(port: MessagePort, store: VolumeStore, close: () => void) {
     this.#port = port
@@ -84,28 +77,13 @@ class DiskThread {
   }
 
   #schedule(): void {
-    if (this.#waiting.length === 0 || this.#next?.kind === 'now') return
-    if (this.#isFlow()) {
-      this.#next ??= { kind: 'later', timer: setTimeout(() => this.#turn(), GATHER_MS) }
-      return
-    }
-    if (this.#next) clearTimeout(this.#next.timer)
-    this.#next = { kind: 'now' }
+    if (this.#waiting.length === 0 || this.#isDue) return
+    this.#isDue = true
     setImmediate(() => this.#turn())
   }
 
-  /** Whether large fragments keep coming: then a short wait makes one sync of many. A single one never waits. */
-  #isFlow(): boolean {
-    let bytes = 0
-    for (const { op } of this.#waiting) {
-      if (op.kind !== 'put' || op.body.length < FLOW_BODY_BYTES) return false
-      bytes += op.body.length
-    }
-    return bytes < GATHER_BYTES && performance.now() - this.#committedMs < FLOW_MS
-  }
-
   #turn(): void {
-    this.#next = null
+    this.#isDue = false
     // What arrived while the last sync ran joins this one.
     for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
       for (const request of more.message as DiskRequest[]) this.#take(request)
@@ -117,7 +95,6 @@ class DiskThread {
     const group = this.#nextGroup()
     if (group.length === 0) return
     const results = this.#store.commit(group.map(({ op }) => op))
-    this.#committedMs = performance.now()
     this.#settleSoon()
     this.#answer(group.map(({ id }, at) => commitAnswer(id, results[at]!)))
   }
