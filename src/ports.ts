@@ -42,6 +42,8 @@ export interface FrameStream {
   write(...parts: Uint8Array[]): Promise<void>
   /** Next frame, or null after a clean end. @throws XcareError TIMEOUT after `idleMs`, MALFORMED above `maxBytes`, OFFLINE when cut. */
   read(maxBytes: number, idleMs: number): Promise<Uint8Array | null>
+  /** Gives back the memory of a frame that nobody uses any more: a later frame of that size may be read into it. */
+  recycle?(frame: ArrayBuffer): void
   /** Ends our side cleanly. */
   close(): Promise<void>
   /** Tears the stream down at once. */

@@ -1,5 +1,12 @@
+/** Memory that waits to be used again, at most. */
+const SPARE_BYTES_MAX = 4 * 1024 * 1024
+/** A piece of memory that is larger than what goes in by more than this is not used for it. */
+const SPARE_SLACK_BYTES = 64
+
 /** Received bytes in arrival order, taken out again as contiguous pieces with at most one copy. */
 export class ByteQueue {
+  readonly #spares: ArrayBuffer[] = []
+  #spareBytes = 0
   #chunks: Uint8Array[] = []
   #first = 0
   #offset = 0
@@ -62,6 +69,13 @@ export class ByteQueue {
     return this.#gather(count)
   }
 
+  /** Takes memory that nobody uses any more, for a later `take` of about that size. */
+  recycle(memory: ArrayBuffer): void {
+    this.#spares.push(memory)
+    this.#spareBytes += memory.byteLength
+    while (this.#spareBytes > SPARE_BYTES_MAX) this.#spareBytes -= this.#spares.shift()!.byteLength
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#chunks = []
@@ -71,7 +85,7 @@ export class ByteQueue {
   }
 
   #gather(count: number): Uint8Array {
-    const out = new Uint8Array(count)
+    const out = this.#memory(count)
     let at = 0
     this.#length -= count
     while (at < count) {
@@ -83,6 +97,17 @@ export class ByteQueue {
       if (this.#offset === chunk.length) this.#nextChunk()
     }
     return out
+  }
+
+  /** @returns `count` bytes whose content does not matter. */
+  #memory(count: number): Uint8Array {
+    const at = this.#spares.findIndex(
+      ({ byteLength }) => byteLength >= count && byteLength - count <= SPARE_SLACK_BYTES,
+    )
+    if (at < 0) return new Uint8Array(count)
+    const [memory] = this.#spares.splice(at, 1)
+    this.#spareBytes -= memory!.byteLength
+    return new Uint8Array(memory!, 0, count)
   }
 
   #nextChunk(): void {

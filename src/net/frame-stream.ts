@@ -93,6 +93,10 @@ class Libp2pFrameStream implements FrameStream {
     }
   }
 
+  recycle(frame: ArrayBuffer): void {
+    this.#inbox.recycle(frame)
+  }
+
   async close(): Promise<void> {
     if (this.#stream.writeStatus === 'closed' || this.#stream.writeStatus === 'closing') return
     try {

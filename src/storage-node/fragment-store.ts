@@ -82,8 +82,15 @@ export class FragmentStore {
   /**
    * Resolves when `count` fragments of neighbouring columns of one put, from its column at `first` on, are durable.
    * `body` holds them one after the other; it must not be used afterwards: its memory may move to the disk thread.
+   * @returns that memory when it was moved, for whoever wants to fill it again.
    */
-  async put(handle: number, stripe: number, first: number, count: number, body: Uint8Array): Promise<void> {
+  async put(
+    handle: number,
+    stripe: number,
+    first: number,
+    count: number,
+    body: Uint8Array,
+  ): Promise<ArrayBuffer | null> {
     const { buffer } = body
     const isOwn =
       body.length >= COPY_BYTES &&
@@ -91,7 +98,8 @@ export class FragmentStore {
       buffer.byteLength - body.length <= BESIDE_BYTES
     const sent = isOwn ? body : body.slice()
     const args = [handle, stripe, first, count, sent]
-    await this.#post('put', args, [sent.buffer as ArrayBuffer], body.length)
+    const stored = await this.#post('put', args, [sent.buffer as ArrayBuffer], body.length)
+    return isOwn ? (stored as DiskCalls['put'][1])!.bytes.buffer : null
   }
 
   /** Resolves when the disk thread has room for more: streams read on only then. */

@@ -54,7 +54,8 @@ export class ServedPut {
     // The body may move to the disk thread and be empty here afterwards.
     const { length } = body
     try {
-      await this.#session.parts.store.put(this.#handle, stripe, first, count, body)
+      const memory = await this.#session.parts.store.put(this.#handle, stripe, first, count, body)
+      if (memory) this.#session.recycle(memory)
       this.#unackedBytes -= length
       this.#durable++
       // Fragments of one commit become durable together: one ACK tells of all.

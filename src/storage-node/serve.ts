@@ -55,6 +55,10 @@ class Session implements Conversation {
     await this.#stream.write(...parts)
   }
 
+  recycle(frame: ArrayBuffer): void {
+    this.#stream.recycle?.(frame)
+  }
+
   async #next(): Promise<ClientMessage | null> {
     try {
       const frame = await this.#stream.read(CLIENT_FRAME_BYTES_MAX, FRAME_IDLE_MS)

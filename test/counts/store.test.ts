@@ -121,6 +121,17 @@ describe.each([4, 64])('a store that is given %i stripes of three columns', (str
     expect(all).toEqual({ ...none, reads: 1, blake3Bytes: bytesOf(object) })
   })
 
+  test('reads some columns of many stripes with one read a column: parity lies between data otherwise', () => {
+    const { stripes: all } = object.layout
+    for (const columns of [[0], [0, 1], [0, 2]]) {
+      const { reads, blake3Bytes } = folder.count(() =>
+        store.read((reader) => reader.fragments(key, columns, 0, all)),
+      )
+      expect(reads).toBeLessThanOrEqual(columns.length)
+      expect(blake3Bytes).toBe((bytesOf(object) / COLUMNS.length) * columns.length)
+    }
+  })
+
   test('gives hashes and key shares from the index: no fragment is read for them', () => {
     const untouched = { writes: 0, syncs: 0, transactions: 0, verifications: 0, reads: 0, blake3Bytes: 0 }
     expect(folder.count(() => store.read((reader) => reader.hashes(key, COLUMNS)))).toEqual(untouched)
@@ -160,6 +171,24 @@ describe('a disk thread', () => {
     const finished = since(diskTally(path), before)
     expect(finished).toMatchObject({ messages: 2, syncs: 2, writes: 2 })
     expect(finished.transactions).toBeLessThanOrEqual(2)
+    await store.close()
+  })
+
+  test('gives the memory of what it stored back, to be filled again: else every byte received is memory for the collector', async () => {
+    const store = await FragmentStore.open({ path, quotaBytes: 1e9, audience: AUDIENCE })
+    const large = { k: 12, n: 24, length: 4 * 12 * 4096 - 800, shardBytesMax: 4096 }
+    const objects = [objectOf(7, 4), makeObject({ seed: 8, columns: COLUMNS, ...large })]
+    for (const [at, object] of objects.entries()) {
+      const isMoved = at === 1
+      const handle = await begin(store, object)
+      const bodies = stripesOf(object).map((stripe) => bodyOf(object, stripe))
+      for (const [stripe, body] of bodies.entries()) {
+        const { length } = body
+        const memory = await store.put(handle, stripe, 0, COLUMNS.length, body)
+        expect(body.length).toBe(isMoved ? 0 : length)
+        expect(memory?.byteLength ?? 0).toBe(isMoved ? length : 0)
+      }
+    }
     await store.close()
   })
 })

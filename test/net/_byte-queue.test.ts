@@ -44,4 +44,35 @@ describe('a byte queue', () => {
     structuredClone(first, { transfer: [first.buffer as ArrayBuffer] })
     expect(queue.take(50)).toEqual(new Uint8Array(50).map((_, at) => 950 + at))
   })
+
+  test('fills memory that was given back instead of new memory, only where little of it stays unused', () => {
+    const queue = new ByteQueue()
+    const fill = (length: number, byte: number) => {
+      for (let at = 0; at < length; at += 16) queue.push(new Uint8Array(Math.min(16, length - at)).fill(byte))
+      return queue.take(length)
+    }
+    const first = fill(1000, 1)
+    const memory = first.buffer as ArrayBuffer
+    queue.recycle(memory)
+    expect(fill(1001, 2).buffer).not.toBe(memory)
+    expect(fill(900, 3).buffer).not.toBe(memory)
+    const again = fill(990, 4)
+    expect(again.buffer).toBe(memory)
+    expect(again).toEqual(new Uint8Array(990).fill(4))
+    expect(fill(990, 5).buffer).not.toBe(memory)
+    expect(again[0]).toBe(4)
+  })
+
+  test('keeps little memory for later, however much is given back', () => {
+    const queue = new ByteQueue()
+    const given = Array.from({ length: 100 }, () => new ArrayBuffer(256 * 1024))
+    for (const memory of given) queue.recycle(memory)
+    const taken = new Set<ArrayBufferLike>()
+    for (let at = 0; at < 100; at++) {
+      queue.push(new Uint8Array(128 * 1024))
+      queue.push(new Uint8Array(128 * 1024))
+      taken.add(queue.take(256 * 1024).buffer)
+    }
+    expect(given.filter((memory) => taken.has(memory)).length).toBeLessThanOrEqual(16)
+  })
 })

@@ -26,7 +26,11 @@ export interface DiskCalls {
   openPut: [[order: MessageOf<'OPEN_PUT'>], PutStart]
   have: [[handle: number], { bitmaps: Uint8Array; objectKnown: boolean }]
   closePut: [[handle: number], null]
-  put: [[handle: number, stripe: number, first: number, count: number, body: Uint8Array], null]
+  put: [
+    [handle: number, stripe: number, first: number, count: number, body: Uint8Array],
+    /** The memory of the body, when it is worth moving back. */
+    { bytes: Uint8Array<ArrayBuffer> } | null,
+  ]
   finish: [[handle: number, manifest: Uint8Array], { root: Uint8Array; bytes: number }]
   delete: [[order: MessageOf<'DELETE'>], null]
   fragments: [[key: VersionKey, columns: readonly number[], from: number, to: number], FragmentRun]

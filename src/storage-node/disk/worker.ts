@@ -8,6 +8,8 @@ import { costOf } from './commit.ts'
 import { openStore } from './open-store.ts'
 import type { VolumeStore } from './store.ts'
 
+/** Memory of at least this size goes back to whoever sent it, to be used again. */
+const MOVED_BODY_BYTES = 8 * 1024
 /** The file of the index may lag this far behind. */
 const SETTLE_MS = 200
 
@@ -96,7 +98,7 @@ class DiskThread {
     if (group.length === 0) return
     const results = this.#store.commit(group.map(({ op }) => op))
     this.#settleSoon()
-    this.#answer(group.map(({ id }, at) => commitAnswer(id, results[at]!)))
+    this.#answer(group.map(({ id, op }, at) => commitAnswer(id, op, results[at]!)))
   }
 
   /** Many commits share one transaction of the index, which costs as much as they do. */
@@ -132,12 +134,13 @@ class DiskThread {
   }
 }
 
-function commitAnswer(id: number, result: CommitResult | XcareError): DiskAnswer {
+function commitAnswer(id: number, op: CommitOp, result: CommitResult | XcareError): DiskAnswer {
   if (result instanceof XcareError) return { id, error: wireError(result) }
+  if (op.kind === 'put' && op.body.length >= MOVED_BODY_BYTES) return { id, value: { bytes: op.body } }
   return { id, value: result.finished ?? null }
 }
 
-/** Bytes of a fragment run and of leaves belong to the answer alone, so they move instead of being copied. */
+/** Bytes of a fragment run, of leaves and of a stored body belong to the answer alone, so they move instead of being copied. */
 function transferOf(answer: DiskAnswer): ArrayBuffer[] {
   const value = 'value' in answer ? (answer.value as { bytes?: unknown } | null) : null
   const bytes = value?.bytes
