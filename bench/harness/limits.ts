@@ -18,6 +18,10 @@ export const LIMITS: LimitEntry[] = [
   { id: 'tcp', name: 'raw TCP over loopback, two processes, 256 KiB writes' },
   { id: 'tls', name: 'Node TLS 1.3 over loopback, two processes, 256 KiB writes' },
   { id: 'wire', name: 'our wire: libp2p, TLS on the raw socket, yamux, frames of 256 KiB' },
+  {
+    id: 'fan-out',
+    name: 'Node TLS 1.3 to 12 processes, each MiB written past the page cache and synced before its acknowledgement',
+  },
   { id: 'disk', name: 'sequential write of 256 MiB and one fdatasync' },
   { id: 'aead', name: 'AES-256-GCM of Node, 64 KiB at a time, one thread' },
   { id: 'blake3', name: 'BLAKE3 (native), 64 KiB at a time, one thread' },

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { blake3 as blake3Noble } from '@noble/hashes/blake3.js'
 import { blake3 } from '../../src/crypto/hash.ts'
 import { cpuSecondsOf } from '../harness/processes.ts'
+import { keep, measureFanOut } from './fan-out.ts'
 import { measureWire, wireNamed } from './wire.ts'
 
 const STEP_BYTES = 64 * 1024
@@ -76,6 +77,7 @@ const LIMITS: Record<string, Limit> = {
   tcp: (bytes) => wire('tcp', bytes),
   tls: (bytes) => wire('tls', bytes),
   wire: (bytes) => wire('xcare', bytes),
+  'fan-out': measureFanOut,
 }
 
 function nonceOf(at: number): Buffer {
@@ -106,6 +108,7 @@ async function wire(name: string, bytes: number): Promise<LimitRun> {
 
 const [name = '', ...rest] = process.argv.slice(2)
 if (name === 'receive') await wireNamed(rest[0]!).receive()
+else if (name === 'keep') await keep(rest[0]!)
 else {
   const [bytes, scratch] = rest
   const run = await LIMITS[name]!(Number(bytes), scratch!)

@@ -9,7 +9,8 @@ import type { PeerAddress } from '../../src/ports.ts'
 import type { LimitRun } from './limits.ts'
 
 const PROTOCOL = '/bench/wire/1'
-const LOOPBACK = '127.0.0.1'
+/** Where all of it runs. */
+export const LOOPBACK = '127.0.0.1'
 const WRITE_BYTES = 256 * 1024
 const CHECKED_BYTES = 16 << 20
 const IDLE_MS = 20_000
@@ -118,7 +119,7 @@ async function pour(socket: net.Socket, block: Uint8Array, times: number): Promi
 }
 
 /** A fresh P-256 key and its certificate, PEM, good for one connection on loopback. @throws Error where there is no openssl. */
-function selfSigned(): string {
+export function selfSigned(): string {
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   const args = ['req', '-x509', ...curve, '-subj', '/CN=bench', '-days', '2', '-keyout', '-', '-out', '-']
   const { status, stdout, stderr } = spawnSync('openssl', args, { encoding: 'utf8' })
