@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { toHex } from '../../src/bytes.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { bundleRecord, readBundleIndex } from '../../src/fragment/bundle.ts'
@@ -17,6 +18,9 @@ import { createWallet, openWallet } from '../../src/sdk/wallet.ts'
 import { type Sink, type StartOptions, type System, serve } from './serve.ts'
 
 const TYPE = 'application/octet-stream'
+
+// As bin/xcare.mjs starts a client.
+setFlagsFromString('--heap-growing-percent=200')
 
 /** A whole local network, each part a process of its own; this process is the light node. A variant is a shape `k/n`. */
 async function start({ scratch }: StartOptions): Promise<System> {

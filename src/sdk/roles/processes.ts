@@ -8,8 +8,8 @@ import { systemClock } from '../clock.ts'
 import { isAlive, type RunFile, runningRole } from './role.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-/** The collector's helper threads cost more than they save where a dozen processes share two cores. Measured: ADR 0096. */
-const MEMORY = ['--max-semi-space-size=4', '--single-threaded-gc', '--heap-growing-percent=200']
+/** Flags of Node for a part of a network. The collector's helper threads cost more than they save where a dozen processes share two cores. Measured: ADR 0096. */
+export const ROLE_FLAGS = ['--max-semi-space-size=4', '--single-threaded-gc', '--heap-growing-percent=200']
 const READY_MS_MAX = 60_000
 const STOP_MS_MAX = 10_000
 
@@ -32,7 +32,7 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
   try {
     const child = spawn(
       process.execPath,
-      [...MEMORY, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
+      [...ROLE_FLAGS, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
       {
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
