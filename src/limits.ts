@@ -56,6 +56,8 @@ export const STRAGGLER_MS_MAX = 8_000
 export const FRAME_PROGRESS_BYTES = 16 * KIB
 /** Received bytes of one stream that nobody has read yet, at most, before the remote is slowed down. */
 export const STREAM_BUFFER_BYTES = 2 * MIB
+/** Repair asks all keepers of an object at the same time; one that has not said what it has by then counts as away. */
+export const KEEPER_ANSWER_MS_MAX = 10_000
 /** A remote that takes nothing from us for this long is given up. */
 export const WRITE_STALL_MS = 60_000
 /** Append-only file of a storage node, at most; every commit in it starts at a whole block. */
@@ -200,6 +202,7 @@ assert(
   'a reader looks elsewhere before a stream is given up',
 )
 assert(STRAGGLER_MS_MAX < FRAME_IDLE_MS, 'waiting for stragglers does not make the others time out')
+assert(KEEPER_ANSWER_MS_MAX < FRAME_IDLE_MS, 'waiting for one keeper does not make the others time out')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
 assert(

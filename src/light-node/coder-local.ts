@@ -8,18 +8,27 @@ import {
 } from '../fragment/manifest.ts'
 import { type BodyPart, leafPart, stripePart } from '../fragment/range.ts'
 import { ObjectReader } from '../fragment/reader.ts'
+import { rebuildFragments } from '../fragment/rebuild.ts'
 import { combineStripeSecrets } from '../fragment/stripe-secret.ts'
 import { ObjectWriter, type StripeFragments } from '../fragment/writer.ts'
 import { FRAGMENT_HEAD_BYTES } from '../limits.ts'
 import type { Random } from '../ports.ts'
-import type { Coder, OpenStream, RangePart, SealStream } from './coder.ts'
+import type { Coder, OpenStream, RangePart, RebuildStream, SealStream } from './coder.ts'
 
 /** Does the CPU work of sealing and opening right here: inside a worker thread, and in tests. */
 export function localCoder(random: Random): Coder {
   return {
     seal: async (job) => sealStream(await ObjectWriter.create({ ...job, random })),
     open: async (manifest, custodyKey, shares) => openStream(decodeManifest(manifest), custodyKey, shares),
+    rebuild: async (manifest) => rebuildStream(decodeManifest(manifest)),
     close: async () => {},
+  }
+}
+
+function rebuildStream(manifest: Manifest): RebuildStream {
+  return {
+    rebuild: async (stripe, columns, fragments) => rebuildFragments(manifest, stripe, columns, fragments),
+    close: () => {},
   }
 }
 

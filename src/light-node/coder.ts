@@ -49,11 +49,23 @@ export interface OpenStream {
   close(): void
 }
 
+/** k fragments of a stripe in, lost ones out. */
+export interface RebuildStream {
+  /**
+   * @param columns of the lost fragments, rising. @param fragments n entries, at least k of other columns, proven; their memory may move to another thread.
+   * @returns the lost fragments, in order, byte for byte. @throws XcareError TOO_FEW_FRAGMENTS
+   */
+  rebuild(stripe: number, columns: number[], fragments: (Uint8Array | null)[]): Promise<Uint8Array[]>
+  close(): void
+}
+
 /** Does the CPU work of sealing, coding and hashing; on Node in worker threads, so that the network is never kept waiting. */
 export interface Coder {
   seal(job: SealJob): Promise<SealStream>
   /** @param manifest encoded and verified. @param shares per stripe the key shares of at least k columns. @throws XcareError INTEGRITY when the keys do not fit the manifest. */
   open(manifest: Uint8Array, custodyKey: Uint8Array, shares: Uint8Array[][]): Promise<OpenStream>
+  /** @param manifest encoded and verified. */
+  rebuild(manifest: Uint8Array): Promise<RebuildStream>
   /** Ends the threads. */
   close(): Promise<void>
 }

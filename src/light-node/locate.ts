@@ -1,5 +1,11 @@
 import { custodyKey, recordKey } from '../chain-anchor/app/keys.ts'
-import { type CustodyValue, custodyValue, type RecordValue, recordValue } from '../chain-anchor/app/values.ts'
+import {
+  type CustodyValue,
+  custodyValue,
+  type NodeValue,
+  type RecordValue,
+  recordValue,
+} from '../chain-anchor/app/values.ts'
 import { XcareError } from '../errors.ts'
 import { placeColumns } from '../fragment/placement.ts'
 import { type ObjectId, objectIdToBytes } from '../ids.ts'
@@ -13,6 +19,8 @@ export interface LocatedObject {
   record: RecordValue
   custody: CustodyValue
   /** Per column the node that keeps it, or null where no node was left to keep it. */
+  keepers: (NodeValue | null)[]
+  /** Where they say they can be reached. */
   holders: (PeerAddress | null)[]
 }
 
@@ -30,24 +38,24 @@ export async function locateObject(ledger: Ledger, objectId: ObjectId): Promise<
     throw absent(objectId, 'this network has no object with the id')
   const found = { record: recordValue.decode(record.value), custody: custodyValue.decode(custody.value) }
   if (found.record.status === 'removed') throw absent(objectId, 'its owner removed the object')
-  return { objectId, ...found, holders: await holdersOf(ledger, found.record, found.custody) }
+  const keepers = await keepersOf(ledger, found.record, found.custody)
+  return { objectId, ...found, keepers, holders: keepers.map((keeper) => keeper && addressOf(keeper)) }
 }
 
-async function holdersOf(
+async function keepersOf(
   ledger: Ledger,
   record: RecordValue,
   custody: CustodyValue,
-): Promise<(PeerAddress | null)[]> {
+): Promise<(NodeValue | null)[]> {
   const newest = await readNetworkView(ledger, null)
   const pinned = newest.epoch.epoch === record.epoch ? newest : await readNetworkView(ledger, record.epoch)
   const planned = planColumns(pinned, record.objectId, record.k, record.n, custody.guardians)
   const current = new Map(newest.nodes.map((node) => [node.nodeId, node]))
   const moved = new Map(record.moved.map(({ column, nodeId }) => [column, nodeId]))
-  return planned.map((nodeId, column) => {
+  return planned.map((planId, column) => {
     if (!(((record.columns[column >> 3] ?? 0) >> (column & 7)) & 1)) return null
-    const keeper = moved.get(column) ?? nodeId
-    const node = current.get(keeper) ?? pinned.nodes.find((candidate) => candidate.nodeId === keeper)
-    return node ? addressOf(node) : null
+    const keeper = moved.get(column) ?? planId
+    return current.get(keeper) ?? pinned.nodes.find(({ nodeId }) => nodeId === keeper) ?? null
   })
 }
 

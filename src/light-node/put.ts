@@ -7,10 +7,10 @@ import { layoutOf } from '../fragment/layout.ts'
 import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/manifest.ts'
 import { type Durability, durability, type Profile } from '../fragment/profile.ts'
 import type { StripeFragments } from '../fragment/writer.ts'
-import { type NodeId, type ObjectId, objectIdFromBytes } from '../ids.ts'
+import { type ObjectId, objectIdFromBytes } from '../ids.ts'
 import { CREDIT_BYTES_MAX, HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, Random } from '../ports.ts'
-import { type MessageOf, PUT_DOMAIN, putOrderBytes } from '../wire/fragment-protocol.ts'
+import type { MessageOf } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
 import type { KeptObject } from './columns/anchored-manifest.ts'
 import { storeLateColumns } from './columns/late-columns.ts'
@@ -18,6 +18,7 @@ import { NodeUploads, type UploadPorts, type UploadTarget } from './columns/node
 import { type DepositPorts, depositShares } from './guardians/deposit.ts'
 import { planColumns } from './locate.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
+import { signedOrder } from './storage-orders.ts'
 import { checkReceipt } from './storage-receipts.ts'
 
 /** What a put needs of the world. */
@@ -159,12 +160,9 @@ function targetsOf(
   }
   return [...byNode].map(([keeper, columns]) => {
     const layout = { k: profile.k, n: profile.n, shardBytes, stripes }
-    const order = { objectId, version: FIRST_VERSION, columns, ...layout, ownerKey: ownerKey.publicKey }
-    const signed = putOrderBytes({ network: ports.network, nodeId: keeper.nodeId as NodeId, ...order })
-    return {
-      peer: addressOf(keeper),
-      order: { ...order, signature: ownerKey.sign(PUT_DOMAIN, signed) },
-    }
+    const order = { objectId, version: FIRST_VERSION, columns, ...layout }
+    const place = { network: ports.network, nodeId: keeper.nodeId }
+    return { peer: addressOf(keeper), order: signedOrder(place, order, ownerKey) }
   })
 }
 

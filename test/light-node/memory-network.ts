@@ -15,6 +15,7 @@ import { openRecord } from '../../src/light-node/get-record.ts'
 import { locateObject } from '../../src/light-node/locate.ts'
 import { type PutRecordPorts, putRecord, type RecordSource } from '../../src/light-node/put-record.ts'
 import type { Clock, FrameStream, PeerAddress, XcareEvent } from '../../src/ports.ts'
+import type { DiskOptions } from '../../src/storage-node/disk/calls.ts'
 import { FragmentStore } from '../../src/storage-node/fragment-store.ts'
 import { serveFragments } from '../../src/storage-node/serve.ts'
 import type { ServeParts } from '../../src/storage-node/serve-parts.ts'
@@ -32,26 +33,47 @@ const ROOT = seededBytes(77, 32)
 export class MemoryNode {
   readonly nodeId: NodeId
   readonly key: SigningKey
-  readonly store: FragmentStore
   isDown = false
   /** Where it answers now, when that is not what the chain says. */
   movedTo: string | null = null
   lie: Lie | null = null
-  readonly #parts: ServeParts
+  readonly #disk: DiskOptions
+  #parts: ServeParts
 
-  private constructor(nodeId: NodeId, key: SigningKey, store: FragmentStore) {
-    this.nodeId = nodeId
+  private constructor(disk: DiskOptions, key: SigningKey, store: FragmentStore) {
+    const { audience } = disk
+    this.nodeId = audience.nodeId
     this.key = key
-    this.store = store
-    const audience = { network: NETWORK, nodeId }
+    this.#disk = disk
     this.#parts = { store, audience, key, gate: new StreamGate(), version: '0', onComplete: () => {} }
   }
 
   static async start(at: number, root: string, quotaBytes: number): Promise<MemoryNode> {
     const nodeId = `node-${String(at).padStart(2, '0')}` as NodeId
-    const audience = { network: NETWORK, nodeId }
-    const store = await FragmentStore.open({ path: join(root, nodeId), quotaBytes, audience })
-    return new MemoryNode(nodeId, signingKeyFromSeed(seededBytes(3000 + at, 32)), store)
+    const disk = { path: join(root, nodeId), quotaBytes, audience: { network: NETWORK, nodeId } }
+    const key = signingKeyFromSeed(seededBytes(3000 + at, 32))
+    return new MemoryNode(disk, key, await FragmentStore.open(disk))
+  }
+
+  get store(): FragmentStore {
+    return this.#parts.store
+  }
+
+  /** Folder of its disk. */
+  get path(): string {
+    return this.#disk.path
+  }
+
+  /** Ends the store, lets `harm` come over its disk, and opens it again. */
+  async restart(harm: () => void = () => {}): Promise<void> {
+    await this.store.close()
+    harm()
+    this.#parts = { ...this.#parts, store: await FragmentStore.open(this.#disk) }
+  }
+
+  /** A new, empty disk in the place of the old one. */
+  loseDisk(): Promise<void> {
+    return this.restart(() => rmSync(this.path, { recursive: true }))
   }
 
   value(at: number, availabilityPpm: number): NodeValue {

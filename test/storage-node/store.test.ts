@@ -173,7 +173,14 @@ describe('bit rot', () => {
     const { at } = store.index.manifest(object.objectId, null)!
     disk.flip(disk.list()[0]!, at + 200, 4)
     expect(codeOf(() => store.read((reader) => reader.manifest(object.objectId)))).toBe('INTEGRITY')
+    const { handle, objectKnown } = store.openPut(openPutOf(object))
+    expect(objectKnown).toBe(false)
+    store.commit([{ kind: 'finish', handle, manifest: object.manifest }])
+    expect(store.read((reader) => reader.manifest(object.objectId))).toEqual(object.manifest)
     store.close()
+    const again = openStoreOn({ folder: new CrashDisk(disk.image()) })
+    expect(again.read((reader) => reader.manifest(object.objectId))).toEqual(object.manifest)
+    again.close()
   })
 })
 

@@ -57,21 +57,27 @@ export class NodeUpload {
     })
   }
 
+  /** Those of `columns` whose fragment of `stripe` the node did not have when the put began. */
+  lacking(stripe: number): number[] {
+    return this.columns.filter((_, place) => !this.#has(place, stripe))
+  }
+
   /**
    * Resolves when the fragments are on their way and there was credit for them; skips what the node has already.
-   * @param fragments of one stripe, one for each of `columns`, all of one size; not to be changed until they are durable.
+   * @param fragments of one stripe, one for each of `columns`, all of one size, null for those it has; not to be changed until they are durable.
    */
-  async send(stripe: number, fragments: readonly Uint8Array[]): Promise<void> {
-    const most = Math.max(1, Math.floor(BATCH_BYTES_MAX / fragments[0]!.length))
+  async send(stripe: number, fragments: readonly (Uint8Array | null)[]): Promise<void> {
+    const size = fragments.find((fragment) => fragment !== null)?.length ?? BATCH_BYTES_MAX
+    const most = Math.max(1, Math.floor(BATCH_BYTES_MAX / size))
     for (let first = 0; first < fragments.length; ) {
-      if (this.#has(first, stripe)) {
-        first++
-        continue
+      const batch: Uint8Array[] = []
+      for (let at = first; at < fragments.length && batch.length < most; at++) {
+        const fragment = fragments[at]
+        if (!fragment || this.#has(at, stripe)) break
+        batch.push(fragment)
       }
-      let end = first + 1
-      while (end < fragments.length && end - first < most && !this.#has(end, stripe)) end++
-      await this.#put(stripe, first, fragments.slice(first, end))
-      first = end
+      if (batch.length > 0) await this.#put(stripe, first, batch)
+      first += Math.max(1, batch.length)
     }
   }
 

@@ -2,7 +2,7 @@ import type { SealedManifest, WrittenObject } from '../../fragment/manifest.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
 import type { RangePart, SealJob } from '../../light-node/coder.ts'
 
-/** What the coder thread can be asked, by kind. `stream` names a sealing or an opening under way. */
+/** What the coder thread can be asked, by kind. `stream` names a sealing, an opening or a rebuilding under way. */
 export interface Questions {
   seal: { job: SealJob }
   write: { stream: number; plain: Uint8Array }
@@ -10,6 +10,8 @@ export interface Questions {
   open: { manifest: Uint8Array; custodyKey: Uint8Array; shares: Uint8Array[][] }
   stripe: { stream: number; stripe: number; fragments: (Uint8Array | null)[] }
   range: { stream: number; offset: number; length: number; parts: RangePart[] }
+  rebuilding: { manifest: Uint8Array }
+  rebuild: { stream: number; stripe: number; columns: number[]; fragments: (Uint8Array | null)[] }
 }
 
 /** What it answers. */
@@ -20,6 +22,8 @@ export interface Answers {
   open: { stream: number; sealed: SealedManifest }
   stripe: Uint8Array
   range: Uint8Array
+  rebuilding: number
+  rebuild: Uint8Array[]
 }
 
 /** One question as it crosses to the thread; `close` and `recycle` get no answer. */

@@ -2,13 +2,14 @@ import { parentPort } from 'node:worker_threads'
 import { systemRandom } from '../../crypto/random.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
-import type { OpenStream, SealStream } from '../../light-node/coder.ts'
+import type { OpenStream, RebuildStream, SealStream } from '../../light-node/coder.ts'
 import { localCoder } from '../../light-node/coder-local.ts'
 import type { Answers, Question, Remark } from './_coder-messages.ts'
 
 const coder = localCoder(systemRandom)
 const sealing = new Map<number, SealStream>()
 const opening = new Map<number, OpenStream>()
+const rebuilding = new Map<number, RebuildStream>()
 let streams = 0
 
 parentPort?.on('message', async (question: Question) => {
@@ -20,6 +21,7 @@ parentPort?.on('message', async (question: Question) => {
   if (question.kind === 'close') {
     sealing.delete(question.stream)
     opening.delete(question.stream)
+    rebuilding.delete(question.stream)
     return
   }
   try {
@@ -50,6 +52,14 @@ async function answerTo(question: Exclude<Question, Remark>): Promise<Answers[ke
       return found(opening, question.stream).openStripe(question.stripe, question.fragments)
     case 'range':
       return found(opening, question.stream).openRange(question.offset, question.length, question.parts)
+    case 'rebuilding': {
+      rebuilding.set(++streams, await coder.rebuild(question.manifest))
+      return streams
+    }
+    case 'rebuild': {
+      const { stream, stripe, columns, fragments } = question
+      return found(rebuilding, stream).rebuild(stripe, columns, fragments)
+    }
   }
 }
 
@@ -59,10 +69,10 @@ function found<T>(streams: Map<number, T>, stream: number): T {
   return open
 }
 
-/** Buffers that may leave this thread for good: those of stripes, which the writer gave away. */
+/** Buffers that may leave this thread for good: those of stripes, which the writer gave away, and rebuilt fragments. */
 function movable(answer: Answers[keyof Answers]): ArrayBuffer[] {
   if (answer instanceof Uint8Array) return [answer.buffer as ArrayBuffer]
   if (typeof answer === 'number' || 'stream' in answer) return []
-  const stripes: StripeFragments[] = Array.isArray(answer) ? answer : answer.stripes
-  return stripes.map(({ bytes }) => bytes.buffer as ArrayBuffer)
+  const made: (StripeFragments | Uint8Array)[] = Array.isArray(answer) ? answer : answer.stripes
+  return made.map((one) => ('bytes' in one ? one.bytes : one).buffer as ArrayBuffer)
 }

@@ -1,16 +1,25 @@
 import { Worker } from 'node:worker_threads'
 import { isErrorCode, XcareError } from '../../errors.ts'
-import type { Coder, OpenStream, SealStream } from '../../light-node/coder.ts'
+import type { Coder, OpenStream, RebuildStream, SealStream } from '../../light-node/coder.ts'
 import type { Answers, Questions, Remark } from './_coder-messages.ts'
 
-/** Starts a worker thread that seals and opens, so that this thread is free for the network. */
+/** Starts a worker thread that seals, opens and rebuilds, so that this thread is free for the network. */
 export function startCoder(): Coder {
   const thread = new CoderThread()
   return {
     seal: async (job) => sealStream(thread, await thread.ask('seal', { job })),
     open: async (manifest, custodyKey, shares) =>
       openStream(thread, await thread.ask('open', { manifest, custodyKey, shares })),
+    rebuild: async (manifest) => rebuildStream(thread, await thread.ask('rebuilding', { manifest })),
     close: () => thread.close(),
+  }
+}
+
+function rebuildStream(thread: CoderThread, stream: number): RebuildStream {
+  return {
+    rebuild: (stripe, columns, fragments) =>
+      thread.ask('rebuild', { stream, stripe, columns, fragments: movable(fragments) }),
+    close: () => thread.tell({ kind: 'close', stream }),
   }
 }
 
@@ -40,6 +49,8 @@ function openStream(thread: CoderThread, opened: Answers['open']): OpenStream {
   }
 }
 
+/** Questions whose memory moves to the thread. */
+const MOVING: (keyof Questions)[] = ['write', 'stripe', 'rebuild']
 /** Bytes beside fragments in the memory they came in: the head of its frame, which nobody needs any more. */
 const BESIDE_BYTES = 128
 
@@ -90,7 +101,7 @@ class CoderThread {
     this.#waiting.set(id, { resolve, reject })
     // A waiting answer keeps the process alive; an idle thread does not.
     this.#worker.ref()
-    const moved = kind === 'write' || kind === 'stripe' ? Object.values(fields).flatMap(buffersOf) : []
+    const moved = MOVING.includes(kind) ? Object.values(fields).flatMap(buffersOf) : []
     this.#worker.postMessage({ id, kind, ...fields }, [...new Set(moved)])
     return promise
   }

@@ -203,8 +203,8 @@ export class Committer {
     for (const column of wrong) this.#drop(column)
     if (wrong.length > 0)
       return new XcareError('INTEGRITY', 'the fragments are not those of the manifest; they were dropped')
-    for (const [at, column] of columns.entries())
-      if (!column.isComplete) this.#complete(column, roots[at]!, encoded)
+    this.#keepManifest(columns[0]!, encoded)
+    for (const [at, column] of columns.entries()) if (!column.isComplete) this.#complete(column, roots[at]!)
     const bytes = columns.length * columns[0]!.stripes * fragmentBytes(columns[0]!)
     return { finished: { root: merkleRoot(roots), bytes } }
   }
@@ -215,22 +215,19 @@ export class Committer {
     return columnRoot(hashes)
   }
 
-  #complete(column: OpenColumn, root: Uint8Array, encoded: Uint8Array): void {
-    const { index, nowMs } = this.#parts
+  /** Stores the manifest where none of this version is, also when that of finished columns was damaged and dropped. */
+  #keepManifest(column: OpenColumn, encoded: Uint8Array): void {
+    const { index } = this.#parts
     const { objectId, ownerKey, version } = column
-    if (index.manifest(objectId, version) === null) {
-      const hash = blake3(encoded)
-      const at = this.#append(RECORD.manifest, { ...column, column: 0 }, { id: hash, stripe: 0 }, encoded)
-      index.setManifest({
-        objectId,
-        ownerKey,
-        version,
-        volume: this.#base.number,
-        at,
-        length: encoded.length,
-        hash,
-      })
-    }
+    if (index.manifest(objectId, version) !== null) return
+    const hash = blake3(encoded)
+    const at = this.#append(RECORD.manifest, { ...column, column: 0 }, { id: hash, stripe: 0 }, encoded)
+    const place = { volume: this.#base.number, at, length: encoded.length, hash }
+    index.setManifest({ objectId, ownerKey, version, ...place })
+  }
+
+  #complete(column: OpenColumn, root: Uint8Array): void {
+    const { index, nowMs } = this.#parts
     this.#append(RECORD.column, column, { id: root, stripe: 0 }, new Uint8Array(0))
     index.completeColumn(column.id!, this.#base.number, nowMs())
     column.isComplete = true

@@ -1,0 +1,104 @@
+import type { NodeValue } from '../../chain-anchor/app/values.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import type { Manifest } from '../../fragment/manifest.ts'
+import { KEEPER_ANSWER_MS_MAX } from '../../limits.ts'
+import type { Clock, FrameStream } from '../../ports.ts'
+import { NodeUpload } from '../columns/node-upload.ts'
+import type { UploadTarget } from '../columns/node-uploads.ts'
+import { checkReceipt } from '../storage-receipts.ts'
+
+/** A storage node that keeps columns of an object, asked which of their fragments it has. */
+export class AskedKeeper {
+  readonly keeper: NodeValue
+  /** Stripes of which it lost fragments, rising. */
+  readonly lost: readonly number[]
+  readonly #upload: NodeUpload
+  #isFinished = false
+
+  private constructor(keeper: NodeValue, upload: NodeUpload, stripes: number) {
+    this.keeper = keeper
+    this.#upload = upload
+    this.lost = Array.from({ length: stripes }, (_, stripe) => stripe).filter(
+      (stripe) => upload.lacking(stripe).length > 0,
+    )
+  }
+
+  /**
+   * Asks on a stream that `dial` opens.
+   * @param order for all columns that the keeper must have. @throws XcareError TIMEOUT after KEEPER_ANSWER_MS_MAX; OFFLINE and what the node answers.
+   */
+  static async ask(
+    clock: Clock,
+    keeper: NodeValue,
+    order: UploadTarget['order'],
+    dial: () => Promise<FrameStream>,
+  ): Promise<AskedKeeper> {
+    const tooLate = new XcareError('TIMEOUT', `storage node ${keeper.nodeId} did not answer in time`)
+    const over = new AbortController()
+    const outOfTime = clock.sleep(KEEPER_ANSWER_MS_MAX, over.signal).then(
+      () => Promise.reject(tooLate),
+      () => new Promise<never>(() => {}),
+    )
+    // Whoever waits for it hears of it; after the answer nobody does.
+    outOfTime.catch(() => {})
+    let upload: NodeUpload | null = null
+    try {
+      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order.columns)
+      await Promise.race([upload.begin(order), outOfTime])
+      return new AskedKeeper(keeper, upload, order.stripes)
+    } catch (error) {
+      upload?.abort(asXcareError(error))
+      throw error
+    } finally {
+      over.abort()
+    }
+  }
+
+  /** Columns that it must have, rising. */
+  get columns(): readonly number[] {
+    return this.#upload.columns
+  }
+
+  /** Those of its columns of which it lost the fragment of `stripe`. */
+  lacking(stripe: number): number[] {
+    return this.#upload.lacking(stripe)
+  }
+
+  /** Sends what it lost of one stripe. @param made the fragments, by column. @throws XcareError as NodeUpload.send. */
+  async send(stripe: number, made: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    await this.#upload.send(
+      stripe,
+      this.columns.map((column) => made.get(column) ?? null),
+    )
+  }
+
+  /** Hands over the manifest and checks the receipt for all columns. @throws XcareError INTEGRITY on a wrong one; what the node answers. */
+  async finish(manifest: Manifest, encoded: Uint8Array): Promise<void> {
+    const receipt = await this.#upload.finish(encoded)
+    this.#isFinished = true
+    checkReceipt(receipt, manifest, this.columns, this.keeper)
+  }
+
+  /** Ends the stream, unless it ends by itself after a receipt. */
+  abort(reason: XcareError): void {
+    if (!this.#isFinished) this.#upload.abort(reason)
+  }
+}
+
+/** @returns the stream; one that is opened after the time was over is closed again. */
+async function stillWanted(
+  dialled: Promise<FrameStream>,
+  outOfTime: Promise<never>,
+  tooLate: XcareError,
+): Promise<FrameStream> {
+  try {
+    return await Promise.race([dialled, outOfTime])
+  } catch (error) {
+    if (error === tooLate)
+      dialled.then(
+        (stream) => stream.abort(tooLate),
+        () => {},
+      )
+    throw error
+  }
+}
