@@ -8,6 +8,7 @@ import { addLsCommand } from './commands/ls.ts'
 import { addNodeCommands } from './commands/node.ts'
 import { addNoticesCommand } from './commands/notices.ts'
 import { addPutCommand } from './commands/put.ts'
+import { addRepairCommand } from './commands/repair.ts'
 import { addRmCommand } from './commands/rm.ts'
 import { addRoleCommands } from './commands/roles.ts'
 import { addStatusCommand } from './commands/status.ts'
@@ -23,6 +24,7 @@ export function addCommands(program: Command): void {
   addGetCommand(program)
   addLsCommand(program)
   addRmCommand(program)
+  addRepairCommand(program)
   addGrantCommands(program)
   addNoticesCommand(program)
   addWalletCommands(program)

@@ -24,6 +24,7 @@ interface Fields {
   of: number
   columns: number
   columnsOf: number
+  stripes: number
   custodians: number
   custodiansOf: number
   pid: number
@@ -46,13 +47,19 @@ export function sizeOf(bytes: number): string {
   return bytes < 1024 * MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / 1024 / MIB).toFixed(2)} GiB`
 }
 
-const short = (id: string) => (id.length > 16 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id)
+/** @returns both ends of a long id: enough to tell nodes apart. */
+export function shortId(id: string): string {
+  return id.length > 16 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id
+}
+
 const percent = (part: number, whole: number) => (whole > 0 ? Math.floor((100 * part) / whole) : 100)
 
 const PASSING: Record<string, Say> = {
   'put-progress': ({ bytes, of }) => `storing  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
   'get-progress': ({ bytes, of }) => `reading  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
-  'node-away': ({ node }) => `storage node ${short(node)} is away, asking the next`,
+  'repair-progress': ({ stripes, of }) => `making lost fragments again  ${percent(stripes, of)} %`,
+  whole: ({ text }) => text,
+  'node-away': ({ node }) => `storage node ${shortId(node)} is away, asking the next`,
   starting: ({ text }) => text,
   'bench-progress': ({ share, text, etaSeconds }) =>
     `${Math.floor(share * 100)} %  ${text}, about ${spanText(etaSeconds)} left`,
@@ -70,12 +77,14 @@ const LASTING: Record<string, Say> = {
   part: ({ kind, name, running, pid }) =>
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,
   notice: ({ text }) => text,
-  'node-failed': ({ node, message }) => `note: storage node ${short(node)} was left out: ${message}`,
-  'node-caught-up': ({ node }) => `storage node ${short(node)} caught up and has its fragments now`,
+  repaired: ({ text }) => text,
+  'not-repaired': ({ name, message }) => `${name} could not be repaired: ${message}`,
+  'node-failed': ({ node, message }) => `note: storage node ${shortId(node)} was left out: ${message}`,
+  'node-caught-up': ({ node }) => `storage node ${shortId(node)} caught up and has its fragments now`,
   'node-dropped': ({ node, message }) =>
-    `note: storage node ${short(node)} did not take its part: ${message}`,
-  'manifest-refused': ({ node, message }) => `note: storage node ${short(node)}: ${message}`,
-  'guardian-refused': ({ guardian, message }) => `note: guardian ${short(guardian)}: ${message}`,
+    `note: storage node ${shortId(node)} did not take its part: ${message}`,
+  'manifest-refused': ({ node, message }) => `note: storage node ${shortId(node)}: ${message}`,
+  'guardian-refused': ({ guardian, message }) => `note: guardian ${shortId(guardian)}: ${message}`,
   warning: ({ text }) => `warning: ${text}`,
   stopped: ({ kind, processes }) =>
     processes > 0 ? `stopped ${processes} ${kind}${processes > 1 ? 's' : ''}` : null,

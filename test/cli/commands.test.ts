@@ -12,6 +12,7 @@ const PROMISED = [
   'get',
   'ls',
   'rm',
+  'repair',
   'grant',
   'revoke',
   'notices',

@@ -145,7 +145,7 @@ describe('repair of an object at 6/12', () => {
   test('with nothing lost: twelve signed receipts, and not a fragment read or sent', async () => {
     const { intact, ...rest } = await repair()
     expect(rest).toEqual({
-      ...{ objectId, columns: N, columnsOf: N, repaired: [], away: [], unkept: [], bytes: 0 },
+      ...{ objectId, columns: N, columnsOf: N, stripes, repaired: [], away: [], unkept: [], bytes: 0 },
     })
     expect(intact.flatMap(({ columns }) => columns).sort((a, b) => a - b)).toEqual(from(N))
     expect(fragmentsRead() + fragmentsSent()).toBe(0)

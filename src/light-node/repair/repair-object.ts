@@ -33,8 +33,9 @@ export interface RepairedObject {
   objectId: ObjectId
   /** Columns that a node has just signed to have on its disk, all of them. */
   columns: number
-  /** Columns of the object. */
+  /** Columns of the object, and fragments of each. */
   columnsOf: number
+  stripes: number
   /** Nodes that lacked nothing. */
   intact: KeptColumns[]
   /** Nodes that have everything again, with the columns they had lost fragments of, and how many fragments. */
@@ -127,6 +128,7 @@ class Repair {
       objectId: this.#located.objectId,
       columns: whole.reduce((sum, { columns }) => sum + columns.length, 0),
       columnsOf: n,
+      stripes: this.#anchored.manifest.stripes,
       intact: whole.filter(({ node }) => !this.#losses.has(node)),
       repaired,
       away: [...this.#away.values()],
