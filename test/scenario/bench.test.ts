@@ -17,7 +17,7 @@ let report: Report
 beforeAll(async () => {
   const shape = ['--k', '2', '--n', '4', '--nodes', '4', '--size', '64KiB,1MiB', '--fragment-size', '16KiB']
   const load = ['--profile', 'lan', '--repeat', '1', '--concurrency', '2', '--rate', '5']
-  const stages = ['--stages', 'disk,passages,amplification,small,losses']
+  const stages = ['--stages', 'disk,passages,amplification,small,repair,losses']
   said = await xcare(['bench', '--quick', ...shape, ...load, ...stages, '--out', out, '--disk', dir])
   report = parseReport(readFileSync(join(out, 'report.json'), 'utf8'), 'report.json')
 }, 120_000)
@@ -31,7 +31,7 @@ describe('a small bench run', () => {
   test('ends well, with every stage done', () => {
     expect(said.stderr).toBe('')
     expect(report.stages.map(({ name, state, message }) => [name, state, message])).toEqual(
-      ['disk', 'passages', 'amplification', 'small', 'losses'].map((name) => [name, 'done', null]),
+      ['disk', 'passages', 'amplification', 'small', 'repair', 'losses'].map((name) => [name, 'done', null]),
     )
     expect(said.exit).toBe(0)
     expect(said.result).toMatchObject({
@@ -98,6 +98,14 @@ describe('a small bench run', () => {
       expect(histogram.reduce((sum, bucket) => sum + bucket.count, 0)).toBe(count)
   })
 
+  test('repairs a node that lost its disk, reading little more than k fragments a stripe', () => {
+    for (const what of ['read', 'rebuilt', 'reads'])
+      expect(samples(`repair/${what}/2-4/${MIB}`), what).toBe(1)
+    const over = figure(`repair/reads/2-4/${MIB}`)!.median
+    expect(over).toBeGreaterThanOrEqual(1)
+    expect(over).toBeLessThan(1.05)
+  })
+
   test('reads with n - k columns killed', () => {
     expect(samples(`losses/whole/rate/2-4/${MIB}`)).toBe(1)
     expect(figure(`losses/lost/rate/2-4/${MIB}`)?.label).toContain('2 of 4 columns killed')
@@ -106,8 +114,8 @@ describe('a small bench run', () => {
   test('tells its progress in typed events: the machine first, then stage after stage, plots, the result last', () => {
     const types = said.events.map(({ type }) => type)
     expect(types[0]).toBe('bench-machine')
-    expect(types.filter((type) => type === 'bench-stage')).toHaveLength(5)
-    expect(types.filter((type) => type === 'bench-stage-done')).toHaveLength(5)
+    expect(types.filter((type) => type === 'bench-stage')).toHaveLength(6)
+    expect(types.filter((type) => type === 'bench-stage-done')).toHaveLength(6)
     expect(types.filter((type) => type === 'bench-plot').length).toBeGreaterThanOrEqual(2)
     expect(types.at(-1)).toBe('result')
     for (const event of said.events.filter(({ type }) => type === 'bench-progress'))

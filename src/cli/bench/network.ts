@@ -141,6 +141,13 @@ export class BenchNetwork {
     for (const role of roles) await killProcess(role)
   }
 
+  /** Ends a node, removes its disk and starts it again with an empty one; its keys and its port stay. */
+  async loseDisk(role: Role): Promise<void> {
+    await this.kill([role])
+    await rm(join(role.folder, 'data'), { recursive: true })
+    await this.restart([role])
+  }
+
   /** Starts killed nodes again. */
   async restart(roles: Role[]): Promise<void> {
     await Promise.all(roles.map((role) => startProcess(role)))

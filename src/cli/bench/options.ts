@@ -87,6 +87,7 @@ export const STAGE_NAMES = [
   'bundles',
   'profiles',
   'cuts',
+  'repair',
   'losses',
 ] as const
 /** One of them. */
@@ -100,6 +101,7 @@ const QUICK_STAGES: StageName[] = [
   'amplification',
   'small',
   'bundles',
+  'repair',
   'losses',
 ]
 const QUICK_SIZES = [64 * KIB, 64 * MIB]

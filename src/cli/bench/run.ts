@@ -15,6 +15,7 @@ import { disk } from './stages/disk.ts'
 import { losses } from './stages/losses.ts'
 import { passages } from './stages/passages.ts'
 import { cuts, profiles } from './stages/profiles.ts'
+import { repair } from './stages/repair.ts'
 import { small, sweep } from './stages/small.ts'
 import { wire } from './stages/wire.ts'
 import { round } from './statistics.ts'
@@ -32,6 +33,7 @@ const STAGES: readonly Stage[] = [
   bundles,
   profiles,
   cuts,
+  repair,
   losses,
 ]
 const NETWORK_SECONDS = { quick: 12, full: 15 }

@@ -35,6 +35,20 @@ const WANTED: readonly Wanted[] = [
   higher('get 20/40, no loss', 'MB/s', 350, 500, 'losses/whole/rate/20-40/'),
   lower('get 20/40, no loss, CPU of all processes', 'CPU-s/GB', 4.5, 3.5, 'losses/whole/cpu/20-40/'),
   higher('get 20/40, n - k columns lost', 'MB/s', 250, 400, 'losses/lost/rate/20-40/'),
+  higher(
+    'repair of a node that lost its disk, 20/40: fragments made again',
+    'MB/s',
+    150,
+    300,
+    'repair/rebuilt/20-40/',
+  ),
+  lower(
+    'repair, 20/40: bytes read for a byte of k fragments a stripe',
+    '×',
+    1.2,
+    1.05,
+    'repair/reads/20-40/',
+  ),
   // With 16 in flight and 1,000 a second a put takes 16 ms on average (Little's law): the times are those of one at a time.
   lower('4 KiB record put, one at a time, p50', 'ms', 5, 2, 'small/put/alone/p50'),
   lower('4 KiB record put, one at a time, p99', 'ms', 20, 10, 'small/put/alone/p99'),

@@ -24,6 +24,7 @@ export function sectionsOf(report: Report): Section[] {
     small,
     sweep,
     bundles,
+    repair,
     losses,
     profiles,
     amplification,
@@ -364,6 +365,12 @@ const bundles = plain(
   'bundles',
   'Bundles',
   'Small records packed a thousand to an object, and single ones read back out of it with proofs, without the rest.',
+)
+const repair = plain(
+  'repair',
+  'repair',
+  'Repair',
+  'A storage node is killed, its disk removed, and started again empty; the owner’s light node makes its columns again from k fragments of each stripe. The questions to all nodes and their signed receipts are in the time.',
 )
 const losses = plain(
   'losses',
