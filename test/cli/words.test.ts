@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseObjectId } from '../../src/cli/commands/get.ts'
+import { repairSentence } from '../../src/cli/commands/repair.ts'
 import { plainText, sentenceOf, sizeOf } from '../../src/cli/sentences.ts'
 import { parseUntil } from '../../src/cli/until.ts'
 import { parsePurpose } from '../../src/custody/purpose.ts'
@@ -116,5 +117,37 @@ describe('what a terminal shows', () => {
     expect(text!.split('\n')).toHaveLength(2)
     expect(text).not.toMatch(/[^\P{Cc}\n]/u)
     expect(plainText('it says:\nerror: \u202etxt.exe\u0000')).toBe('it says: error:  txt.exe ')
+  })
+})
+
+describe('what a repair says', () => {
+  const node = '12D3KooWExampleExampleExampleABCDEF'
+  const kept = { node, columns: [2, 7] }
+  const whole = {
+    ...{ objectId: OBJECT, columns: 12, columnsOf: 12, stripes: 5, bytes: 0 },
+    ...{ intact: [], repaired: [], away: [], unkept: [] },
+  }
+
+  test('nothing was lost', () => {
+    expect(repairSentence(whole)).toBe('12 of 12 columns are there: nothing to do')
+  })
+
+  test('whole columns, or single fragments of them, came back', () => {
+    const repaired = (fragments: number) => repairSentence({ ...whole, repaired: [{ ...kept, fragments }] })
+    expect(repaired(10)).toBe('2 columns made again on storage node 12D3Ko…ABCDEF: 12 of 12 columns')
+    expect(repaired(3)).toBe('3 fragments made again on storage node 12D3Ko…ABCDEF: 12 of 12 columns')
+  })
+
+  test('a node is away, one refuses in words that cannot move the cursor, a column has no node', () => {
+    const away = [
+      { ...kept, code: 'OFFLINE' as const, message: 'cannot be reached' },
+      { node: 'node-2', columns: [1], code: 'QUOTA_FULL' as const, message: 'no\u001b[2Jroom' },
+    ]
+    expect(repairSentence({ ...whole, columns: 8, away, unkept: [5] }).split('\n')).toEqual([
+      '8 of 12 columns are there',
+      '  storage node 12D3Ko…ABCDEF is away with 2 columns: run `npx xcare repair` again when it is back',
+      '  storage node node-2 left 1 column out: no [2Jroom',
+      '  1 column is kept by no node; the others are enough',
+    ])
   })
 })

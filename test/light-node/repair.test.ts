@@ -13,6 +13,7 @@ import { CREDIT_BYTES_MAX } from '../../src/limits.ts'
 import type { FrameStream } from '../../src/ports.ts'
 import {
   decodeClientFrame,
+  decodeNodeFrame,
   type MessageOf,
   STORAGE_RECEIPT_DOMAIN,
   storageReceiptBytes,
@@ -34,7 +35,8 @@ let size: number
 let before: string[][]
 /** What clients sent, by node. */
 let sent: { node: string; op: string; stripe?: number; fragments?: number }[] = []
-let read: { node: string; stripe: number; fragments: number }[] = []
+/** Fragments that came, by node. */
+let read: { node: string; fragments: number }[] = []
 
 async function begin(profile: Profile, nodes = 12, bytes = BYTES): Promise<void> {
   net = await MemoryNetwork.start({ nodes })
@@ -47,13 +49,16 @@ async function begin(profile: Profile, nodes = 12, bytes = BYTES): Promise<void>
 }
 
 async function hashes(n: number): Promise<string[][]> {
-  const hashOf = async (stripe: number, column: number) =>
-    Buffer.from(blake3(await net.fragment(objectId, stripe, column))).toString('hex')
-  const columns = Array.from({ length: n }, (_, column) => column)
+  const { holders } = await locateObject(net.chain, objectId)
+  const key = { objectId: objectIdToBytes(objectId), version: 1 }
+  const hashOf = async (stripe: number, column: number) => {
+    const { store } = net.nodes.find(({ nodeId }) => nodeId === holders[column]!.nodeId)!
+    const { bytes, parts } = await store.call('fragments', key, [column], stripe, stripe + 1)
+    const [{ at, length }] = parts as [(typeof parts)[number]]
+    return Buffer.from(blake3(bytes.subarray(at, at + length))).toString('hex')
+  }
   return Promise.all(
-    columns.map((column) =>
-      Promise.all(Array.from({ length: stripes }, (_, stripe) => hashOf(stripe, column))),
-    ),
+    from(n).map((column) => Promise.all(from(stripes).map((stripe) => hashOf(stripe, column)))),
   )
 }
 
@@ -78,9 +83,8 @@ function noted(stream: FrameStream): FrameStream {
     },
     async read(maxBytes, idleMs) {
       const frame = await stream.read(maxBytes, idleMs)
-      // FRAG: header as short as its stripe; bodies are whole fragments.
-      if (frame && frame[0] === 0x51)
-        read.push({ node: stream.remote, stripe: -1, fragments: Math.floor(frame.length / size) })
+      const message = frame && decodeNodeFrame(frame)
+      if (message?.op === 'FRAG') read.push({ node: stream.remote, fragments: message.body.length / size })
       return frame
     },
     close: () => stream.close(),

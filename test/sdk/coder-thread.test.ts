@@ -89,6 +89,29 @@ describe('the thread that seals and opens', () => {
     opened.close()
   })
 
+  test('lost fragments are made again byte for byte, here and in a thread, with or without memory of their own', async () => {
+    const { manifest, fragment, layout } = await sealedBy(started())
+    for (const coder of [started(), localCoder(systemRandom)]) {
+      const rebuilding = await coder.rebuild(manifest)
+      for (let stripe = 0; stripe < layout.stripes; stripe++) {
+        // Those of one frame share its memory.
+        const shared = Buffer.concat([fragment(stripe, 1), fragment(stripe, 4)])
+        const half = shared.length / 2
+        const known = Array.from({ length: N }, (_, at) =>
+          at === 3 || at === 6 ? fragment(stripe, at) : null,
+        )
+        known[1] = new Uint8Array(shared.buffer, shared.byteOffset, half)
+        known[4] = new Uint8Array(shared.buffer, shared.byteOffset + half, half)
+        const made = await rebuilding.rebuild(stripe, [0, 2, 5], known)
+        for (const [at, column] of [0, 2, 5].entries())
+          expect(Buffer.from(made[at]!).equals(fragment(stripe, column)), `${stripe} ${column}`).toBe(true)
+      }
+      const few = Array.from({ length: N }, (_, at) => (at < K - 1 ? fragment(0, at) : null))
+      expect(await codeOf(() => rebuilding.rebuild(0, [5], few))).toBe('TOO_FEW_FRAGMENTS')
+      rebuilding.close()
+    }
+  })
+
   test('errors keep their code on the way back', async () => {
     const object = await sealedBy(started())
     const wrong = systemRandom.bytes(32)

@@ -82,7 +82,10 @@ export function repairSentence(object: RepairedObject): string {
       ? `\n  storage node ${shortId(node)} is away with ${count(lost.length, 'column')}: run \`npx xcare repair\` again when it is back`
       : `\n  storage node ${shortId(node)} left ${count(lost.length, 'column')} out: ${plainText(message)}`,
   )
-  const never = unkept.length > 0 ? `\n  ${count(unkept.length, 'column')} no node keeps: enough without` : ''
+  const never =
+    unkept.length > 0
+      ? `\n  ${count(unkept.length, 'column')} ${unkept.length === 1 ? 'is' : 'are'} kept by no node; the others are enough`
+      : ''
   const what =
     made.length > 0
       ? `${made.join(', ')}: ${there}`
