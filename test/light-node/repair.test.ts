@@ -6,7 +6,7 @@ import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { fragmentBytesOf } from '../../src/fragment/layout.ts'
 import { decodeManifest } from '../../src/fragment/manifest.ts'
 import { PROFILES, type Profile, profileFor } from '../../src/fragment/profile.ts'
-import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
+import { type NodeId, type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { locateObject } from '../../src/light-node/locate.ts'
 import { repairObject } from '../../src/light-node/repair/repair-object.ts'
 import { CREDIT_BYTES_MAX } from '../../src/limits.ts'
@@ -258,6 +258,18 @@ describe('repair of an object at 6/12', () => {
       { node: away!.nodeId, columns: [0], code: 'OFFLINE', message: expect.stringContaining('reached') },
     ])
     expect(result.repaired).toEqual([{ node: lost!.nodeId, columns: [8], fragments: stripes }])
+  })
+
+  test('a node that answers somewhere else now is found through the DHT and repaired', async () => {
+    const [moved] = await keepers([4])
+    await moved!.loseDisk()
+    moved!.movedTo = '/dns4/new/home'
+    const locate = async (nodeId: NodeId) =>
+      nodeId === moved!.nodeId ? { nodeId, addresses: ['/dns4/new/home'] } : null
+    const directory = { locate, find: async () => [], announce: async () => {} }
+    const { columns, repaired, away } = await repairObject({ ...net.ports, directory }, objectId)
+    expect({ columns, away }).toEqual({ columns: N, away: [] })
+    expect(repaired).toEqual([{ node: moved!.nodeId, columns: [4], fragments: stripes }])
   })
 
   test('one that says nothing is waited for ten seconds, and one that refuses is told with its reason', async () => {

@@ -150,7 +150,8 @@ class Repair {
       this.#ownerKey,
     )
     try {
-      const asked = await AskedKeeper.ask(this.#ports.clock, keeper, order, () => this.#holders.dial(holder))
+      const dial = () => this.#holders.dial(holder).catch(() => this.#holders.dialElsewhere(holder))
+      const asked = await AskedKeeper.ask(this.#ports.clock, keeper, order, dial)
       this.#noteLosses(asked)
       return [asked]
     } catch (error) {
