@@ -1,6 +1,7 @@
 import { asXcareError, type XcareError } from '../../errors.ts'
 import { OBJECT_BYTES_MAX } from '../../limits.ts'
 import type { Progress } from '../../ports.ts'
+import { apart } from './apart/apart.ts'
 import { ReportDraft } from './draft.ts'
 import { fingerprint } from './machine/fingerprint.ts'
 import { OtherLoad } from './machine/processes.ts'
@@ -23,9 +24,9 @@ import { round } from './statistics.ts'
 const MIB = 1024 * 1024
 /** Every stage there is, in the order they run; the last one kills nodes. */
 const STAGES: readonly Stage[] = [
-  codec,
+  apart(codec),
   disk,
-  wire,
+  apart(wire),
   passages,
   amplification,
   small,
@@ -55,7 +56,7 @@ export class BenchRun {
   readonly #others = new OtherLoad()
   #othersBusyCores: number | null = null
   #networkProblem: XcareError | null = null
-  #isStopped = false
+  readonly #stopping = new AbortController()
 
   private constructor(settings: Settings, network: BenchNetwork, machine: Machine, progress: Progress) {
     this.#settings = settings
@@ -82,7 +83,7 @@ export class BenchRun {
   /** Runs every stage; one that fails is told of in the report. @param write called with the name of a stage when that has new figures. */
   async runAll(write: (stage: string) => Promise<void>): Promise<void> {
     for (const [at, stage] of this.#stages.entries()) {
-      if (this.#isStopped) return
+      if (this.#stopping.signal.aborted) return
       this.#progress({
         type: 'bench-stage',
         at: at + 1,
@@ -92,7 +93,7 @@ export class BenchRun {
         etaSeconds: this.#eta(at),
       })
       const outcome = await this.#runStage(stage, at, () => write(stage.name))
-      if (this.#isStopped) return
+      if (this.#stopping.signal.aborted) return
       this.draft.stages.push(outcome)
       this.#progress({ type: 'bench-stage-done', ...outcome })
       await write(stage.name)
@@ -101,7 +102,7 @@ export class BenchRun {
 
   /** Ends all processes and removes the folder; the stages that were not over are told of as left out. */
   async end(): Promise<void> {
-    this.#isStopped = true
+    this.#stopping.abort()
     await this.#network.end()
   }
 
@@ -148,6 +149,7 @@ export class BenchRun {
       settings: this.#settings,
       draft: this.draft,
       network: this.#network,
+      signal: this.#stopping.signal,
       progress: (share, text) =>
         this.#progress({
           type: 'bench-progress',

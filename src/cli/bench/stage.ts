@@ -11,6 +11,8 @@ export interface Bench {
   network: BenchNetwork
   /** Tells how far the stage is, from 0 to 1; `text` says at what. */
   progress(share: number, text: string): void
+  /** Fires when the run is stopped. */
+  signal: AbortSignal
   /** Writes the report with what there is already. */
   checkpoint(): Promise<void>
 }

@@ -6,8 +6,9 @@ import { decodeShards, encodeShards } from '../../../fragment/erasure/erasure.ts
 import { fragmentBytesOf } from '../../../fragment/layout.ts'
 import { dealWideShares, hasWideShares } from '../../../fragment/wide-shares.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES } from '../../../limits.ts'
+import type { ApartBench, ApartStage } from '../apart/apart.ts'
 import { threadRate } from '../machine/probes.ts'
-import { type Bench, type Stage, shapeId } from '../stage.ts'
+import { shapeId } from '../stage.ts'
 
 const SPAN_MS = { quick: 60, full: 200 }
 const RANDOM_CALL_BYTES = 65_536
@@ -24,11 +25,10 @@ interface StripeShape {
 }
 
 /** What one thread does to user data on its way out and in, each step alone. */
-export const codec: Stage = {
+export const codec: ApartStage = {
   name: 'codec',
   title: 'seal, split, encode, hash and decode, one thread',
   seconds: { quick: 8, full: 45 },
-  needsNetwork: false,
   async run(bench) {
     const { settings } = bench
     const quick = settings.mode === 'quick'
@@ -52,7 +52,7 @@ export const codec: Stage = {
   },
 }
 
-function addRates({ draft }: Bench, shape: StripeShape, rates: { step: string; rate: number }[]): void {
+function addRates({ draft }: ApartBench, shape: StripeShape, rates: { step: string; rate: number }[]): void {
   const name = `${shape.k}/${shape.n}`
   for (const { step, rate } of rates)
     draft.add(

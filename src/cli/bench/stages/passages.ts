@@ -1,6 +1,7 @@
 import { layoutOf } from '../../../fragment/layout.ts'
 import { OBJECT_BYTES_MAX } from '../../../limits.ts'
 import type { BenchClient, KeptRecord } from '../client.ts'
+import { ClientMemory } from '../machine/client-memory.ts'
 import {
   cpuBetween,
   cpuSecondsBy,
@@ -9,6 +10,7 @@ import {
   type Processes,
   peakMiBOf,
 } from '../machine/processes.ts'
+import { type Turns, TurnWatch } from '../machine/turns.ts'
 import { sizeLabel } from '../options.ts'
 import type { Settings } from '../report-shape.ts'
 import { type Bench, fits, type Stage, shapeId, TimeBudget } from '../stage.ts'
@@ -43,7 +45,7 @@ export const passages: Stage = {
     }
     await network.untilSettled(settings.mode === 'quick' ? 3 : 10)
     const processes = await network.processes()
-    for (const pid of Object.values(processes).flat()) forgetPeak(pid)
+    for (const party of PARTIES) if (party !== 'client') for (const pid of processes[party]) forgetPeak(pid)
     await measureAll(bench, client, cells, processes)
     addPeaks(bench, processes)
   },
@@ -103,6 +105,7 @@ async function measureCell(
     kept = await client.put(bytes, client.profile(k, n))
   })
   addPassage(bench, 'put', cell, put, n)
+  addNeeds(bench, 'put', cell, put)
   addPutTimeline(bench, client, cell, put)
   meter.reset()
   let firstByteMs = 0
@@ -110,6 +113,7 @@ async function measureCell(
     firstByteMs = (await client.get(kept!)).firstByteMs
   })
   addPassage(bench, 'get', cell, get, k)
+  addNeeds(bench, 'get', cell, get)
   const common = figureOf(bench, cell)
   bench.draft.add(
     {
@@ -128,15 +132,22 @@ interface Passage {
   endMs: number
   seconds: number
   cpu: ReturnType<typeof cpuBetween>
+  /** Most resident memory of the client meanwhile. */
+  peakMiB: number
+  /** Of the client's main thread. */
+  turns: Turns
 }
 
 async function passage(processes: Processes, work: () => Promise<void>): Promise<Passage> {
+  const memory = new ClientMemory()
+  const watch = new TurnWatch()
   const before = cpuSecondsBy(processes)
   const startMs = performance.now()
   await work()
   const endMs = performance.now()
   const cpu = cpuBetween(before, cpuSecondsBy(processes))
-  return { startMs, endMs, seconds: (endMs - startMs) / 1000, cpu }
+  const [peakMiB, turns] = [memory.end(), watch.end()]
+  return { startMs, endMs, seconds: (endMs - startMs) / 1000, cpu, peakMiB, turns }
 }
 
 function figureOf({ settings }: Bench, { k, n, bytes }: Cell) {
@@ -196,6 +207,17 @@ function addPassage(
       )
 }
 
+/** What a passage needs of the machine of the light node: memory, and its network thread for how long at a time. */
+function addNeeds(bench: Bench, way: 'put' | 'get', cell: Cell, { peakMiB, turns }: Passage): void {
+  const common = figureOf(bench, cell)
+  const label = (what: string) => `${common('').label}: ${way}, ${what}`
+  const add = (name: string, what: string, group: string, unit: string, value: number) =>
+    bench.draft.add({ ...common(`${way}/${name}`), group, label: label(what), unit, better: 'lower' }, value)
+  add('memory', 'peak memory of the client', 'memory', 'MiB', peakMiB)
+  add('turn/longest', 'longest turn of the network thread', 'turns', 'ms', turns.longest)
+  add('turn/p99', 'turn of the network thread, p99', 'turns', 'ms', turns.p99)
+}
+
 /** What the client saw of one put, moment by moment. A record of several objects has no single time line. */
 function addPutTimeline(bench: Bench, client: BenchClient, cell: Cell, { startMs, endMs }: Passage): void {
   const { firstOpen, firstFragment, lastWrite, lastRead, ackMs } = client.meter.moments
@@ -238,15 +260,17 @@ function addPutTimeline(bench: Bench, client: BenchClient, cell: Cell, { startMs
   )
 }
 
+/** The client's peak begins anew with every put and get, that of the others with the stage. */
 function addPeaks({ draft, settings }: Bench, processes: Processes): void {
   const largest = (pids: number[]) => {
     const peaks = pids.map(peakMiBOf).filter((peak) => peak !== null)
     return peaks.length > 0 ? Math.max(...peaks) : null
   }
   const head = { group: 'memory', unit: 'MiB', better: 'lower', profile: settings.profile } as const
+  const passages = draft.figures().filter(({ id }) => /^(put|get)\/memory\//.test(id))
   draft.add(
-    { ...head, id: 'memory/client', label: 'peak memory of the client, this program included' },
-    largest(processes.client),
+    { ...head, id: 'memory/client', label: 'peak memory of the client, of all puts and gets' },
+    passages.length > 0 ? Math.max(...passages.map(({ max }) => max)) : null,
   )
   draft.add(
     { ...head, id: 'memory/node', label: 'peak memory of the largest storage node' },

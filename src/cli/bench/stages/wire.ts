@@ -6,8 +6,8 @@ import { fragmentBytesOf } from '../../../fragment/layout.ts'
 import { DIAL_MS, FRAME_IDLE_MS } from '../../../limits.ts'
 import { type Peer, startPeer } from '../../../net/peer.ts'
 import type { PeerAddress } from '../../../ports.ts'
+import type { ApartStage } from '../apart/apart.ts'
 import { cpuBetween, cpuSecondsBy } from '../machine/processes.ts'
-import type { Stage } from '../stage.ts'
 
 /** The protocol of this measurement; nothing else speaks it. */
 export const WIRE_PROTOCOL = '/xcare/bench-wire/1.0.0'
@@ -16,11 +16,10 @@ const WORKER = fileURLToPath(new URL('./_wire-worker.ts', import.meta.url))
 const MIB = 1024 * 1024
 
 /** What one connection between two processes carries: frames of one fragment each, over the same transport as everything else. */
-export const wire: Stage = {
+export const wire: ApartStage = {
   name: 'wire',
   title: 'one connection between two processes',
   seconds: { quick: 4, full: 8 },
-  needsNetwork: false,
   async run({ settings, draft, progress }) {
     const bytes = (settings.mode === 'full' ? 256 : 64) * MIB
     const child = fork(WORKER, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
