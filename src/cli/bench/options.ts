@@ -79,6 +79,7 @@ export function sizeLabel(bytes: number): string {
 export const STAGE_NAMES = [
   'codec',
   'disk',
+  'index',
   'wire',
   'passages',
   'amplification',
@@ -96,6 +97,7 @@ export type StageName = (typeof STAGE_NAMES)[number]
 const QUICK_STAGES: StageName[] = [
   'codec',
   'disk',
+  'index',
   'wire',
   'passages',
   'amplification',

@@ -13,6 +13,7 @@ import { amplification } from './stages/amplification.ts'
 import { bundles } from './stages/bundles.ts'
 import { codec } from './stages/codec.ts'
 import { disk } from './stages/disk.ts'
+import { indexRows } from './stages/index-rows.ts'
 import { losses } from './stages/losses.ts'
 import { passages } from './stages/passages.ts'
 import { cuts, profiles } from './stages/profiles.ts'
@@ -26,6 +27,7 @@ const MIB = 1024 * 1024
 const STAGES: readonly Stage[] = [
   apart(codec),
   disk,
+  apart(indexRows),
   apart(wire),
   passages,
   amplification,

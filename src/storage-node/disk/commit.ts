@@ -10,6 +10,7 @@ import { checkDeleteSignature } from '../admit.ts'
 import { clearBit, hasBit, setBit } from './bitmap.ts'
 import { hashesOf } from './catalog/column-hashes.ts'
 import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
+import type { Place } from './catalog/place.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { forgetVersions } from './replay.ts'
 import type { Batch } from './volume/batch.ts'
@@ -166,7 +167,7 @@ export class Committer {
     const share = shareOf(column, stripe, body)
     const hash = blake3(body)
     const { index } = this.#parts
-    const before = column.id === null ? null : index.place(column.id, stripe)
+    const before = this.#known(column, stripe)
     if (before && equalBytes(before.hash, hash) && !before.isBad) return
     if (column.isComplete && !(before && equalBytes(before.hash, hash)))
       throw new XcareError('REFUSED', `stripe ${stripe} of a finished column cannot be changed`)
@@ -181,6 +182,12 @@ export class Committer {
       clearBit(column.bitmap, stripe)
       column.held--
     })
+  }
+
+  /** Where the fragment lies already. Of a new column the bitmap says that it does not: a look at the index costs as much as a row. */
+  #known({ id, isNew, bitmap }: OpenColumn, stripe: number): Place | null {
+    if (id === null || (isNew && !hasBit(bitmap, stripe))) return null
+    return this.#parts.index.place(id, stripe)
   }
 
   #addColumn(column: OpenColumn): number {

@@ -5,6 +5,8 @@ import type { ColumnLayout, ColumnName } from './catalog/rows.ts'
 export interface OpenColumn extends ColumnName, ColumnLayout {
   /** Id in the index; null until its first fragment is durable. */
   id: number | null
+  /** Whether the index knew nothing of it when it was opened: what the bitmap does not have is not here, not even damaged. */
+  isNew: boolean
   isComplete: boolean
   /** Whether its object was deleted, or its fragments were dropped, meanwhile: nothing more is accepted. */
   isGone: boolean

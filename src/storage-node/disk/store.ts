@@ -259,6 +259,7 @@ export class VolumeStore {
     }
     const state = {
       id: row?.id ?? null,
+      isNew: row === null,
       isComplete: row?.isComplete ?? false,
       isGone: false,
       bitmap,
