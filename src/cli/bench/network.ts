@@ -10,6 +10,7 @@ import { killProcess, type Role, startProcess } from '../../sdk/roles/processes.
 import { runningRole } from '../../sdk/roles/role.ts'
 import { BenchClient } from './client.ts'
 import { freeBytesOf } from './machine/fingerprint.ts'
+import { NodeTurns } from './machine/node-turns.ts'
 import { cpuSecondsBy, type Party, type Processes } from './machine/processes.ts'
 import { sizeLabel } from './options.ts'
 import { networkProfileNamed } from './proxy/profiles.ts'
@@ -32,6 +33,8 @@ export class BenchNetwork {
   readonly scratch: string
   readonly folder: NetworkFolder
   readonly nodes: number
+  /** What the network threads of the storage nodes do. */
+  readonly turns: NodeTurns
   #file: NetworkFile | null = null
   #clients: Connected[] = []
   #seed: number
@@ -43,6 +46,7 @@ export class BenchNetwork {
     this.nodes = nodes
     this.#seed = seed
     this.folder = networkFolder(join(scratch, 'network'))
+    this.turns = new NodeTurns(join(scratch, 'turns'))
   }
 
   /** Makes the folder below `disk`; starts nothing yet. */
@@ -65,7 +69,8 @@ export class BenchNetwork {
 
   /** Starts all processes. @param quotaBytes of each node. */
   async start(quotaBytes: number, progress: Progress): Promise<void> {
-    const starting = startNetwork(this.folder, { ...LOCAL_SIZE, nodes: this.nodes, quotaBytes }, progress)
+    const size = { ...LOCAL_SIZE, nodes: this.nodes, quotaBytes }
+    const starting = this.turns.around(() => startNetwork(this.folder, size, progress))
     this.#starting = starting
     this.#file = await starting
   }

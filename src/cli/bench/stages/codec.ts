@@ -10,6 +10,8 @@ import type { ApartBench, ApartStage } from '../apart/apart.ts'
 import { threadRate } from '../machine/probes.ts'
 import { shapeId } from '../stage.ts'
 
+import { measureCoders } from './coders.ts'
+
 const SPAN_MS = { quick: 60, full: 200 }
 const RANDOM_CALL_BYTES = 65_536
 /** Wide shapes of the targets, with shards small enough for one stripe to fit the memory of a small machine. */
@@ -27,7 +29,7 @@ interface StripeShape {
 /** What one thread does to user data on its way out and in, each step alone. */
 export const codec: ApartStage = {
   name: 'codec',
-  title: 'seal, split, encode, hash and decode, one thread',
+  title: 'seal, split, encode, hash and decode, one thread; coder threads',
   seconds: { quick: 8, full: 45 },
   async run(bench) {
     const { settings } = bench
@@ -49,6 +51,7 @@ export const codec: ApartStage = {
         if (repeat > 0) addRates(bench, shape, rates)
         await new Promise((resolve) => setImmediate(resolve))
       }
+    await measureCoders(bench)
   },
 }
 

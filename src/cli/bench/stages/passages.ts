@@ -20,6 +20,7 @@ const MIB = 1024 * 1024
 const WARM_UP_BYTES = 8 * MIB
 /** Below this, CPU per GB says more about the clock's ticks than about the program. */
 const CPU_BYTES_MIN = MIB
+const WATCHED_BYTES_MAX = 64 * MIB
 const BUDGET_SECONDS = { quick: 25, full: 200 }
 
 type Cell = Settings['cells'][number]
@@ -48,6 +49,7 @@ export const passages: Stage = {
     for (const party of PARTIES) if (party !== 'client') for (const pid of processes[party]) forgetPeak(pid)
     await measureAll(bench, client, cells, processes)
     addPeaks(bench, processes)
+    await watchNodes(bench, client, cells, processes)
   },
 }
 
@@ -216,6 +218,41 @@ function addNeeds(bench: Bench, way: 'put' | 'get', cell: Cell, { peakMiB, turns
   add('memory', 'peak memory of the client', 'memory', 'MiB', peakMiB)
   add('turn/longest', 'longest turn of the network thread', 'turns', 'ms', turns.longest)
   add('turn/p99', 'turn of the network thread, p99', 'turns', 'ms', turns.p99)
+}
+
+/** Puts and gets of their own: watching wakes the nodes, which other figures must not pay for. */
+async function watchNodes(
+  bench: Bench,
+  client: BenchClient,
+  cells: Cell[],
+  { nodes }: Processes,
+): Promise<void> {
+  const { settings, network } = bench
+  const [cell] = cells.filter(({ bytes }) => bytes <= WATCHED_BYTES_MAX).sort((a, b) => b.bytes - a.bytes)
+  if (!cell) return
+  const common = figureOf(bench, cell)
+  const add = (way: string, what: keyof Turns, turns: Turns | null) =>
+    bench.draft.add(
+      {
+        ...common(`${way}/turn/node/${what}`),
+        group: 'turns',
+        label: `${common('').label}: ${way}, ${what} turn of a storage node’s network thread, the worst of all`,
+        unit: 'ms',
+        better: 'lower',
+      },
+      turns?.[what] ?? null,
+    )
+  for (let repeat = 0; repeat < (settings.mode === 'quick' ? 1 : settings.repeats); repeat++) {
+    let kept: KeptRecord | null = null
+    const put = await network.turns.during(nodes, async () => {
+      kept = await client.put(cell.bytes, client.profile(cell.k, cell.n))
+    })
+    const get = await network.turns.during(nodes, () => client.get(kept!))
+    for (const what of ['longest', 'p99'] as const) {
+      add('put', what, put)
+      add('get', what, get)
+    }
+  }
 }
 
 /** What the client saw of one put, moment by moment. A record of several objects has no single time line. */
