@@ -78,6 +78,10 @@ describe('a small bench run', () => {
     () => {
       for (const party of ['client', 'nodes', 'guardians', 'chain', 'proxy', 'all'])
         expect(samples(`put/cpu/${party}/2-4/${MIB}`), party).toBe(1)
+      for (const way of ['put', 'get'])
+        for (const need of ['memory', 'turn/longest', 'turn/p99', 'turn/node/longest', 'turn/node/p99'])
+          expect(samples(`${way}/${need}/2-4/${MIB}`), `${way}/${need}`).toBe(1)
+      expect(figure('memory/client')!.median).toBeGreaterThanOrEqual(figure(`get/memory/2-4/${MIB}`)!.max)
       for (const part of ['client', 'node', 'guardian', 'chain']) expect(samples(`memory/${part}`)).toBe(1)
       for (const party of ['client', 'nodes', 'all']) expect(samples(`small/put/closed/cpu/${party}`)).toBe(1)
       expect(report.othersBusyCores).toBeGreaterThanOrEqual(0)

@@ -67,7 +67,7 @@ function methodOf({ settings, network, machine, othersBusyCores }: ReportParts):
       : []
   return [
     ...busy,
-    `One machine: ${network.nodes} storage nodes, ${network.guardians} guardians, ${network.anchors} chain and the client share ${machine.cores} cores, each a process of its own, ${network.processes} in all. The client is this program; making and checking the records is part of its CPU and memory.`,
+    `One machine: ${network.nodes} storage nodes, ${network.guardians} guardians, ${network.anchors} chain and the client share ${machine.cores} cores, each a process of its own, ${network.processes} in all. The client is this program; making and checking the records is part of its CPU and memory. Codec, index and wire run in processes of their own.`,
     'Every put ends with signed receipts: each storage node has checked every fragment against its hash and made it durable with fdatasync, the commitment is in a block, and guardians hold the key shares. Encryption and dispersal are always on.',
     'Every get is compared with what was stored, byte by byte; a byte that differs fails the stage. Fragments are checked against the anchored manifest before they are decoded.',
     'Records are incompressible and all different.',
@@ -75,7 +75,7 @@ function methodOf({ settings, network, machine, othersBusyCores }: ReportParts):
     `Every figure is the median of its samples (${settings.repeats} repeats unless the number of samples says otherwise), with smallest, largest and median absolute deviation. Repeats go round all sizes and shapes, so that a slow moment falls on all.`,
     'Rates of one thread (seal, split, encode, hash, decode, and those of the machine) are for a second of that thread’s processor time, so that what other programs take of a core is not in them. All other rates are for a second of the clock.',
     'Closed loop: each caller begins its next operation when the last one is done. Open loop: operations begin at a fixed rate, and latency counts from the intended start, so that stalls are not hidden by a load that waits.',
-    'CPU seconds are user and system time of whole processes while the operation ran, from /proc; work that nodes do after the acknowledgement is not in them. Peak memory is the high-water mark since the stage began. GB and MB are powers of ten, KiB and MiB powers of two.',
+    'CPU seconds are user and system time of whole processes while the operation ran, from /proc; work that nodes do after the acknowledgement is not in them. Peak memory of the client is the high-water mark of one put or get, begun anew before it; that of the others since the stage began. Turns are processor time of the thread with the connections between two looks at what came meanwhile; those of storage nodes are of puts and gets that count for nothing else. GB and MB are powers of ten, KiB and MiB powers of two.',
     `Network: ${profileSentence(networkProfileNamed(settings.profile))}. Bytes on the wire are TCP payload in both directions, counted by a proxy between client and network, with TLS, chain and guardians included.`,
   ]
 }

@@ -13,7 +13,13 @@ interface Wanted {
 const higher = (quantity: string, unit: string, target: number, stretch: number, figure: string): Wanted => ({
   ...{ quantity, unit, better: 'higher', target, stretch, figure },
 })
-const lower = (quantity: string, unit: string, target: number, stretch: number, figure: string): Wanted => ({
+const lower = (
+  quantity: string,
+  unit: string,
+  target: number,
+  stretch: number | null,
+  figure: string,
+): Wanted => ({
   ...{ quantity, unit, better: 'lower', target, stretch, figure },
 })
 
@@ -26,6 +32,7 @@ const WANTED: readonly Wanted[] = [
   higher('decode 20/40, all data lost, one thread', 'GB/s', 1.5, 2.1, 'stage/decode/20-40'),
   higher('decode 1000/2000, all data lost, one thread', 'GB/s', 0.6, 0.8, 'stage/decode/1000-2000'),
   higher('seal, encode and hash 20/40, one thread', 'GB/s', 1.2, 1.5, 'stage/seal-encode-hash/20-40'),
+  higher('seal, encode and hash 20/40, two coder threads', 'GB/s', 1.8, 2.2, 'coders/2/20-40'),
   higher('wire, one connection', 'MB/s', 900, 1200, 'stage/wire'),
   lower('wire, CPU of both ends', 'CPU-s/GB', 1.9, 1.4, 'stage/wire/cpu'),
   higher('put 20/40', 'MB/s', 200, 300, 'put/rate/20-40/'),
@@ -54,8 +61,14 @@ const WANTED: readonly Wanted[] = [
   lower('4 KiB record put, one at a time, p99', 'ms', 20, 10, 'small/put/alone/p99'),
   higher('4 KiB record puts, 16 in flight', 'records/s', 1000, 3000, 'small/put/closed/rate'),
   higher('10,000 records of 2 KiB through bundles', 'records/s', 5000, 20_000, 'bundles/rate'),
+  higher('index inserts, up to 1 M fragments', 'rows/s', 80_000, 250_000, 'index/last/1000000'),
+  lower('open a store of 1 M fragments, used space known', 'ms', 2000, 500, 'index/open/1000000'),
   lower('peak memory of the client', 'MiB', 300, 220, 'memory/client'),
   lower('peak memory of a storage node', 'MiB', 256, 200, 'memory/node'),
+  lower('network thread of the client, longest turn of a put', 'ms', 20, null, 'put/turn/longest/20-40/'),
+  lower('network thread of the client, longest turn of a get', 'ms', 20, null, 'get/turn/longest/20-40/'),
+  lower('network thread of a node, longest turn of a put', 'ms', 20, null, 'put/turn/node/longest/20-40/'),
+  lower('network thread of a node, longest turn of a get', 'ms', 20, null, 'get/turn/node/longest/20-40/'),
 ]
 
 /** @returns every target with its verdict, from the medians of `figures`. Figures measured over a network profile are held against none. */

@@ -52,6 +52,20 @@ describe('targets', () => {
     expect(verdicts(memory(220))['peak memory of the client']).toBe('stretch')
   })
 
+  test('without a stretch are hit or missed', () => {
+    const turn = (value: number) => [
+      figureOf('put/turn/longest/20-40/67108864', [value], { bytes: 67108864 }),
+    ]
+    const quantity = 'network thread of the client, longest turn of a put'
+    expect([5, 20, 20.1].map((value) => verdicts(turn(value))[quantity])).toEqual(['hit', 'hit', 'missed'])
+  })
+
+  test('of the index at a million fragments are held against a million only', () => {
+    const rate = (rows: number) => [figureOf(`index/last/${rows}`, [90_000])]
+    expect(verdicts(rate(1_000_000))['index inserts, up to 1 M fragments']).toBe('hit')
+    expect(verdicts(rate(100_000))['index inserts, up to 1 M fragments']).toBe('not measured')
+  })
+
   test('are held against the largest record, by its median', () => {
     const figures = [
       figureOf('put/rate/20-40/4096', [900], { bytes: 4096 }),

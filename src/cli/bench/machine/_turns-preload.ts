@@ -15,6 +15,7 @@ if (folder && isMainThread && process.argv.includes('node') && process.argv.incl
   }
   process.on('SIGUSR2', () => {
     if (watch) write('turns', watch.end())
+    else write('watches', {})
     watch = watch ? null : new TurnWatch()
   })
   write('listens', {})

@@ -37,28 +37,36 @@ export class NodeTurns {
   async during(pids: readonly number[], work: () => Promise<unknown>): Promise<Turns | null> {
     // A signal would end a process that does not listen for it.
     const watched = pids.filter((pid) => existsSync(this.#path(pid, 'listens')))
-    for (const pid of watched) process.kill(pid, 'SIGUSR2')
+    // Two signals at once would be one.
+    await this.#ask(watched, 'watches')
+    let turns: unknown[] = []
     try {
       await work()
     } finally {
-      for (const pid of watched) process.kill(pid, 'SIGUSR2')
+      turns = await this.#ask(watched, 'turns')
     }
-    const turns: Turns[] = []
-    for (const pid of watched) turns.push(await this.#take(pid))
-    if (turns.length === 0) return null
+    const seen = turns.filter((value) => value !== null) as Turns[]
+    if (seen.length === 0) return null
     return {
-      p99: Math.max(...turns.map(({ p99 }) => p99)),
-      longest: Math.max(...turns.map(({ longest }) => longest)),
+      p99: Math.max(...seen.map(({ p99 }) => p99)),
+      longest: Math.max(...seen.map(({ longest }) => longest)),
     }
   }
 
-  async #take(pid: number): Promise<Turns> {
-    const path = this.#path(pid, 'turns')
-    for (let waited = 0; !existsSync(path) && waited < WAIT_MS; waited += WAIT_STEP_MS)
+  /** @returns what each process answers to a signal; null for one that says nothing. */
+  async #ask(pids: readonly number[], name: string): Promise<unknown[]> {
+    for (const pid of pids) process.kill(pid, 'SIGUSR2')
+    return Promise.all(pids.map((pid) => this.#take(this.#path(pid, name))))
+  }
+
+  async #take(path: string): Promise<unknown> {
+    for (let waited = 0; !existsSync(path); waited += WAIT_STEP_MS) {
+      if (waited > WAIT_MS) return null
       await systemClock.sleep(WAIT_STEP_MS)
-    const turns = JSON.parse(readFileSync(path, 'utf8')) as Turns
+    }
+    const answer: unknown = JSON.parse(readFileSync(path, 'utf8'))
     rmSync(path)
-    return turns
+    return answer
   }
 
   #path(pid: number, name: string): string {

@@ -30,6 +30,7 @@ export function sectionsOf(report: Report): Section[] {
     amplification,
     memory,
     turns,
+    index,
   ]
   return makers.map((make) => make(report)).filter((section) => section !== null)
 }
@@ -398,6 +399,13 @@ const memory = plain(
   'memory',
   'Memory',
   'Most resident memory: of the client during one put or get, of all other processes while records were put and got.',
+)
+const index = plain(
+  'index',
+  'index',
+  'Index of a storage node',
+  'The index that storage nodes use, filled as a node fills it and made durable, in a process of its own; then the store with so many fragments is opened and says its used space. Its volumes are as long as they would be, without fragments in them; disk caches are warm.',
+  ({ unit }) => unit === 'rows/s' || unit === 'ms',
 )
 const turns = plain(
   'turns',

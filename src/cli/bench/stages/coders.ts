@@ -80,7 +80,7 @@ async function sealOne(coder: Coder, length: number, layout: ReturnType<typeof l
 function addRates({ draft, settings }: ApartBench, threads: number, { busy, clock }: Rates): void {
   const shape = settings.shapes[0]!
   const name = `${shape.k}/${shape.n}`
-  const head = { group: 'coders', unit: 'GB/s', better: 'higher', shape: name } as const
+  const head = { group: 'stage', unit: 'GB/s', better: 'higher', shape: name } as const
   const what = `seal, encode and hash ${name} in ${threads} coder thread${threads > 1 ? 's' : ''}`
   draft.add(
     { ...head, id: `coders/${threads}/${shapeId(shape)}`, label: `${what}, their processor time` },

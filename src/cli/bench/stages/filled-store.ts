@@ -39,8 +39,6 @@ interface UnderWay {
 export class FilledStore {
   /** Fragments the index knows. */
   rows = 0
-  /** Bytes of all volumes. */
-  volumeBytes = 0
   readonly #path: string
   readonly #index: FragmentIndex
   readonly #volumes: Volumes
@@ -58,6 +56,13 @@ export class FilledStore {
     this.#volumes = new Volumes(folder, storeId)
     this.#index = FragmentIndex.create(this.#indexPath, storeId)
     this.#index.ready()
+  }
+
+  /** Bytes of all volumes. */
+  get volumeBytes(): number {
+    let bytes = 0
+    for (const { size } of this.#index.volumes.values()) bytes += wholeBlocks(size)
+    return bytes
   }
 
   /** Bytes of the file of the index. */
@@ -105,7 +110,6 @@ export class FilledStore {
     this.#volumes.file(number).truncate(at + length)
     index.commit(this.#sequence)
     this.#volumes.accept(at + length)
-    this.volumeBytes += length
   }
 
   /** A few stripes of the next object. Its last burst ends it. */
