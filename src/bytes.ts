@@ -31,6 +31,14 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
   return out
 }
 
+/**
+ * Gives the memory behind a view back at once; all views of it are empty then. Only for whoever holds the only ones: the collector
+ * sees large buffers as small things, and may let tens of megabytes of them lie.
+ */
+export function letGo({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0)
+}
+
 /** @returns whether both hold the same bytes. Not constant time: for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

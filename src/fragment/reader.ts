@@ -1,4 +1,4 @@
-import { allZero } from '../bytes.ts'
+import { allZero, letGo } from '../bytes.ts'
 import { CobblestoneOpener } from '../crypto/cobblestone.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES, FRAGMENT_HEAD_BYTES } from '../limits.ts'
@@ -101,6 +101,13 @@ export class ObjectReader {
     const size = this.#plainBytesMax()
     if (plain.buffer.byteLength === size && this.#spares.length < SPARE_BUFFERS_MAX)
       this.#spares.push(new Uint8Array(plain.buffer))
+  }
+
+  /** Lets go of the buffers that were given back; the reader is done with. */
+  close(): void {
+    for (const spare of this.#spares.splice(0)) letGo(spare)
+    if (this.#room) letGo(this.#room)
+    this.#room = null
   }
 
   /**

@@ -1,4 +1,4 @@
-import { u64be } from '../bytes.ts'
+import { letGo, u64be } from '../bytes.ts'
 import { CobblestoneSealer } from '../crypto/cobblestone.ts'
 import { blake3 } from '../crypto/hash.ts'
 import { XcareError } from '../errors.ts'
@@ -126,6 +126,11 @@ export class ObjectWriter {
   recycle(bytes: Uint8Array): void {
     const { layout } = this.#options
     if (bytes.length === layout.n * fragmentBytesOf(layout)) this.#spares.push(bytes)
+  }
+
+  /** Lets go of the buffers that were given back; the writer is done with. */
+  close(): void {
+    for (const spare of this.#spares.splice(0)) letGo(spare)
   }
 
   /** @returns for each column the hashes of its fragments, 32 bytes for each stripe. */

@@ -37,7 +37,7 @@ function sealStream(writer: ObjectWriter): SealStream {
     write: async (plain) => writer.write(plain),
     finish: async (sealed) => finish(writer, sealed),
     recycle: (bytes) => writer.recycle(bytes),
-    close: () => {},
+    close: () => writer.close(),
   }
 }
 
@@ -66,7 +66,7 @@ async function openStream(
         parts.map((part) => bodyPart(reader.layout, part)),
       ),
     recycle: (plain) => reader.recycle(plain),
-    close: () => {},
+    close: () => reader.close(),
   }
 }
 

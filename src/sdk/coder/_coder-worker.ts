@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads'
+import { letGo } from '../../bytes.ts'
 import { systemRandom } from '../../crypto/random.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
@@ -14,11 +15,14 @@ let streams = 0
 
 parentPort?.on('message', async (question: Question) => {
   if (question.kind === 'recycle') {
-    sealing.get(question.stream)?.recycle(question.bytes)
-    opening.get(question.stream)?.recycle(question.bytes)
+    const stream = sealing.get(question.stream) ?? opening.get(question.stream)
+    if (stream) stream.recycle(question.bytes)
+    else letGo(question.bytes)
     return
   }
   if (question.kind === 'close') {
+    sealing.get(question.stream)?.close()
+    opening.get(question.stream)?.close()
     sealing.delete(question.stream)
     opening.delete(question.stream)
     rebuilding.delete(question.stream)
@@ -27,6 +31,9 @@ parentPort?.on('message', async (question: Question) => {
   try {
     const answer = await answerTo(question)
     parentPort?.postMessage({ id: question.id, answer }, movable(answer))
+    // What was moved here to be sealed or opened is nobody else's.
+    if (question.kind === 'write') letGo(question.plain)
+    if (question.kind === 'stripe') for (const fragment of question.fragments) if (fragment) letGo(fragment)
   } catch (error) {
     const { code, message } = asXcareError(error)
     parentPort?.postMessage({ id: question.id, error: { code, message } })
