@@ -4,7 +4,11 @@ import type { RecordSource } from '../../light-node/put-record.ts'
 const BASE_BYTES = 1024 * 1024
 const SLICE_BYTES = 512 * 1024
 const STAMP_BYTES = 4096
+const COMPARED_BYTES = 128 * 1024
 const RANDOM_CALL_BYTES = 65_536
+
+/** What a record is compared with, made a part at a time: the memory that is measured is the light node's. */
+const compared = Buffer.alloc(COMPARED_BYTES)
 
 /** Random bytes of this run that every record is made of. */
 let base: Buffer | null = null
@@ -66,18 +70,20 @@ export class PatternCheck {
 
   /** @throws Error when a byte differs. */
   next(bytes: Uint8Array): void {
-    // Slices may begin anywhere; the pattern is made from the stamp before.
-    const lead = this.#at % STAMP_BYTES
-    const left = this.#length - (this.#at - lead)
-    const whole = Buffer.allocUnsafe(Math.max(0, Math.min(lead + bytes.length + STAMP_BYTES, left)))
-    fill(whole, this.#at - lead, this.#number)
-    if (
-      !whole
-        .subarray(lead, lead + bytes.length)
-        .equals(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-    )
-      throw new Error(`byte ${this.#at} and following of record ${this.#number} differ`)
-    this.#at += bytes.length
+    const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (let at = 0; at < given.length; ) {
+      // Slices may begin anywhere; the pattern is made from the stamp before.
+      const lead = this.#at % STAMP_BYTES
+      const part = given.subarray(at, at + COMPARED_BYTES - lead)
+      // Whole stamps, but for the end of the record.
+      const whole = Math.ceil((lead + part.length) / STAMP_BYTES) * STAMP_BYTES
+      const made = compared.subarray(0, Math.max(0, Math.min(whole, this.#length - (this.#at - lead))))
+      fill(made, this.#at - lead, this.#number)
+      if (!made.subarray(lead, lead + part.length).equals(part))
+        throw new Error(`byte ${this.#at} and following of record ${this.#number} differ`)
+      this.#at += part.length
+      at += part.length
+    }
   }
 
   /** @throws Error when bytes are missing. */

@@ -3,7 +3,7 @@ import { OBJECT_BYTES_MAX } from '../../limits.ts'
 import type { Progress } from '../../ports.ts'
 import { apart } from './apart/apart.ts'
 import { ReportDraft } from './draft.ts'
-import { fingerprint } from './machine/fingerprint.ts'
+import { fingerprintApart } from './machine/fingerprint.ts'
 import { OtherLoad } from './machine/processes.ts'
 import { BenchNetwork } from './network.ts'
 import { assembleReport } from './report.ts'
@@ -73,7 +73,7 @@ export class BenchRun {
     const network = await BenchNetwork.layOut(diskFolder, settings.nodes, settings.seed)
     try {
       network.requireSpace(diskNeeded(settings))
-      const machine = fingerprint(network.scratch)
+      const machine = await fingerprintApart(network.scratch)
       progress({ type: 'bench-machine', ...machine })
       return new BenchRun(settings, network, machine, progress)
     } catch (error) {

@@ -35,6 +35,7 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
       [...ROLE_FLAGS, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
       {
         detached: true,
+        env: ownEnvironment(),
         stdio: ['ignore', log, log, 'ipc'],
       },
     )
@@ -42,6 +43,12 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
   } finally {
     closeSync(log)
   }
+}
+
+/** How the command line keeps its own memory small (bin/xcare.mjs) is not for a role, whose threads were measured without. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const { MALLOC_ARENA_MAX, ...others } = process.env
+  return others
 }
 
 async function untilReady(role: Role, child: ChildProcess): Promise<RunFile['ready']> {

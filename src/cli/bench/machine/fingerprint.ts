@@ -1,8 +1,23 @@
+import { fork } from 'node:child_process'
 import { readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { XcareError } from '../../../errors.ts'
 import type { Machine } from '../report-shape.ts'
 import { round } from '../statistics.ts'
 import { probeFsync, probeRates } from './probes.ts'
+
+const WORKER = fileURLToPath(new URL('./_fingerprint-worker.ts', import.meta.url))
+
+/** As `fingerprint`, in a process of its own: the probes take memory that would be seen as the client's. @throws XcareError INTERNAL */
+export function fingerprintApart(folder: string): Promise<Machine> {
+  const child = fork(WORKER, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  return new Promise((resolve, reject) => {
+    child.once('message', (machine) => resolve(machine as Machine))
+    child.once('error', reject)
+    child.once('exit', () => reject(new XcareError('INTERNAL', 'the look at the machine ended by itself')))
+  })
+}
 
 /** @param folder where the network of this run lies: its disk is the one that is probed. @returns what every figure must be read against. */
 export function fingerprint(folder: string): Machine {
