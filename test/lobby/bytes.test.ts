@@ -16,6 +16,17 @@ describe('text', () => {
   })
 })
 
+describe('memory that is let go of', () => {
+  it('is gone from every view of it, and may be let go of twice', () => {
+    const whole = new Uint8Array(1000).fill(7)
+    const part = whole.subarray(10, 20)
+    const other = whole.slice()
+    bytes.letGo(part)
+    bytes.letGo(whole)
+    expect([whole.length, part.length, other.length]).toEqual([0, 0, 1000])
+  })
+})
+
 describe('hex', () => {
   it('comes back unchanged and is lower case', () => {
     fc.assert(fc.property(someBytes, (part) => equalBytes(fromHex(toHex(part)), part)))

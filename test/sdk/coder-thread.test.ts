@@ -112,6 +112,19 @@ describe('the thread that seals and opens', () => {
     }
   })
 
+  test('buffers that were given back do not wait for the collector when the stream is closed', async () => {
+    const coder = localCoder(systemRandom)
+    const layout = layoutOf(PLAIN.length, K, N)
+    const [objectId, ownerKey, custodyKey] = [1, 2, 3].map((fill) => new Uint8Array(32).fill(fill))
+    const job = { objectId: objectId!, ownerKey: ownerKey!, custodyKey: custodyKey!, version: 1, layout }
+    const stream = await coder.seal({ ...job, length: PLAIN.length })
+    const [first] = await stream.write(PLAIN.slice(0, 500_000))
+    stream.recycle(first!.bytes)
+    expect(first!.bytes.length).toBeGreaterThan(0)
+    stream.close()
+    expect(first!.bytes.length).toBe(0)
+  })
+
   test('errors keep their code on the way back', async () => {
     const object = await sealedBy(started())
     const wrong = systemRandom.bytes(32)
