@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../bytes.ts'
 import { encodeLightBlock } from '../chain-anchor/comet/encode.ts'
+import type { LightBlock } from '../chain-anchor/comet/types.ts'
 import { type EmbeddedChain, openEmbedded } from '../chain-anchor/engine/open-embedded.ts'
 import { type RpcServer, startRpc } from '../chain-anchor/rpc/server.ts'
 import { asXcareError } from '../errors.ts'
@@ -9,6 +10,9 @@ import { GOSSIP_BYTES_MAX } from '../limits.ts'
 import type { Broadcast, Clock, Progress, Random } from '../ports.ts'
 import { HEADERS_TOPIC, TXS_TOPIC } from '../wire/topics.ts'
 import { type GenesisDraft, keepPort, keepSetup, keptPort } from './setup.ts'
+
+/** Blocks of so long are told by their newest header alone: it proves all before it, and every header is checked by every node. */
+const HEADERS_GATHER_MS = 1_000
 
 /** How to run the anchoring chain of a network as this process. */
 export interface AnchorOptions {
@@ -50,7 +54,8 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
     intervalMs: options.blockIntervalMs,
   })
   const rpc = await serve(options, chain)
-  if (options.broadcast) connect(options.broadcast, chain, log)
+  const stopping = new AbortController()
+  if (options.broadcast) connect(options.broadcast, chain, options, stopping.signal)
   const newest = chain.engine.block(chain.engine.height())
   const ended = chain.engine.ended.catch(async (cause: unknown) => {
     const error = asXcareError(cause)
@@ -66,6 +71,7 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
     trust: { height: chain.engine.height(), hash: toHex(newest?.id.hash ?? new Uint8Array(0)) },
     ended,
     async stop() {
+      stopping.abort()
       await rpc.close()
       await chain.close()
     },
@@ -84,11 +90,19 @@ async function serve({ dir, listenRpcPort }: AnchorOptions, chain: EmbeddedChain
   }
 }
 
-function connect(broadcast: Broadcast, { engine }: EmbeddedChain, log: Progress): void {
+function connect(
+  broadcast: Broadcast,
+  { engine }: EmbeddedChain,
+  { clock, log }: Pick<AnchorOptions, 'clock' | 'log'>,
+  stopped: AbortSignal,
+): void {
   let isHeard = true
-  engine.onBlock(async (block) => {
-    const payload = encodeLightBlock(block)
-    if (payload.length > GOSSIP_BYTES_MAX) return
+  let newest: LightBlock | null = null
+  const tell = async () => {
+    await clock.sleep(HEADERS_GATHER_MS, stopped).catch(() => {})
+    const payload = newest && encodeLightBlock(newest)
+    newest = null
+    if (!payload || payload.length > GOSSIP_BYTES_MAX || stopped.aborted) return
     // Gossip is a courtesy: whoever misses a header asks the RPC. Silence is told once, not for every block.
     try {
       await broadcast.publish(HEADERS_TOPIC, payload)
@@ -97,6 +111,11 @@ function connect(broadcast: Broadcast, { engine }: EmbeddedChain, log: Progress)
       if (isHeard) log({ type: 'gossip-failed', text: asXcareError(cause).message })
       isHeard = false
     }
+  }
+  engine.onBlock((block) => {
+    const isWaiting = newest !== null
+    newest = block
+    if (!isWaiting) void tell()
   })
   broadcast.subscribe(TXS_TOPIC, (payload) => {
     try {

@@ -6,6 +6,7 @@ import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
 import { lazyNoise } from './_lazy-noise.ts'
 import { MemoryStore } from './_memory-store.ts'
+import { quietMerges } from './_quiet-peer-store.ts'
 import { silentLog } from './_silent-log.ts'
 import { muxer } from './mux/muxer.ts'
 import type { PeerLimits, PeerOptions } from './peer-options.ts'
@@ -28,7 +29,7 @@ export async function createNode(
   services: ServiceFactoryMap,
 ): Promise<Libp2p<ServiceMap>> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  return createLibp2p({
+  const node = await createLibp2p({
     start: false,
     privateKey,
     datastore: new MemoryStore(),
@@ -52,4 +53,6 @@ export async function createNode(
     peerStore: { maxAddressAge: PEER_AGE_MS, maxPeerAge: PEER_AGE_MS },
     services: { identify: identify(), ping: ping(), ...services },
   })
+  quietMerges(node.peerStore)
+  return node
 }
