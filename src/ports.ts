@@ -46,6 +46,8 @@ export interface FrameStream {
   recycle?(frame: ArrayBuffer): void
   /** Ends our side cleanly. */
   close(): Promise<void>
+  /** Ends an exchange at whose end both sides wait for a new request: the stream may serve the next one with this peer. */
+  release(): void
   /** Tears the stream down at once. */
   abort(reason: Error): void
 }

@@ -11,8 +11,8 @@ import {
   STREAM_BUFFER_BYTES,
   WRITE_STALL_MS,
 } from '../limits.ts'
-import type { FrameStream } from '../ports.ts'
 import { ByteQueue } from './_byte-queue.ts'
+import type { ReusableStream } from './_idle-streams.ts'
 import { MuxedStream } from './mux/_stream.ts'
 
 const PREFIX_BYTES = 4
@@ -31,11 +31,11 @@ interface Waiter {
  * Spec: docs/spec/transport.md sections 3 and 4.
  * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end.
  */
-export function frameStream(stream: Stream, remote: NodeId): FrameStream {
+export function frameStream(stream: Stream, remote: NodeId): ReusableStream {
   return new Libp2pFrameStream(stream, remote)
 }
 
-class Libp2pFrameStream implements FrameStream {
+class Libp2pFrameStream implements ReusableStream {
   readonly remote: NodeId
   readonly #stream: Stream
   readonly #inbox = new ByteQueue()
@@ -106,6 +106,17 @@ class Libp2pFrameStream implements FrameStream {
       return
     }
     this.#linger(this.#reads)
+  }
+
+  /** Who lends the stream to several in turn decides about it. */
+  release(): void {
+    void this.close()
+  }
+
+  get isIdle(): boolean {
+    const { status, writeStatus, remoteWriteStatus } = this.#stream
+    const isOpen = status === 'open' && writeStatus === 'writable' && remoteWriteStatus === 'writable'
+    return isOpen && !this.#ended && !this.#failure && this.#inbox.length === 0 && this.#reader === null
   }
 
   abort(reason: Error): void {

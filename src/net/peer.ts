@@ -9,6 +9,7 @@ import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { DIAL_MS, PEER_STOP_MS } from '../limits.ts'
 import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts'
+import { IdleStreams, LentStream, type ReusableStream } from './_idle-streams.ts'
 import { createNode } from './_node.ts'
 import { frameStream } from './frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
@@ -76,6 +77,7 @@ class Libp2pPeer implements Peer {
   readonly nodeId: NodeId
   readonly broadcast: Broadcast
   readonly #node: Libp2p<ServiceMap>
+  readonly #idle = new IdleStreams()
 
   constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast) {
     this.#node = node
@@ -97,6 +99,10 @@ class Libp2pPeer implements Peer {
   }
 
   async open(peer: PeerAddress, protocol: string, signal: AbortSignal): Promise<FrameStream> {
+    const name = `${peer.nodeId} ${protocol}`
+    const giveBack = (stream: ReusableStream) => this.#idle.give(name, stream)
+    const idle = signal.aborted ? null : this.#idle.take(name)
+    if (idle) return new LentStream(idle, giveBack)
     const connection = await this.#connection(peer, signal)
     let stream: Stream
     try {
@@ -104,7 +110,7 @@ class Libp2pPeer implements Peer {
     } catch (cause) {
       throw unreachable(peer, cause, signal)
     }
-    return frameStream(stream, peer.nodeId)
+    return new LentStream(frameStream(stream, peer.nodeId), giveBack)
   }
 
   async handle(
@@ -126,6 +132,7 @@ class Libp2pPeer implements Peer {
   }
 
   async stop(): Promise<void> {
+    this.#idle.close()
     const { promise: deadline, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, PEER_STOP_MS)
     try {

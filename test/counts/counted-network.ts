@@ -175,6 +175,7 @@ export class CountedNetwork {
           return frame
         }),
       close: () => as('wire', () => inner.close()),
+      release: () => as('wire', () => inner.release()),
       abort: (reason) => as('wire', () => inner.abort(reason)),
     }
   }

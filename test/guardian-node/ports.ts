@@ -200,6 +200,7 @@ function end(remote: NodeId, out: Queue, into: Queue): FrameStream {
     write: async (...parts) => out.push(concat(...parts)),
     read: () => into.next(),
     close: async () => out.push(null),
+    release: () => out.push(null),
     abort: (reason) => out.push(reason),
   }
 }

@@ -58,6 +58,11 @@ export class TappedStream implements FrameStream {
     await this.#stream.close()
   }
 
+  release(): void {
+    this.isOpen = false
+    this.#stream.release()
+  }
+
   abort(reason: Error): void {
     this.isOpen = false
     this.#gone.reject(reason)

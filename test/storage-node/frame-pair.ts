@@ -67,6 +67,10 @@ class End implements FrameStream {
     this.#out.changed()
   }
 
+  release(): void {
+    void this.close()
+  }
+
   abort(reason: Error): void {
     for (const lane of [this.#in, this.#out]) {
       lane.failure ??= reason

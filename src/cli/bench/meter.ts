@@ -103,6 +103,7 @@ export class Meter {
         return frame
       },
       close: () => stream.close(),
+      release: () => stream.release(),
       abort: (reason) => stream.abort(reason),
     }
   }

@@ -22,6 +22,7 @@ export class NodeUpload {
   readonly #sent: number[] = []
   #have: Uint8Array = new Uint8Array(0)
   #haveBytes = 0
+  #opening: Omit<MessageOf<'OPEN_PUT'>, 'op'> | null = null
   #receipt: Promise<MessageOf<'RECEIPT'>> | null = null
   #isDone = false
   #failure: XcareError | null = null
@@ -50,11 +51,12 @@ export class NodeUpload {
         `storage node ${this.node} told of other columns than it was asked for`,
       )
     this.#have = reply.body.slice()
-    this.#receipt = this.#listen()
-    this.#receipt.catch((error: XcareError) => {
-      this.#failure = error
-      this.#wake.resolve()
-    })
+    this.#startListening()
+  }
+
+  /** Opens the put of an object that no node can know yet, together with its first fragments: nothing is asked, and a refusal is met by a later call. */
+  beginWithFragments(order: Omit<MessageOf<'OPEN_PUT'>, 'op'>): void {
+    this.#opening = order
   }
 
   /** Those of `columns` whose fragment of `stripe` the node did not have when the put began. */
@@ -93,8 +95,7 @@ export class NodeUpload {
     this.#isDone = true
     await this.#stream.write(...encodeFrame({ op: 'DONE', body: manifest }))
     const receipt = await this.#receipt
-    // The receipt is here; how the stream ends no longer matters.
-    void this.#stream.close().catch(() => {})
+    this.#stream.release()
     return receipt
   }
 
@@ -113,7 +114,21 @@ export class NodeUpload {
     if (this.#failure) throw this.#failure
     this.#window.take(size)
     this.#sent.push(stripe)
+    const order = this.#opening
+    this.#opening = null
+    if (order) {
+      this.#startListening()
+      await this.#stream.write(...encodeFrame({ op: 'OPEN_PUT', ...order }))
+    }
     await this.#stream.write(...encodeFragments('PUT', { stripe, first }, fragments))
+  }
+
+  #startListening(): void {
+    this.#receipt = this.#listen()
+    this.#receipt.catch((error: XcareError) => {
+      this.#failure = error
+      this.#wake.resolve()
+    })
   }
 
   async #listen(): Promise<MessageOf<'RECEIPT'>> {

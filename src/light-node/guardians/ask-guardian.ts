@@ -51,11 +51,10 @@ export async function askGuardian<T extends CustodyAnswer['type']>(
     if (frame === null)
       throw new XcareError('OFFLINE', `guardian ${guardian.guardianId} ended without an answer`)
     const answer = answerFrame.decode(frame)
-    // The answer is here; how the stream ends no longer matters.
-    void stream.close().catch(() => {})
-    if (answer.type === 'refused') throw new GuardianRefusal(guardian.guardianId, answer.reason)
-    if (answer.type !== type)
+    if (answer.type !== type && answer.type !== 'refused')
       throw new XcareError('MALFORMED', `guardian ${guardian.guardianId} answered something else`)
+    stream.release()
+    if (answer.type === 'refused') throw new GuardianRefusal(guardian.guardianId, answer.reason)
     return answer as AnswerOf<T>
   } catch (error) {
     stream.abort(asXcareError(error))
