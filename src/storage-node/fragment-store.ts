@@ -32,6 +32,7 @@ export class FragmentStore {
   #flush: { kind: 'now' } | { kind: 'later'; timer: NodeJS.Timeout } | null = null
   #outboxBytes = 0
   #flowedMs = Number.NEGATIVE_INFINITY
+  #nextHandle = 1
   #queuedBytes = 0
   #room: PromiseWithResolvers<void> | null = null
   #failure: XcareError | null = null
@@ -69,6 +70,11 @@ export class FragmentStore {
   /** Sets what happens when the disk thread breaks down; the store is of no use then. */
   set onFailure(listener: (error: XcareError) => void) {
     this.#onFailure = listener
+  }
+
+  /** @returns a name for a put that is about to begin, so that calls about it need not wait for its beginning. */
+  newHandle(): number {
+    return this.#nextHandle++
   }
 
   /** Asks the disk thread. @throws XcareError as the call does; INTERRUPTED after close. */

@@ -2,6 +2,7 @@ import { asXcareError, XcareError } from '../errors.ts'
 import { fragmentBytesOf } from '../fragment/layout.ts'
 import { CREDIT_BYTES_MAX } from '../limits.ts'
 import { type MessageOf, STORAGE_RECEIPT_DOMAIN, storageReceiptBytes } from '../wire/fragment-protocol.ts'
+import type { PutStart } from './disk/store.ts'
 import type { Conversation } from './serve-parts.ts'
 
 /** Columns of one object being put over one stream: takes fragments, acknowledges what is durable, gives the receipt. */
@@ -9,6 +10,9 @@ export class ServedPut {
   readonly #session: Conversation
   readonly #order: MessageOf<'OPEN_PUT'>
   readonly #handle: number
+  readonly #admitted: Promise<PutStart>
+  #hasTaken = false
+  #isEnded = false
   #unackedBytes = 0
   #durable = 0
   #told = 0
@@ -16,23 +20,26 @@ export class ServedPut {
   #idle: PromiseWithResolvers<void> | null = null
   #failure: XcareError | null = null
 
-  private constructor(session: Conversation, order: MessageOf<'OPEN_PUT'>, handle: number) {
+  /** Begins a put. Nobody waits for the store to admit it: what comes next is on its way to the disk thread in the same turn. */
+  constructor(session: Conversation, order: MessageOf<'OPEN_PUT'>) {
+    const { store } = session.parts
     this.#session = session
     this.#order = order
-    this.#handle = handle
+    this.#handle = store.newHandle()
+    this.#admitted = store.call('openPut', order, this.#handle)
+    this.#admitted.catch((error: unknown) => {
+      this.#failure = asXcareError(error)
+      this.#isEnded = true
+      session.interrupt(this.#failure)
+    })
   }
 
-  /** Begins a put. @throws XcareError as the store admits it. */
-  static async open(session: Conversation, order: MessageOf<'OPEN_PUT'>): Promise<ServedPut> {
-    const { handle } = await session.parts.store.call('openPut', order)
-    return new ServedPut(session, order, handle)
-  }
-
-  /** Tells which fragments are here. */
+  /** Tells which fragments are here. @throws XcareError as the store admits the put. */
   async tellHave(): Promise<void> {
     await this.#quiet()
-    const { bitmaps, objectKnown } = await this.#session.parts.store.call('have', this.#handle)
-    await this.#session.send({ op: 'HAVE', objectKnown, body: bitmaps })
+    const admitted = await this.#admitted
+    const have = this.#hasTaken ? await this.#session.parts.store.call('have', this.#handle) : admitted
+    await this.#session.send({ op: 'HAVE', objectKnown: have.objectKnown, body: have.bitmaps })
   }
 
   /** Hands fragments of one stripe to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
@@ -44,6 +51,7 @@ export class ServedPut {
       throw new XcareError('MALFORMED', `${length} bytes from column ${message.first} on are no fragments`)
     if (this.#unackedBytes + length > CREDIT_BYTES_MAX)
       throw new XcareError('MALFORMED', 'more bytes than the credit allows')
+    this.#hasTaken = true
     this.#unackedBytes += length
     this.#pending++
     void this.#store(message, count)
@@ -81,13 +89,17 @@ export class ServedPut {
 
   /** Completes the columns and gives the receipt. @throws XcareError as the store judges the columns. */
   async finish(manifest: Uint8Array): Promise<void> {
-    await this.#quiet()
+    if (this.#failure) throw this.#failure
     const { store, key, audience, onComplete } = this.#session.parts
-    const { root, bytes } = await store.call('finish', this.#handle, manifest)
+    // It goes right behind the last fragments and shares their sync; what fails with one of them is told first.
+    const finished = store.call('finish', this.#handle, manifest)
+    finished.catch(() => {})
+    await this.#quiet()
+    const { root, bytes } = await finished
+    this.#isEnded = true
     const { objectId, version, columns, k, n } = this.#order
     const receipt = { ...audience, objectId, version, columns, root, bytes }
     const signature = key.sign(STORAGE_RECEIPT_DOMAIN, storageReceiptBytes(receipt))
-    await this.close()
     await this.#session.send({ op: 'RECEIPT', ...receipt, signature })
     onComplete({ objectId, column: columns[0]!, k, n })
   }
@@ -95,6 +107,9 @@ export class ServedPut {
   /** Lets go of the put; what is durable can be resumed. */
   async close(): Promise<void> {
     await this.#settled()
+    await this.#admitted.catch(() => null)
+    if (this.#isEnded) return
+    this.#isEnded = true
     await this.#session.parts.store.call('closePut', this.#handle).catch(() => null)
   }
 

@@ -100,7 +100,7 @@ class Session implements Conversation {
     switch (message.op) {
       case 'OPEN_PUT':
         await this.#put?.close()
-        this.#put = await ServedPut.open(this, message)
+        this.#put = new ServedPut(this, message)
         return
       case 'GET_HAVE':
         return this.#openPut(message).tellHave()

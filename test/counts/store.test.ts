@@ -146,7 +146,7 @@ describe('a disk thread', () => {
   afterAll(() => rmSync(path, { recursive: true, force: true }))
 
   async function begin(store: FragmentStore, object: MadeObject): Promise<number> {
-    const { handle } = await store.call('openPut', openPutOf(object, COLUMNS))
+    const { handle } = await store.call('openPut', openPutOf(object, COLUMNS), store.newHandle())
     return handle
   }
 

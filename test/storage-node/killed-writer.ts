@@ -21,7 +21,7 @@ function say(what: string, seed: number, stripe = 0): void {
 
 async function writeOne(seed: number): Promise<void> {
   const object: MadeObject = smallObject(seed)
-  const { handle } = await store.call('openPut', openPutOf(object))
+  const { handle } = await store.call('openPut', openPutOf(object), store.newHandle())
   await Promise.all(
     object.fragments[0]!.map(async (body, stripe) => {
       await store.put(handle, stripe, 0, 1, body.slice())
@@ -30,7 +30,6 @@ async function writeOne(seed: number): Promise<void> {
   )
   await store.call('finish', handle, object.manifest)
   say('finished', seed)
-  await store.call('closePut', handle)
   if (seed % 5 !== 0) return
   say('deleting', seed)
   await store.call('delete', deleteOf(object))

@@ -21,9 +21,12 @@ export interface DiskOptions {
   audience: Audience
 }
 
-/** What the disk thread can be asked: arguments and answer of each call. */
+/**
+ * What the disk thread can be asked: arguments and answer of each call. The caller names its puts by handles; `finish` ends the
+ * put when it succeeds, `closePut` one that is given up.
+ */
 export interface DiskCalls {
-  openPut: [[order: MessageOf<'OPEN_PUT'>], PutStart]
+  openPut: [[order: MessageOf<'OPEN_PUT'>, handle: number], PutStart]
   have: [[handle: number], { bitmaps: Uint8Array; objectKnown: boolean }]
   closePut: [[handle: number], null]
   put: [

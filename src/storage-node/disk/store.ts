@@ -67,7 +67,7 @@ export class VolumeStore {
   #compactor: Compactor
   #recovery: Recovery
   #damagedCount = 0
-  #nextHandle = 1
+  #nextHandle = -1
   #faults = 0
   #fullUntilMs = 0
 
@@ -93,8 +93,11 @@ export class VolumeStore {
     return this.#index
   }
 
-  /** Begins or resumes the put of columns of one object. @throws XcareError as admitPut. */
-  openPut(order: MessageOf<'OPEN_PUT'>): PutStart {
+  /**
+   * Begins or resumes the put of columns of one object.
+   * @param handle names the put in later calls: a positive number of the caller's, or one of the store's. @throws XcareError as admitPut.
+   */
+  openPut(order: MessageOf<'OPEN_PUT'>, handle: number = this.#nextHandle--): PutStart {
     checkPutSignature(order, this.#options.audience)
     return this.#guarded(() => {
       const keyOf = (column: number) =>
@@ -108,7 +111,6 @@ export class VolumeStore {
         this.#open.set(keyOf(column.column), column)
         column.holders++
       }
-      const handle = this.#nextHandle++
       this.#handles.set(handle, columns)
       return { handle, ...this.have(handle) }
     })

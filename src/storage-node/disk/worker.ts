@@ -17,7 +17,7 @@ type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
 type Handlers = { [C in Now]: (store: VolumeStore, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
 
 const HANDLERS: Handlers = {
-  openPut: (store, order) => store.openPut(order),
+  openPut: (store, order, handle) => store.openPut(order, handle),
   have: (store, handle) => store.have(handle),
   closePut: (store, handle) => {
     store.closePut(handle)
@@ -97,6 +97,10 @@ class DiskThread {
     const group = this.#nextGroup()
     if (group.length === 0) return
     const results = this.#store.commit(group.map(({ op }) => op))
+    for (const [at, { op }] of group.entries()) {
+      const result = results[at]!
+      if (op.kind === 'finish' && 'finished' in result) this.#store.closePut(op.handle)
+    }
     this.#settleSoon()
     this.#answer(group.map(({ id, op }, at) => commitAnswer(id, op, results[at]!)))
   }
