@@ -3,7 +3,7 @@ import type { GuardianValue, NodeValue } from '../chain-anchor/app/values.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { deal } from '../custody/deal.ts'
 import { asXcareError, XcareError } from '../errors.ts'
-import { layoutOf } from '../fragment/layout.ts'
+import { fragmentBytesOf, layoutOf } from '../fragment/layout.ts'
 import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/manifest.ts'
 import { type Durability, durability, type Profile } from '../fragment/profile.ts'
 import type { StripeFragments } from '../fragment/writer.ts'
@@ -70,6 +70,8 @@ const FIRST_VERSION = 1
  * bytes do. Two bursts fit the credit.
  */
 const BURST_BYTES = CREDIT_BYTES_MAX / 2
+/** Up to so much for one node is sent along with its order: a refusal after it costs less than asking every node first. */
+const UNASKED_BYTES = 64 * 1024
 const FIRST_CUSTODY_EPOCH = 1
 
 /**
@@ -80,12 +82,18 @@ const FIRST_CUSTODY_EPOCH = 1
 export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
   const plan = await planPut(ports, profile)
   const layout = layoutOf(source.length, profile.k, profile.n, profile.shardBytes)
-  const uploads = await NodeUploads.open(ports, profile, targetsOf(ports, plan, layout))
+  const isSmall = burstShare(plan, profile.n * fragmentBytesOf(layout)) * layout.stripes <= UNASKED_BYTES
+  // Of a small object the nodes are dialled while it is sealed.
+  const opening = NodeUploads.open(ports, profile, targetsOf(ports, plan, layout), isSmall)
+  // It may fail before it is awaited.
+  opening.catch(() => {})
   try {
+    if (!isSmall) await opening
     const { objectId, ownerKey, custodyKey } = plan
     const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
     const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
-    const bytes = await sendAll(ports, plan, source, sealing, uploads).finally(() => sealing.close())
+    const bytes = await sendAll(ports, plan, source, sealing, opening).finally(() => sealing.close())
+    const uploads = await opening
     const { manifest, hash } = verifyManifest(bytes, ports.network)
     const check = (columns: readonly number[], receipt: MessageOf<'RECEIPT'>) =>
       checkReceipt(receipt, manifest, columns, plan.keepers[columns[0]!]!)
@@ -99,7 +107,10 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
     )
     return await anchor(ports, plan, hash, [...columns, ...late])
   } catch (error) {
-    uploads.abort(asXcareError(error))
+    opening.then(
+      (uploads) => uploads.abort(asXcareError(error)),
+      () => {},
+    )
     throw error
   }
 }
@@ -185,18 +196,19 @@ async function sendAll(
   plan: Plan,
   source: PutSource,
   sealing: SealStream,
-  uploads: NodeUploads,
+  opening: Promise<NodeUploads>,
 ): Promise<Uint8Array> {
   let bytes = 0
   let burst: StripeFragments[] = []
   const flush = async () => {
+    const uploads = await opening
     for (const buffer of await uploads.send(burst)) sealing.recycle(buffer)
     burst = []
   }
   const take = async (stripes: StripeFragments[]) => {
     for (const stripe of stripes) {
       burst.push(stripe)
-      if ((burst.length + 1) * burstShare(plan, stripe) > BURST_BYTES) await flush()
+      if ((burst.length + 1) * burstShare(plan, stripe.bytes.length) > BURST_BYTES) await flush()
     }
   }
   // The next piece is sealed while the last one is sent.
@@ -222,9 +234,9 @@ async function sendAll(
   )
 }
 
-/** @returns bytes that one stripe brings to the node with the most columns, about. */
-function burstShare({ keepers, profile }: Plan, { bytes }: StripeFragments): number {
-  return (bytes.length / profile.n) * Math.ceil(profile.n / new Set(keepers).size)
+/** @returns bytes that one stripe of `stripeBytes` brings to the node with the most columns, about. */
+function burstShare({ keepers, profile }: Plan, stripeBytes: number): number {
+  return (stripeBytes / profile.n) * Math.ceil(profile.n / new Set(keepers).size)
 }
 
 async function anchor(

@@ -157,7 +157,7 @@ describe('uploads and stragglers', () => {
     }
     const ports = { transport: { open }, clock, progress: (event: XcareEvent) => void events.push(event) }
     const targets = nodes.map(({ target }) => target)
-    const uploads = await NodeUploads.open(ports, PROFILES.grid, targets)
+    const uploads = await NodeUploads.open(ports, PROFILES.grid, targets, false)
     return { uploads, nodes, clock, events }
   }
 

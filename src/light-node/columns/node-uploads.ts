@@ -41,11 +41,22 @@ export class NodeUploads {
     this.#startedMs = ports.clock.nowMs()
   }
 
-  /** Opens all nodes at once. @throws XcareError TOO_FEW_NODES, NO_SPACE when nodes with fewer than `target` columns accept. */
-  static async open(ports: UploadPorts, profile: Profile, targets: UploadTarget[]): Promise<NodeUploads> {
+  /**
+   * Opens all nodes at once.
+   * @param isSmall whether sending everything costs no more than asking first: then orders go with the first fragments.
+   * @throws XcareError TOO_FEW_NODES, NO_SPACE when nodes with fewer than `target` columns accept.
+   */
+  static async open(
+    ports: UploadPorts,
+    profile: Profile,
+    targets: UploadTarget[],
+    isSmall: boolean,
+  ): Promise<NodeUploads> {
     const uploads = new NodeUploads(ports, profile)
     await Promise.all(targets.map((target) => uploads.#dial(target)))
-    await uploads.#untilTarget(({ order }, upload) => upload.begin(order))
+    if (isSmall) for (const [{ order }, upload] of uploads.#live) upload.beginWithFragments(order)
+    else await uploads.#untilTarget(({ order }, upload) => upload.begin(order))
+    uploads.#requireTarget()
     return uploads
   }
 
