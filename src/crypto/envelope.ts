@@ -3,6 +3,7 @@ import { native } from '#native'
 import { concat, equalBytes, utf8 } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import type { XWing } from './native-types.ts'
+import { hkdfSha256 } from './primitive/hpke-kdf.ts'
 import {
   privateHandle,
   publicHandle,
@@ -88,10 +89,8 @@ export function envelopesOver(xwing: XWing): Envelopes {
 
 /** Pages outside a secure context have no WebCrypto; only they load the library that does without, which takes a while. */
 async function suiteOver(xwing: XWing): Promise<hpke.CipherSuite> {
-  const { KDF_HKDF_SHA256, AEAD_AES_256_GCM } = globalThis.crypto?.subtle
-    ? hpke
-    : await import('@panva/hpke-noble')
-  return new hpke.CipherSuite(() => xwingKem(xwing), KDF_HKDF_SHA256, AEAD_AES_256_GCM)
+  const { AEAD_AES_256_GCM } = globalThis.crypto?.subtle ? hpke : await import('@panva/hpke-noble')
+  return new hpke.CipherSuite(() => xwingKem(xwing), hkdfSha256, AEAD_AES_256_GCM)
 }
 
 function splitEnvelope(envelope: Uint8Array): { enc: Uint8Array; ciphertext: Uint8Array } {

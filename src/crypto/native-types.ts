@@ -58,6 +58,7 @@ export interface Native {
   readonly name: 'node' | 'browser'
   sha256(parts: readonly Uint8Array[]): Uint8Array
   sha512(parts: readonly Uint8Array[]): Uint8Array
+  hmacSha256(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array
   hmacSha512(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array
   blake3(bytes: Uint8Array): Uint8Array
   randomBytes(length: number): Uint8Array

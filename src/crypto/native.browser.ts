@@ -16,6 +16,7 @@ export const native: Native = {
   name: 'browser',
   sha256: (parts) => hashParts(sha256.create(), parts),
   sha512: (parts) => hashParts(sha512.create(), parts),
+  hmacSha256: (key, parts) => hashParts(hmac.create(sha256, key), parts),
   hmacSha512: (key, parts) => hashParts(hmac.create(sha512, key), parts),
   blake3: (bytes) => blake3(bytes),
   randomBytes(length) {

@@ -5,7 +5,7 @@ import type { Aead, Ed25519Signer, KeyedAead, Native, XWingKey } from './native-
 
 const TAG_BYTES = 16
 const SCRATCH_BYTES = 4096
-const VERIFY_KEYS_MAX = 1024
+const KNOWN_KEYS_MAX = 1024
 
 // DER headers of a raw Ed25519 seed, Ed25519 public key, ML-KEM-768 seed and public key, X25519 seed and public key (RFC 8410, RFC 9935).
 const ED25519_SEED = fromHex('302e020100300506032b657004220420')
@@ -23,11 +23,8 @@ export const native: Native = {
   name: 'node',
   sha256: (parts) => digest('sha256', parts),
   sha512: (parts) => digest('sha512', parts),
-  hmacSha512(key, parts) {
-    const hmac = crypto.createHmac('sha512', key)
-    for (const part of parts) hmac.update(part)
-    return plain(hmac.digest())
-  },
+  hmacSha256: (key, parts) => hmacOf('sha256', key, parts),
+  hmacSha512: (key, parts) => hmacOf('sha512', key, parts),
   blake3: (bytes) => plain(blake3Native(bytes)),
   randomBytes: (length) => plain(crypto.randomBytes(length)),
   aead: {
@@ -77,6 +74,12 @@ function digest(name: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8A
     at += part.length
   }
   return fromLatin1(crypto.hash(name, scratch.subarray(0, length), 'binary'))
+}
+
+function hmacOf(name: 'sha256' | 'sha512', key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+  const hmac = crypto.createHmac(name, key)
+  for (const part of parts) hmac.update(part)
+  return plain(hmac.digest())
 }
 
 function fromLatin1(text: string): Uint8Array {
@@ -140,21 +143,21 @@ function ed25519(seed: Uint8Array): Ed25519Signer {
   }
 }
 
-// Parsing a key costs a third of a verification, and validators, nodes and guardians sign again and again.
-const verifyKeys = new Map<string, crypto.KeyObject>()
+// Parsing a key costs a third of a verification, and validators, nodes and guardians come again and again.
+const knownKeys = new Map<string, crypto.KeyObject>()
 
-function verifyKey(raw: Uint8Array): crypto.KeyObject {
-  const name = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1')
-  const known = verifyKeys.get(name)
+function knownKey(header: Uint8Array, raw: Uint8Array): crypto.KeyObject {
+  const name = `${header[8]} ${Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1')}`
+  const known = knownKeys.get(name)
   if (known) return known
-  const key = publicKeyOf(ED25519_PUBLIC, raw)
-  if (verifyKeys.size >= VERIFY_KEYS_MAX) verifyKeys.clear()
-  verifyKeys.set(name, key)
+  const key = publicKeyOf(header, raw)
+  if (knownKeys.size >= KNOWN_KEYS_MAX) knownKeys.clear()
+  knownKeys.set(name, key)
   return key
 }
 
 function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  return crypto.verify(null, message, verifyKey(publicKey), signature)
+  return crypto.verify(null, message, knownKey(ED25519_PUBLIC, publicKey), signature)
 }
 
 function xwingCombine(
@@ -188,13 +191,13 @@ function xwingKey(seed: Uint8Array): XWingKey {
 function xwingEncapsulate(publicKey: Uint8Array): { enc: Uint8Array; secret: Uint8Array } {
   const publicX25519 = publicKey.subarray(MLKEM768_PUBLIC_BYTES)
   const { sharedKey, ciphertext } = crypto.encapsulate(
-    publicKeyOf(MLKEM768_PUBLIC, publicKey.subarray(0, MLKEM768_PUBLIC_BYTES)),
+    knownKey(MLKEM768_PUBLIC, publicKey.subarray(0, MLKEM768_PUBLIC_BYTES)),
   )
   const ephemeral = privateKey(X25519_SEED, crypto.randomBytes(32))
   const encX25519 = rawPublicKey(X25519_PUBLIC, ephemeral)
   const fromX25519 = crypto.diffieHellman({
     privateKey: ephemeral,
-    publicKey: publicKeyOf(X25519_PUBLIC, publicX25519),
+    publicKey: knownKey(X25519_PUBLIC, publicX25519),
   })
   return {
     enc: concat(ciphertext, encX25519),
