@@ -33,7 +33,10 @@ export async function keepDeposit(
   if (!isDealtShare(terms, share)) throw new Refusal('wrong-share')
   const { objectId, epoch, version, index, noticeKey, noticeTag } = deposit
   const { policyHash, ownerKey } = terms
-  store.keepShare({ objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag }, share)
+  await store.keepShare(
+    { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag },
+    share,
+  )
   if (store.share(objectId)?.sealed === null) throw new Refusal('destroyed')
   const place = { v: 1 as const, network, guardianId: keys.guardianId, objectId, version, epoch, index }
   const commitment = shareCommitment(terms, share)

@@ -60,6 +60,13 @@ export interface ReceiptKeys {
   timeMs: number
 }
 
+/** A share on its way to the disk. */
+interface Deposit {
+  row: ShareRow
+  resolve(): void
+  reject(error: unknown): void
+}
+
 interface ShareColumns {
   object: Uint8Array
   epoch: number
@@ -72,13 +79,15 @@ interface ShareColumns {
   notice_tag: Uint8Array
 }
 
-/** A guardian's disk: sealed shares, used nonces, the chain of receipts, letters. Every write is durable when its call returns. */
+/** A guardian's disk: sealed shares, used nonces, the chain of receipts, letters. Every write is durable when its call returns, that of a share when it resolves. */
 export class GuardianStore {
   readonly mailbox: Mailbox
   readonly #db: Database.Database
   readonly #key: Uint8Array
   readonly #random: Random
   readonly #firstLink: Uint8Array
+  readonly #prepared = new Map<string, Database.Statement>()
+  readonly #depositing: Deposit[] = []
 
   /** @param path of the database file. @throws XcareError INTEGRITY when it is damaged or of another guardian or network, LOCKED when another process has it, NO_SPACE. */
   constructor(
@@ -97,31 +106,53 @@ export class GuardianStore {
 
   /** @returns the newest share of the object, destroyed or not. */
   share(objectId: Uint8Array): ShareRow | null {
-    const found = this.#db
-      .prepare('SELECT * FROM shares WHERE object = ? ORDER BY epoch DESC LIMIT 1')
-      .get(objectId)
+    const found = this.#sql('SELECT * FROM shares WHERE object = ? ORDER BY epoch DESC LIMIT 1').get(objectId)
     return found ? rowOf(found as ShareColumns) : null
   }
 
   /** Shares held now. */
   shareCount(): number {
-    const counted = this.#db.prepare('SELECT count(*) AS n FROM shares WHERE sealed IS NOT NULL').get()
+    const counted = this.#sql('SELECT count(*) AS n FROM shares WHERE sealed IS NOT NULL').get()
     return (counted as { n: number }).n
   }
 
-  /** Keeps a share; what was there for this object and epoch stays. Shares of earlier epochs are destroyed. */
-  keepShare(row: Omit<ShareRow, 'sealed'>, share: CustodyShare): void {
+  /**
+   * Resolves when the share is durable; what was there for this object and epoch stays. Shares of earlier epochs are destroyed.
+   * Shares of one turn of the event loop share one sync.
+   */
+  keepShare(row: Omit<ShareRow, 'sealed'>, share: CustodyShare): Promise<void> {
     const sealed = sealSmall(this.#key, this.#random.bytes(24), encodeShare(share), shareAad(row))
-    const { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag } = row
-    const replaced = this.#db.transaction(() => {
-      this.#db
-        .prepare('INSERT OR IGNORE INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
-        .run(objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag)
-      return this.#db
-        .prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ? AND sealed IS NOT NULL')
-        .run(objectId, epoch).changes
-    })()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    if (this.#depositing.length === 0) setImmediate(() => this.#keepAll())
+    this.#depositing.push({ row: { ...row, sealed }, resolve, reject })
+    return promise
+  }
+
+  #keepAll(): void {
+    const deposits = this.#depositing.splice(0)
+    if (deposits.length === 0) return
+    let replaced = 0
+    try {
+      this.#db.transaction(() => {
+        for (const { row } of deposits) replaced += this.#keep(row)
+      })()
+    } catch (error) {
+      for (const { reject } of deposits) reject(error)
+      return
+    }
     if (replaced > 0) this.#emptyLog()
+    for (const { resolve } of deposits) resolve()
+  }
+
+  /** @returns how many shares of earlier epochs were destroyed. */
+  #keep({ objectId, epoch, version, index, sealed, ...row }: ShareRow): number {
+    const { policyHash, ownerKey, noticeKey, noticeTag } = row
+    this.#sql('INSERT OR IGNORE INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
+      ...[objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag],
+    )
+    return this.#sql(
+      'UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ? AND sealed IS NOT NULL',
+    ).run(objectId, epoch).changes
   }
 
   /** @throws XcareError INTEGRITY when the row was damaged. */
@@ -132,22 +163,24 @@ export class GuardianStore {
 
   /** Destroys the shares of `objectId` up to `epoch`; the row stays without its share. @returns whether there was one. */
   destroyShares(objectId: Uint8Array, epoch: number): boolean {
-    const { changes } = this.#db
-      .prepare('UPDATE shares SET sealed = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL')
-      .run(objectId, epoch)
+    // None that was taken before may be written after.
+    this.#keepAll()
+    const { changes } = this.#sql(
+      'UPDATE shares SET sealed = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL',
+    ).run(objectId, epoch)
     if (changes > 0) this.#emptyLog()
     return changes > 0
   }
 
   /** @returns whether the nonce was used and is remembered. */
   nonceUsed(nonce: Uint8Array): boolean {
-    return this.#db.prepare('SELECT 1 FROM nonces WHERE nonce = ?').get(nonce) !== undefined
+    return this.#sql('SELECT 1 FROM nonces WHERE nonce = ?').get(nonce) !== undefined
   }
 
   /** Uses up a nonce. @returns whether it was still unused. */
   useNonce(nonce: Uint8Array, nowMs: number): boolean {
-    this.#db.prepare('DELETE FROM nonces WHERE time_ms < ?').run(nowMs - NONCE_KEPT_MS)
-    return this.#db.prepare('INSERT OR IGNORE INTO nonces VALUES (?, ?)').run(nonce, nowMs).changes === 1
+    this.#sql('DELETE FROM nonces WHERE time_ms < ?').run(nowMs - NONCE_KEPT_MS)
+    return this.#sql('INSERT OR IGNORE INTO nonces VALUES (?, ?)').run(nonce, nowMs).changes === 1
   }
 
   /** Releases before this one. @param grantee hash of the grantee's KEM key. */
@@ -172,9 +205,9 @@ export class GuardianStore {
 
   /** @returns the point of the chain after at most `count` receipts. */
   chainAt(count: number): ChainPoint {
-    const last = this.#db
-      .prepare('SELECT seq, link FROM receipts WHERE seq < ? ORDER BY seq DESC LIMIT 1')
-      .get(count)
+    const last = this.#sql('SELECT seq, link FROM receipts WHERE seq < ? ORDER BY seq DESC LIMIT 1').get(
+      count,
+    )
     if (!last) return { count: 0, link: this.#firstLink }
     const { seq, link } = last as { seq: number; link: Uint8Array }
     return { count: seq + 1, link: bytesOf(link) }
@@ -193,37 +226,34 @@ export class GuardianStore {
       if (!this.useNonce(keys.nonce, keys.timeMs)) return null
       const at = this.chain()
       const { receipt, hash } = make(at)
-      this.#db
-        .prepare('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-        .run(
-          at.count,
-          receipt,
-          hash,
-          nextLink(at.link, hash),
-          keys.objectId,
-          keys.grantId,
-          keys.grantee,
-          keys.timeMs,
-        )
+      this.#sql('INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
+        at.count,
+        receipt,
+        hash,
+        nextLink(at.link, hash),
+        keys.objectId,
+        keys.grantId,
+        keys.grantee,
+        keys.timeMs,
+      )
       return receipt
     })()
   }
 
   /** @returns hashes of at most `limit` receipts from `fromSeq` on. */
   receiptHashes(fromSeq: number, limit: number): Uint8Array[] {
-    const found = this.#db
-      .prepare('SELECT hash FROM receipts WHERE seq >= ? ORDER BY seq LIMIT ?')
-      .all(fromSeq, limit)
+    const found = this.#sql('SELECT hash FROM receipts WHERE seq >= ? ORDER BY seq LIMIT ?').all(
+      fromSeq,
+      limit,
+    )
     return (found as { hash: Uint8Array }[]).map(({ hash }) => bytesOf(hash))
   }
 
   /** @returns at most `limit` receipts of one object with `fromSeq` <= seq < `toSeq`. */
   receiptsOf(objectId: Uint8Array, fromSeq: number, toSeq: number, limit: number): ReceiptRow[] {
-    const found = this.#db
-      .prepare(
-        'SELECT seq, receipt, hash FROM receipts WHERE object = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
-      )
-      .all(objectId, fromSeq, toSeq, limit)
+    const found = this.#sql(
+      'SELECT seq, receipt, hash FROM receipts WHERE object = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
+    ).all(objectId, fromSeq, toSeq, limit)
     return (found as ReceiptRow[]).map(({ seq, receipt, hash }) => ({
       seq,
       receipt: bytesOf(receipt),
@@ -233,6 +263,7 @@ export class GuardianStore {
 
   /** Closes the file; nothing may be called after. */
   close(): void {
+    this.#keepAll()
     this.#db.close()
   }
 
@@ -241,13 +272,22 @@ export class GuardianStore {
     this.#db.pragma('wal_checkpoint(TRUNCATE)')
   }
 
+  /** Preparing a statement costs more than running it. */
+  #sql(text: string): Database.Statement {
+    const known = this.#prepared.get(text)
+    if (known) return known
+    const statement = this.#db.prepare(text)
+    this.#prepared.set(text, statement)
+    return statement
+  }
+
   #count(query: string, ...values: (Uint8Array | number)[]): number {
-    return (this.#db.prepare(query).get(...values) as { n: number }).n
+    return (this.#sql(query).get(...values) as { n: number }).n
   }
 
   #claim(owner: string): void {
-    this.#db.prepare("INSERT OR IGNORE INTO meta VALUES ('owner', ?)").run(owner)
-    const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'owner'").get() as {
+    this.#sql("INSERT OR IGNORE INTO meta VALUES ('owner', ?)").run(owner)
+    const { value } = this.#sql("SELECT value FROM meta WHERE name = 'owner'").get() as {
       value: string
     }
     if (value === owner) return

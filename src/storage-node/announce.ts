@@ -40,8 +40,11 @@ export class AnnounceQueue {
    * Above the cap it is left to the other holders.
    */
   add(column: CompletedColumn): void {
-    if (column.column < ANNOUNCERS_FIRST) return this.tell(column)
-    if (!isAnnouncer(column) || this.#stopping.signal.aborted) return
+    if (column.column < ANNOUNCERS_FIRST) this.tell(column)
+    else if (isAnnouncer(column) && !this.#stopping.signal.aborted) this.#list(column)
+  }
+
+  #list(column: CompletedColumn): void {
     this.#directory.list(objectIdFromBytes(column.objectId)).catch((error: unknown) => this.#failed(error))
   }
 
