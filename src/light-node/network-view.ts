@@ -14,7 +14,7 @@ import { HEADER_AGE_MS_MAX, SLOTS } from '../limits.ts'
 import type { Ledger, PeerAddress } from '../ports.ts'
 import type { Format } from '../schema.ts'
 
-/** The network in one epoch, every part proven against a verified header. */
+/** The network in one epoch, every part proven against a verified header. Shared between callers: not to be changed. */
 export interface NetworkView {
   epoch: EpochValue
   /** Active storage nodes, sorted by node id; slot tables point into this list. */
@@ -41,10 +41,21 @@ export async function readNetworkView(ledger: Ledger, number: number | null): Pr
   ])
   return {
     epoch,
-    nodes: decodeList(nodes, nodeValue),
-    guardians: decodeList(guardians, guardianValue),
-    table: decodeTable(table),
+    nodes: decodedOnce(nodes, (bytes) => decodeList(bytes, nodeValue)),
+    guardians: decodedOnce(guardians, (bytes) => decodeList(bytes, guardianValue)),
+    table: decodedOnce(table, decodeTable),
   }
+}
+
+/** Node lists and tables are the same for a whole epoch: a ledger that hands out the same memory again spares their decoding. */
+const decoded = new WeakMap<Uint8Array, unknown>()
+
+function decodedOnce<T>(bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+  const known = decoded.get(bytes)
+  if (known !== undefined) return known as T
+  const value = decode(bytes)
+  decoded.set(bytes, value)
+  return value
 }
 
 function decodeList<T>(bytes: Uint8Array, item: Format<T>): T[] {

@@ -47,7 +47,11 @@ export async function openLightNode({
   progress,
   topics = [],
 }: LightNodeOptions): Promise<LightNode> {
-  const ledger = cachedLedger(await openNetworkLedger(network, wallet.folder), await openFolder(cache))
+  const ledger = cachedLedger(
+    await openNetworkLedger(network, wallet.folder),
+    await openFolder(cache),
+    systemClock,
+  )
   const peer = await startPeer({
     // A fresh identity each time, so that storage nodes cannot tell whose records are read together.
     seed: systemRandom.bytes(32),
