@@ -92,8 +92,15 @@ function checkInput({ objectId, seed, k, n, nodes, table }: PlacementInput): voi
     throw new XcareError('MALFORMED', 'object ids and epoch seeds have 32 bytes')
   if (!Number.isInteger(k) || !Number.isInteger(n) || k < 1 || n < k)
     throw new XcareError('MALFORMED', `there is no placement for k=${k} and n=${n}`)
-  if (table.length !== SLOTS || table.some((node) => node >= nodes.length))
+  if (table.length !== SLOTS || largestOf(table) >= nodes.length)
     throw new XcareError('MALFORMED', 'the slot table does not fit the list of nodes')
+}
+
+/** A plain loop: this is done for every object, and a call for each slot costs ten times as much. */
+function largestOf(table: Uint16Array): number {
+  let largest = 0
+  for (let slot = 0; slot < table.length; slot++) if (table[slot]! > largest) largest = table[slot]!
+  return largest
 }
 
 function domainsOf({ k, n, nodes, excludeInstitutions }: PlacementInput): Domains[] {

@@ -4,6 +4,8 @@ import { RPC_ANSWER_BYTES_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 
 const HTTP_SERVER_ERROR = 500
+/** Why a timer ends. Without a reason each end would make an error with a stack. */
+const ANSWERED = 'answered'
 
 /** One question to an RPC endpoint. */
 export interface Question {
@@ -22,25 +24,24 @@ export interface Question {
  */
 export async function fetchCapped(clock: Clock, question: Question): Promise<string> {
   const { name, deadlineMs } = question
-  const expired = new XcareError('TIMEOUT', `${name} did not answer within ${deadlineMs / 1000} s`)
   const request = new AbortController()
   const timer = new AbortController()
   clock.sleep(deadlineMs, timer.signal).then(
-    () => request.abort(expired),
+    () => request.abort(new XcareError('TIMEOUT', `${name} did not answer within ${deadlineMs / 1000} s`)),
     () => {},
   )
   try {
     return await exchange(question, request.signal)
   } catch (cause) {
-    if (request.signal.aborted) throw expired
+    if (request.signal.aborted) throw request.signal.reason
+    request.abort(cause)
     if (cause instanceof XcareError) throw cause
     throw new XcareError('OFFLINE', `${name} cannot be reached`, {
       cause,
       next: 'check the network connection and that the chain endpoint is running',
     })
   } finally {
-    timer.abort()
-    request.abort()
+    timer.abort(ANSWERED)
   }
 }
 

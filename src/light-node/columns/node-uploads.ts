@@ -7,6 +7,8 @@ import { FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.
 import { NodeUpload } from './node-upload.ts'
 
 const DIAL_MS_MAX = 5_000
+/** Why a timer ends: without a reason each end would make an error with a stack. */
+const OVER = 'over'
 /** Part of the time a put has taken that it may have spent waiting for stragglers, beside STRAGGLER_MS_MAX. */
 const WAITING_SHARE = 0.25
 
@@ -138,7 +140,7 @@ export class NodeUploads {
       })
     check()
     await over.promise
-    timer.abort()
+    timer.abort(OVER)
     if (enoughMs !== null) this.#waitedMs += clock.nowMs() - enoughMs
     this.#requireTarget()
     for (const target of waiting) this.#leaveBehind(target)
