@@ -42,6 +42,8 @@ class DiskThread {
   readonly #store: VolumeStore
   readonly #close: () => void
   readonly #waiting: { id: number; op: CommitOp }[] = []
+  /** Answers that travel with those of the next commit: each message wakes the network thread. */
+  readonly #held: DiskAnswer[] = []
   #isDue = false
   #settling: NodeJS.Timeout | null = null
 
@@ -50,12 +52,18 @@ class DiskThread {
     this.#store = store
     this.#close = close
     port.on('message', (requests: DiskRequest[]) => {
-      for (const request of requests) this.#take(request)
+      this.#takeAll(requests)
       this.#schedule()
     })
   }
 
-  #take({ id, call, args }: DiskRequest): void {
+  #takeAll(requests: DiskRequest[]): void {
+    const arePut = requests.some(({ call }) => call === 'put')
+    for (const request of requests) this.#take(request, arePut)
+  }
+
+  /** @param isFollowed whether fragments come along: what they are put under is then answered with them. */
+  #take({ id, call, args }: DiskRequest, isFollowed: boolean): void {
     if (call === 'put') {
       const [handle, stripe, first, count, body] = args as DiskCalls['put'][0]
       this.#waiting.push({ id, op: { kind: 'put', handle, stripe, first, count, body } })
@@ -66,6 +74,7 @@ class DiskThread {
       const [order] = args as DiskCalls['delete'][0]
       this.#waiting.push({ id, op: { kind: 'delete', order } })
     } else if (call === 'close') this.#end(id)
+    else if (call === 'openPut' && isFollowed) this.#held.push(this.#run(id, call, args))
     else this.#answer([this.#run(id, call, args)])
   }
 
@@ -88,7 +97,7 @@ class DiskThread {
     this.#isDue = false
     // What arrived while the last sync ran joins this one.
     for (let more = receiveMessageOnPort(this.#port); more; more = receiveMessageOnPort(this.#port))
-      for (const request of more.message as DiskRequest[]) this.#take(request)
+      this.#takeAll(more.message as DiskRequest[])
     this.#commit()
     this.#schedule()
   }
@@ -102,7 +111,8 @@ class DiskThread {
       if (op.kind === 'finish' && 'finished' in result) this.#store.closePut(op.handle)
     }
     this.#settleSoon()
-    this.#answer(group.map(({ id, op }, at) => commitAnswer(id, op, results[at]!)))
+    const answers = group.map(({ id, op }, at) => commitAnswer(id, op, results[at]!))
+    this.#answer([...this.#held.splice(0), ...answers])
   }
 
   /** Many commits share one transaction of the index, which costs as much as they do. */
