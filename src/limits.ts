@@ -76,9 +76,8 @@ export const NODE_STREAMS_MAX = 512
 export const DISK_QUEUE_BYTES_MAX = 32 * MIB
 /** A full disk is looked at again after this long. */
 export const DISK_RETRY_MS = 2_000
-/** Holders of an object that the DHT lists, those of them that tell others at once, and objects waiting to be told, at most. */
+/** Holders of an object that tell the DHT about it, and objects waiting to be told, at most. */
 export const ANNOUNCERS_MAX = 8
-export const ANNOUNCERS_FIRST = 3
 export const ANNOUNCE_QUEUE_MAX = 20_000
 /** After a restart, objects younger than this are announced again. */
 export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000

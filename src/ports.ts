@@ -62,8 +62,6 @@ export interface Transport {
 export interface Directory {
   /** Tells the DHT that this peer holds the manifest of `objectId`. */
   announce(objectId: ObjectId, signal: AbortSignal): Promise<void>
-  /** From now on this peer names itself when it is asked for `objectId`; tells nobody. */
-  list(objectId: ObjectId): Promise<void>
   /** Peers that announced `objectId`, at most `limit`, as hints to be checked. */
   find(objectId: ObjectId, limit: number, signal: AbortSignal): Promise<PeerAddress[]>
   /** Current addresses of a peer, or null. A hint to be checked by the handshake. */

@@ -26,7 +26,6 @@ export function openDirectory(peer: ServicePeer): Directory {
   const announcer = new Announcer(parts)
   return {
     announce: (objectId, signal) => announcer.announce(objectId, signal),
-    list: (objectId) => parts.kad.providers.addProvider(recordKey(objectId), parts.peerId),
     find: (objectId, limit, signal) => find(parts, objectId, limit, signal),
     locate: (nodeId, signal) => locate(parts, nodeId, signal),
   }

@@ -1,6 +1,6 @@
 import { asXcareError } from '../errors.ts'
 import { type ObjectId, objectIdFromBytes } from '../ids.ts'
-import { ANNOUNCE_QUEUE_MAX, ANNOUNCERS_FIRST, ANNOUNCERS_MAX } from '../limits.ts'
+import { ANNOUNCE_QUEUE_MAX, ANNOUNCERS_MAX } from '../limits.ts'
 import type { Clock, Directory, XcareEvent } from '../ports.ts'
 
 const GROUP_MAX = 256
@@ -15,7 +15,7 @@ export interface CompletedColumn {
   n: number
 }
 
-/** @returns whether the holder of this column is one of the few that are listed for the object. */
+/** @returns whether the holder of this column is one of the few that tell the DHT about the object. */
 export function isAnnouncer({ column, k, n }: CompletedColumn): boolean {
   return column < Math.min(ANNOUNCERS_MAX, n - k + 1)
 }
@@ -35,21 +35,8 @@ export class AnnounceQueue {
     this.#log = log
   }
 
-  /**
-   * A column is complete: the first few announcers of its object tell the others, the rest answer for themselves.
-   * Above the cap it is left to the other holders.
-   */
+  /** Queues the object of `column`, when this node is to announce it. Above the cap it is left to the other holders. */
   add(column: CompletedColumn): void {
-    if (column.column < ANNOUNCERS_FIRST) this.tell(column)
-    else if (isAnnouncer(column) && !this.#stopping.signal.aborted) this.#list(column)
-  }
-
-  #list(column: CompletedColumn): void {
-    this.#directory.list(objectIdFromBytes(column.objectId)).catch((error: unknown) => this.#failed(error))
-  }
-
-  /** Queues the object of `column` for the others to be told, when this node is one of its announcers. */
-  tell(column: CompletedColumn): void {
     if (!isAnnouncer(column) || this.#waiting.size >= ANNOUNCE_QUEUE_MAX || this.#stopping.signal.aborted)
       return
     this.#waiting.add(objectIdFromBytes(column.objectId))
@@ -75,11 +62,8 @@ export class AnnounceQueue {
         group.map((objectId) => this.#directory.announce(objectId, this.#stopping.signal)),
       )
       const failure = told.find((one) => one.status === 'rejected')
-      if (failure && !this.#stopping.signal.aborted) this.#failed(failure.reason)
+      if (failure && !this.#stopping.signal.aborted)
+        this.#log({ type: 'failed', what: 'announce', code: asXcareError(failure.reason).code })
     }
-  }
-
-  #failed(error: unknown): void {
-    this.#log({ type: 'failed', what: 'announce', code: asXcareError(error).code })
   }
 }

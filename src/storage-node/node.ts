@@ -206,7 +206,7 @@ class StorageNode implements RunningStorageNode {
   async #announceAgain(): Promise<void> {
     const since = this.#options.clock.nowMs() - ANNOUNCE_AGAIN_MS
     for (const column of await this.#store.call('recent', since, ANNOUNCE_QUEUE_MAX).catch(() => []))
-      this.#announcements.tell(column)
+      this.#announcements.add(column)
   }
 
   /** Repeats `chore` until the node stops; a failure is logged and tried again next time. */

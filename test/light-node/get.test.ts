@@ -162,7 +162,7 @@ describe('storage nodes that are somewhere else now', () => {
       asked.push(nodeId)
       return knows(nodeId) ? { nodeId, addresses: [`/dns4/new/${nodeId}`] } : null
     }
-    const directory = { locate, find: async () => [], announce: async () => {}, list: async () => {} }
+    const directory = { locate, find: async () => [], announce: async () => {} }
     const { content } = await openRecord({ ...net.ports, directory }, objectId, net.custodyKeyOf)
     return Buffer.from(await collected(content))
   }

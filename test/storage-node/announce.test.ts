@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest'
 import { XcareError } from '../../src/errors.ts'
-import { type ObjectId, objectIdFromBytes } from '../../src/ids.ts'
+import type { ObjectId } from '../../src/ids.ts'
 import type { Directory, XcareEvent } from '../../src/ports.ts'
 import { AnnounceQueue, isAnnouncer } from '../../src/storage-node/announce.ts'
 import { seededBytes } from './made-object.ts'
 
 class SlowDirectory implements Directory {
   readonly asked: ObjectId[] = []
-  readonly listed: ObjectId[] = []
   readonly #open: PromiseWithResolvers<void>[] = []
 
   announce(objectId: ObjectId, signal: AbortSignal): Promise<void> {
@@ -22,7 +21,6 @@ class SlowDirectory implements Directory {
     for (const wait of this.#open.splice(0)) error ? wait.reject(error) : wait.resolve()
   }
 
-  list = async (objectId: ObjectId) => void this.listed.push(objectId)
   find = async () => []
   locate = async () => null
 }
@@ -41,24 +39,6 @@ test('the first few columns announce, at most eight and never fewer than a reade
       isAnnouncer({ objectId: new Uint8Array(32), column: at, k, n }),
     ).filter(Boolean).length
   expect([announcers(6, 12), announcers(16, 40), announcers(6, 7)]).toEqual([7, 8, 2])
-})
-
-test('three announcers tell others, the rest answer for themselves until they start again', async () => {
-  const directory = new SlowDirectory()
-  const clock = new Second()
-  const queue = new AnnounceQueue(directory, clock, () => {})
-  for (let at = 0; at < 12; at++) queue.add(column(at, at))
-  await clock.passes()
-  const ids = (from: number, to: number) =>
-    Array.from({ length: to - from }, (_, at) => objectIdFromBytes(seededBytes(from + at, 32)))
-  expect([directory.asked, directory.listed]).toEqual([ids(0, 3), ids(3, 7)])
-  directory.answer()
-  await turn()
-  for (let at = 0; at < 12; at++) queue.tell(column(at, at))
-  await clock.passes()
-  expect(directory.asked.slice(3)).toEqual(ids(0, 7))
-  directory.answer()
-  await queue.stop()
 })
 
 /** A second that passes when the test says so. */
