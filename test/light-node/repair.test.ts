@@ -88,6 +88,7 @@ function noted(stream: FrameStream): FrameStream {
       return frame
     },
     close: () => stream.close(),
+    release: () => stream.release(),
     abort: (reason) => stream.abort(reason),
   }
 }

@@ -105,6 +105,7 @@ function countedReads(transport: Transport, count: { bytes: number }): Transport
           return frame
         },
         close: () => stream.close(),
+        release: () => stream.release(),
         abort: (reason) => stream.abort(reason),
       }
     },
