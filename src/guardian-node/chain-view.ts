@@ -15,8 +15,11 @@ import type { Clock, Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
 import type { GuardianParts } from './parts.ts'
 
-/** Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header. */
-export const LOOK_AGAIN_MS: readonly number[] = [100, 400]
+/**
+ * Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header.
+ * The first is short: of records put one after the other, each would else miss the header that the one before had asked for.
+ */
+export const LOOK_AGAIN_MS: readonly number[] = [35, 100, 400]
 
 /** A chain view with the hash of its custody record. */
 export interface ReleaseView extends ChainView {

@@ -11,7 +11,7 @@ import type { Endpoint } from './endpoint.ts'
 import { clockSkew, inWords } from './verifier.ts'
 
 /** Calls this close together share one sync, so that a burst of reads asks for one header. */
-const SYNC_SHARED_MS = 50
+const SYNC_SHARED_MS = 30
 const POLL_MS_MIN = 25
 const POLL_MS_MAX = 1000
 /** Endpoints prune old states: a read that came too late is tried again on a fresh header. */
