@@ -105,6 +105,8 @@ const target = z.strictObject({
   figure: text(160).nullable(),
   measured: z.number().nullable(),
   verdict: z.enum(['stretch', 'hit', 'missed', 'not measured']),
+  /** What profiles showed as the largest costs, where the target is missed. */
+  reason: z.string().max(600).nullable().optional(),
 })
 
 /** One number the project set itself, and what became of it. */

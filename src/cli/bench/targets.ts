@@ -1,3 +1,4 @@
+import { reasonFor } from './reasons.ts'
 import type { Figure, Target } from './report-shape.ts'
 
 interface Wanted {
@@ -24,7 +25,7 @@ const lower = (
 })
 
 /** The project's own numbers to reach on two cores shared by client and all nodes, as far as this program measures them. */
-const WANTED: readonly Wanted[] = [
+export const WANTED: readonly Wanted[] = [
   higher('encode 20/40, one thread', 'GB/s', 2.5, 3.5, 'stage/encode/20-40'),
   higher('encode 29/80, one thread', 'GB/s', 2, 2.5, 'stage/encode/29-80'),
   higher('encode 1000/2000, one thread', 'GB/s', 1.3, 1.7, 'stage/encode/1000-2000'),
@@ -75,11 +76,13 @@ const WANTED: readonly Wanted[] = [
 export function judgeTargets(figures: readonly Figure[]): Target[] {
   return WANTED.map(({ figure: prefix, ...wanted }) => {
     const measured = figureFor(figures, prefix)
+    const verdict = measured ? verdictOf(wanted, measured.median) : 'not measured'
     return {
       ...wanted,
       figure: measured?.id ?? null,
       measured: measured?.median ?? null,
-      verdict: measured ? verdictOf(wanted, measured.median) : 'not measured',
+      verdict,
+      reason: verdict === 'missed' ? reasonFor(prefix) : null,
     }
   })
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parseReport, reportJsonSchema } from '../../../src/cli/bench/report-shape.ts'
 import { summaryLines } from '../../../src/cli/bench/sentences.ts'
-import { judgeTargets } from '../../../src/cli/bench/targets.ts'
+import { judgeTargets, WANTED } from '../../../src/cli/bench/targets.ts'
 import { flawsOf } from './json-schema.ts'
 import { figureOf, sampleReport } from './sample-report.ts'
 
@@ -80,6 +80,17 @@ describe('targets', () => {
     expect(verdicts([figureOf('memory/client', [1], { profile: 'wan' })])['peak memory of the client']).toBe(
       'not measured',
     )
+  })
+
+  test('that are missed say what it is owed to, all others say nothing', () => {
+    const missed = WANTED.map(({ figure, better }) =>
+      figureOf(figure.endsWith('/') ? `${figure}1` : figure, [better === 'higher' ? 0 : 1e9]),
+    )
+    for (const { verdict, reason } of judgeTargets(missed)) {
+      expect(verdict).toBe('missed')
+      expect(reason!.length).toBeGreaterThan(40)
+    }
+    for (const { reason } of judgeTargets([])) expect(reason).toBe(null)
   })
 })
 

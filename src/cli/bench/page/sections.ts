@@ -97,13 +97,15 @@ function targets({ targets: all }: Report): Section | null {
     stretch ?? '',
     unit,
   ])
+  const missed = all.filter(({ verdict }) => verdict === 'missed')
+  const reasons = missed.map(({ quantity, reason }) => [quantity, reason ?? ''])
   return {
     id: 'targets',
     title: 'Targets',
     lead: 'The project’s own numbers for two cores shared by client and all nodes. The mark is the target; a bar that reaches it has hit, half as much again fills the row. Where less is better the share is turned round, so that longer is always better.',
     body: pair(
       barPlot('Measured share of each target', bars, TARGET_SHARE_MAX),
-      table('Targets', ['quantity', 'verdict', 'measured', 'target', 'stretch', 'unit'], rows),
+      html`${table('Targets', ['quantity', 'verdict', 'measured', 'target', 'stretch', 'unit'], rows)}${missed.length > 0 && table('Where targets are missed', ['quantity', 'what profiles of this version show'], reasons)}`,
     ),
   }
 }

@@ -1,0 +1,80 @@
+import { assert } from '../../assert.ts'
+
+/**
+ * Why a number is missed where it is missed: what profiles of this version showed as the largest costs (native ones by
+ * `perf record -e cpu-clock`, and those of Node). By the begin of the figure's id.
+ */
+const REASONS: readonly (readonly [figure: string, reason: string])[] = [
+  ['stage/encode/', 'Copies between JavaScript and WebAssembly memory, a third of it at 1000/2000.'],
+  [
+    'stage/decode/',
+    'Copies between JavaScript and WebAssembly memory, and two transforms where encoding needs one.',
+  ],
+  [
+    'stage/seal-encode-hash/',
+    'Sealing: Node makes a cipher and an output for each chunk of 16 KiB, which costs as much again as AES does. Coding and hashing together take about as long.',
+  ],
+  [
+    'coders/',
+    'As with one thread; and two threads share two cores with the collector and with each other’s caches.',
+  ],
+  [
+    'stage/wire',
+    'Node’s own TLS takes four fifths of it: a record of 16 KiB is an event and an allocation of its own. `npm run bench:peers` measures TCP, TLS and this wire in one run.',
+  ],
+  [
+    'put/rate/',
+    'The processors are busy, with nothing large: of the time of all 17 processes the kernel takes 16 % (wake-ups, sockets, direct writes), JavaScript and its runtime 35 %, copies 9 %, BLAKE3 6 %, TLS and sealing 6 %, the collector and the allocator 9 %. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
+  ],
+  [
+    'put/cpu/all/',
+    'Two thirds of it are the nodes’: a wake-up, a message between threads and several TLS records for each burst, in each of twelve processes; then hashing and copies. The first put after a start costs half as much again, for compiling and fresh memory.',
+  ],
+  [
+    'losses/whole/',
+    'Half of it is the client’s one network thread: TLS, hashing and putting fragments together; the rest is twelve nodes that wake up, read and send. A short object also pays for locating it and its manifest, about 40 ms.',
+  ],
+  [
+    'losses/lost/',
+    'As without loss: decoding runs in its own thread at more than 2 GB/s. Half as many nodes serve twice as much each.',
+  ],
+  [
+    'repair/rebuilt/',
+    'k fragments are read for all columns that one node lost: it is the rate of a get, times the columns of one node over k.',
+  ],
+  ['repair/reads/', 'Stripes were read again after a node failed on the way.'],
+  [
+    'small/put/alone/p50',
+    'A put waits for a block of the chain (40 ms at least after the last one), for the header behind it, and for guardians who see it; storing on twelve nodes takes about 20 ms of it.',
+  ],
+  [
+    'small/put/alone/p99',
+    'As the median; a guardian that looked just before the block looks again 35 ms later.',
+  ],
+  [
+    'small/put/closed/rate',
+    'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 70 to 90 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
+  ],
+  ['bundles/', 'A thousand records are one object, whose anchoring and custody cost as much as any.'],
+  ['index/last/', 'Inserting at random places of a B-tree that has outgrown the caches.'],
+  ['index/open/', 'Reading the headers of volumes and the counters of the index.'],
+  [
+    'memory/client',
+    'Buffers of the network that wait for a collection, and pools of the allocator that keep what was freed.',
+  ],
+  ['memory/node', 'Buffers of the network that wait for a collection, in two threads.'],
+  ['put/turn/longest/', 'The first put of a process: modules are loaded and compiled on their first use.'],
+  [
+    'get/turn/longest/',
+    'Twelve nodes answer at once: one turn of the event loop reads up to 2 MiB from each socket, and hashes them.',
+  ],
+  ['put/turn/node/', 'A collection of the whole heap, or a burst of several puts at once.'],
+  ['get/turn/node/', 'A collection of the whole heap, or several readers at once.'],
+]
+
+/** @returns what profiles show behind the figure whose id begins with `figure`. */
+export function reasonFor(figure: string): string {
+  const found = REASONS.find(([begin]) => figure.startsWith(begin))
+  assert(found !== undefined, `somebody looked into what ${figure} costs`)
+  return found[1]
+}
