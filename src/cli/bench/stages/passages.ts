@@ -196,7 +196,7 @@ function addPassage(
   )
   if (!cpu || bytes < CPU_BYTES_MIN) return
   for (const party of [...PARTIES, 'all'] as const)
-    if (party !== 'proxy' || cpu.proxy > 0)
+    if (party !== 'proxy' || settings.profile !== 'loopback')
       draft.add(
         {
           ...common(`${way}/cpu/${party}`),

@@ -104,7 +104,7 @@ async function rounds(
     const done = result.latencies.length
     if (done === 0) continue
     for (const party of [...PARTIES, 'all'] as const)
-      if (used && (party !== 'proxy' || used.proxy > 0))
+      if (used && (party !== 'proxy' || settings.profile !== 'loopback'))
         draft.add(
           {
             ...{ id: `${id}/cpu/${party}`, group: 'small-cpu', label: `${label}: CPU, ${party}` },
