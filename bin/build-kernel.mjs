@@ -7,24 +7,41 @@ const SOURCE = 'kernel/erasure.ts'
 const SOURCES = [SOURCE, 'kernel/butterflies.ts', 'kernel/rows.ts']
 const TARGET = 'src/fragment/erasure/kernel-code.ts'
 const LINE = 108
+/** Of 64 KiB, as src/fragment/erasure/kernel-memory.ts makes the memory. */
+const PAGES = { first: '1', most: '16384' }
 
 const root = new URL('../', import.meta.url)
 
 /** @returns {Promise<Uint8Array>} the module, byte for byte the same on every machine. */
 async function compile(asc, relaxed) {
-  const options = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd']
+  const options = [
+    '-O3',
+    '--converge',
+    '--noAssert',
+    '--runtime',
+    'stub',
+    '--enable',
+    'simd',
+    '--enable',
+    'threads',
+  ]
+  const memory = [
+    '--importMemory',
+    '--sharedMemory',
+    '--initialMemory',
+    PAGES.first,
+    '--maximumMemory',
+    PAGES.most,
+  ]
   if (relaxed) options.push('--enable', 'relaxed-simd')
   let code = null
-  const { error, stderr } = await asc.main(
-    [SOURCE, '--outFile', 'kernel.wasm', '--initialMemory', '1', ...options],
-    {
-      readFile: (name) => (SOURCES.includes(name) ? readFileSync(new URL(name, root), 'utf8') : null),
-      writeFile: (_, bytes) => {
-        code = bytes
-      },
-      listFiles: () => [],
+  const { error, stderr } = await asc.main([SOURCE, '--outFile', 'kernel.wasm', ...memory, ...options], {
+    readFile: (name) => (SOURCES.includes(name) ? readFileSync(new URL(name, root), 'utf8') : null),
+    writeFile: (_, bytes) => {
+      code = bytes
     },
-  )
+    listFiles: () => [],
+  })
   if (error || !code) throw new Error(`${SOURCE} does not compile\n${stderr}`)
   return code
 }

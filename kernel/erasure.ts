@@ -202,17 +202,18 @@ function derive(count: i32, wanted: i32): void {
 }
 
 /**
- * Parity of k data rows. Group g of `span` parity rows lands in the rows from (g + 1) span, the last group in the first rows, over
- * the data. `scratch` has room for as many rows as the code has points; `counts` for span + 1 numbers of 32 bits.
+ * Parity of k data rows. Where it is `held`, the data stays, and parity row j lands in row k + j. Otherwise group g of `span` parity rows
+ * lands in the rows from (g + 1) span, the last group in the first rows, over the data. `scratch` has room for as many rows as the
+ * code has points; `counts` for span + 1 numbers of 32 bits.
  */
 export function encode(
-  rows: usize, apart: usize, length: i32, k: i32, span: i32, parity: i32, scratch: usize, counts: usize,
+  rows: usize, apart: usize, length: i32, k: i32, span: i32, parity: i32, held: bool, scratch: usize, counts: usize,
 ): void {
   filled = counts
   for (let row = 0; row <= span; row++) store<u32>(counts + ((<usize>row) << 2), min(row, k))
   const block = blockOf(span)
-  // a few rows at any distance fit the nearest cache as they lie, many are brought together
-  const inPlace = span <= ROWS_IN_PLACE
+  // a few rows at any distance fit the nearest cache as they lie, many are brought together, and so is what must stay
+  const inPlace = !held && span <= ROWS_IN_PLACE
   layRows(inPlace ? apart : scratchStride(block))
   for (let from = 0; from < length; from += block) {
     workOn(min(block, length - from))
@@ -225,7 +226,8 @@ export function encode(
       const isLast = first + span >= parity
       used = min(span, parity - first)
       origin = span + first
-      const to = isLast ? data : data + <usize>(first + span) * apart
+      const place = held ? k + first : isLast ? 0 : first + span
+      const to = data + <usize>place * apart
       base = isLast ? coefficients : inPlace ? to : scratch + <usize>span * stride
       if (!isLast) copyRows(base, stride, coefficients, stride, span)
       forward(0, ctz(span))

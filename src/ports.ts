@@ -50,6 +50,11 @@ export interface FrameStream {
   release(): void
   /** Tears the stream down at once. */
   abort(reason: Error): void
+  /**
+   * Resolves when nothing that was written is read from its memory any more, also after `abort`. Who has none of this method takes a copy of what
+   * is written.
+   */
+  flushed?(): Promise<void>
 }
 
 /** Opens streams to peers. */

@@ -1,10 +1,12 @@
 import { decodeShards, encodeShards } from '../../src/fragment/erasure/erasure.ts'
+import { sharedRoom } from '../../src/fragment/erasure/stripe-room.ts'
 import { runCodec } from './run.ts'
 
 runCodec((data, k, n, shardBytes, lost) => {
-  const shards = Array.from({ length: n }, (_, at) =>
-    at < k ? data.subarray(at * shardBytes, (at + 1) * shardBytes) : new Uint8Array(shardBytes),
-  )
+  // Where a put makes its stripes, and as far apart as other codecs here have theirs.
+  const stripe = sharedRoom().take(n * shardBytes)
+  stripe.set(data)
+  const shards = Array.from({ length: n }, (_, at) => stripe.subarray(at * shardBytes, (at + 1) * shardBytes))
   const room = new Uint8Array(data.length)
   return {
     encode: () => encodeShards(shards.slice(0, k), shards.slice(k)),

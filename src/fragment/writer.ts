@@ -1,10 +1,11 @@
-import { letGo, u64be } from '../bytes.ts'
+import { u64be } from '../bytes.ts'
 import { CobblestoneSealer } from '../crypto/cobblestone.ts'
 import { blake3 } from '../crypto/hash.ts'
 import { XcareError } from '../errors.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES, FRAGMENT_HEAD_BYTES } from '../limits.ts'
 import type { Random } from '../ports.ts'
 import { encodeShards } from './erasure/erasure.ts'
+import { plainRoom, type StripeRoom } from './erasure/stripe-room.ts'
 import { SHARE_BYTES, writeHead } from './header.ts'
 import { checkLayout, fragmentBytesOf, type Layout, paddedLengthOf } from './layout.ts'
 import { columnRoot, type WrittenObject } from './manifest.ts'
@@ -32,6 +33,8 @@ export interface WriterOptions {
   /** Bytes of plaintext that will be written. */
   length: number
   random: Random
+  /** Where stripes are made; plain memory unless given. */
+  room?: StripeRoom
 }
 
 /** All fragments of one stripe. */
@@ -68,12 +71,12 @@ export class ObjectWriter {
   #nextStripe = 0
   #finished = false
   readonly #columnHashes: Uint8Array[]
-  /** Buffers that were given back: never more than were out at once, which is what bounds them. */
-  readonly #spares: Uint8Array[] = []
+  readonly #room: StripeRoom
 
   private constructor(options: WriterOptions, secrets: StripeSecrets) {
     const { layout, custodyKey, ownerKey, random, length } = options
     this.#options = options
+    this.#room = options.room ?? plainRoom()
     this.#secrets = secrets
     this.#keys = deriveObjectKeys(custodyKey, secrets.secret, options)
     this.salt = random.bytes(SALT_BYTES)
@@ -125,12 +128,12 @@ export class ObjectWriter {
   /** Gives the buffer of a stripe back, sent and done with, so that the next stripe needs no new memory. */
   recycle(bytes: Uint8Array): void {
     const { layout } = this.#options
-    if (bytes.length === layout.n * fragmentBytesOf(layout)) this.#spares.push(bytes)
+    if (bytes.length === layout.n * fragmentBytesOf(layout)) this.#room.recycle(bytes)
   }
 
-  /** Lets go of the buffers that were given back; the writer is done with. */
+  /** Lets go of all stripes, also of those that were not given back: nobody reads them any more. */
   close(): void {
-    for (const spare of this.#spares.splice(0)) letGo(spare)
+    this.#room.close()
   }
 
   /** @returns for each column the hashes of its fragments, 32 bytes for each stripe. */
@@ -204,7 +207,7 @@ export class ObjectWriter {
 
   #buffer(): Uint8Array {
     const { layout } = this.#options
-    this.#stripe ??= this.#spares.pop() ?? new Uint8Array(layout.n * fragmentBytesOf(layout))
+    this.#stripe ??= this.#room.take(layout.n * fragmentBytesOf(layout))
     return this.#stripe
   }
 

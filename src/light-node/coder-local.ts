@@ -1,4 +1,5 @@
 import { decodeStripe } from '../fragment/erasure/erasure.ts'
+import { plainRoom, type StripeRoom } from '../fragment/erasure/stripe-room.ts'
 import type { Layout } from '../fragment/layout.ts'
 import {
   decodeManifest,
@@ -15,10 +16,13 @@ import { FRAGMENT_HEAD_BYTES } from '../limits.ts'
 import type { Random } from '../ports.ts'
 import type { Coder, OpenStream, RangePart, RebuildStream, SealStream } from './coder.ts'
 
-/** Does the CPU work of sealing and opening right here: inside a worker thread, and in tests. */
-export function localCoder(random: Random): Coder {
+/**
+ * Does the CPU work of sealing and opening right here: inside a worker thread, and in tests.
+ * @param roomFor each object's stripes.
+ */
+export function localCoder(random: Random, roomFor: () => StripeRoom = plainRoom): Coder {
   return {
-    seal: async (job) => sealStream(await ObjectWriter.create({ ...job, random })),
+    seal: async (job) => sealStream(await ObjectWriter.create({ ...job, random, room: roomFor() })),
     open: async (manifest, custodyKey, shares) => openStream(decodeManifest(manifest), custodyKey, shares),
     rebuild: async (manifest) => rebuildStream(decodeManifest(manifest)),
     close: async () => {},

@@ -27,7 +27,7 @@ export interface SealStream {
   ): Promise<{ stripes: StripeFragments[]; written: WrittenObject; sealed: Uint8Array }>
   /** Gives the buffer of a stripe back that is durable everywhere, so that the next stripe needs no new memory. */
   recycle(bytes: Uint8Array): void
-  /** Lets go of everything, finished or not. */
+  /** Lets go of everything, finished or not, and uses the memory of all stripes again: only when nobody sends them any more. */
   close(): void
 }
 

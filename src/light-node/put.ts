@@ -87,12 +87,13 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
   const opening = NodeUploads.open(ports, profile, targetsOf(ports, plan, layout), isSmall)
   // It may fail before it is awaited.
   opening.catch(() => {})
+  let sealing: SealStream | null = null
   try {
     if (!isSmall) await opening
     const { objectId, ownerKey, custodyKey } = plan
     const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
-    const sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
-    const bytes = await sendAll(ports, plan, source, sealing, opening).finally(() => sealing.close())
+    sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })
+    const bytes = await sendAll(ports, plan, source, sealing, opening)
     const uploads = await opening
     const { manifest, hash } = verifyManifest(bytes, ports.network)
     const check = (columns: readonly number[], receipt: MessageOf<'RECEIPT'>) =>
@@ -112,7 +113,16 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
       () => {},
     )
     throw error
+  } finally {
+    if (sealing) void endSealing(sealing, opening)
   }
+}
+
+/** Lets the memory of all stripes go once no stream reads from it: what is written there next is for other nodes' eyes. */
+async function endSealing(sealing: SealStream, opening: Promise<NodeUploads>): Promise<void> {
+  const uploads = await opening.catch(() => null)
+  await uploads?.flushed()
+  sealing.close()
 }
 
 async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {

@@ -97,6 +97,10 @@ export class LentStream implements FrameStream {
     this.#stream?.abort(reason)
   }
 
+  async flushed(): Promise<void> {
+    await this.#stream?.flushed?.()
+  }
+
   #own(): ReusableStream {
     assert(this.#stream !== null, 'the exchange over this stream has ended')
     return this.#stream

@@ -5,6 +5,8 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { XcareError } from '../errors.ts'
 import { CONNECTION_SILENT_MS } from '../limits.ts'
 
+const NOTHING = new Uint8Array(0)
+
 /** The plain side of one TLS connection, in the form the muxer wants. The transport below decides about closing. */
 export class TlsMessageStream extends AbstractMessageStream {
   readonly #transport: MessageStream
@@ -58,6 +60,12 @@ export class TlsMessageStream extends AbstractMessageStream {
     const canSendMore = this.#write(parts)
     if (!canSendMore) this.writableNeedsDrain = true
     return canSendMore
+  }
+
+  /** Resolves when all that was sent is encrypted and with the system, or will never be. */
+  flushed(): Promise<void> {
+    if (this.#socket.destroyed) return Promise.resolve()
+    return new Promise((resolve) => this.#socket.write(NOTHING, () => resolve()))
   }
 
   override sendData(data: Uint8ArrayList): SendResult {

@@ -27,7 +27,8 @@ interface Waiter {
 /**
  * Frames over one libp2p stream: each frame is its length (u32, big-endian) and then its bytes.
  * Received bytes that nobody reads are bounded: above STREAM_BUFFER_BYTES the remote's window is left to run dry.
- * One read at a time, any number of writes; bytes given to `write` are not copied and must not be changed afterwards.
+ * One read at a time, any number of writes; bytes given to `write` must not be changed before the remote has told that it has them,
+ * or `flushed`.
  * Spec: docs/spec/transport.md sections 3 and 4.
  * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end.
  */
@@ -76,7 +77,7 @@ class Libp2pFrameStream implements ReusableStream {
       hasRoom =
         this.#stream instanceof MuxedStream
           ? this.#stream.sendParts(joined, PREFIX_BYTES + length)
-          : this.#stream.send(new Uint8ArrayList(...joined))
+          : this.#stream.send(new Uint8ArrayList(concat(...joined)))
     } catch (cause) {
       throw this.#failure ?? cut(cause)
     }
@@ -124,6 +125,10 @@ class Libp2pFrameStream implements ReusableStream {
     this.#inbox.clear()
     this.#stream.abort(reason)
     this.#wakeAll()
+  }
+
+  async flushed(): Promise<void> {
+    if (this.#stream instanceof MuxedStream) await this.#stream.flushed()
   }
 
   /** @returns a whole frame, null at the clean end, undefined when more bytes are needed. */

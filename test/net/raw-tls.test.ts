@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import * as tls from 'node:tls'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
@@ -210,6 +210,52 @@ describe('TLS on the raw socket refuses', () => {
     }
     await expectServing(server)
   })
+})
+
+/** A way to `server` that can be stopped: then nothing passes, and nothing is lost. */
+async function stoppable(server: Peer): Promise<{ port: number; way: () => Socket }> {
+  let way: Socket | null = null
+  const proxy = createServer((near) => {
+    const far = connect(portOf(server), '127.0.0.1')
+    way = near
+    near.pipe(far).pipe(near)
+    for (const end of [near, far]) end.on('error', () => near.destroy())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  proxy.unref()
+  return { port: (proxy.address() as AddressInfo).port, way: () => way! }
+}
+
+describe('what was written is flushed', () => {
+  const isFlushed = async (flushed: Promise<void>) => {
+    const later = new Promise<'later'>((resolve) => setTimeout(() => resolve('later'), 100))
+    return (await Promise.race([flushed, later])) !== 'later'
+  }
+
+  test.each(['takes it after all', 'hangs up'])(
+    'when a remote that took nothing %s, also if the stream was torn down',
+    async (ending) => {
+      const server = await echoServer()
+      const { port, way } = await stoppable(server)
+      const client = await ourPeer(2, { listen: [] })
+      const addresses = [`/ip4/127.0.0.1/tcp/${port}`]
+      const open = () => client.open({ nodeId: server.nodeId, addresses }, PROTOCOL, soon())
+      const streams = await Promise.all([open(), open(), open(), open()])
+      expect(await isFlushed(streams[0]!.flushed!())).toBe(true)
+      way().pause()
+      // More than the buffers of the system take.
+      const bytes = new Uint8Array(new SharedArrayBuffer(1 << 20))
+      const writing = streams.flatMap((stream) => [1, 2, 3, 4].map(() => stream.write(bytes)))
+      for (const write of writing) write.catch(() => {})
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      for (const stream of streams) stream.abort(new Error('left behind'))
+      const flushed = streams[3]!.flushed!()
+      expect(await isFlushed(flushed)).toBe(false)
+      if (ending === 'hangs up') way().destroy()
+      else way().resume()
+      await flushed
+    },
+  )
 })
 
 describe('a connection', () => {

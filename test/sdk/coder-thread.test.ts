@@ -41,11 +41,12 @@ async function sealedBy(coder: Coder) {
   } as const
   const end = await stream.finish(content)
   stripes.push(...end.stripes)
+  // What a stream made is its own until it is closed.
+  const made = stripes.map(({ bytes }) => bytes.slice())
   stream.close()
   const manifest = buildManifest(end.written, { network: 'n', custodyEpoch: 1, sealed: end.sealed }, owner)
-  const size = stripes[0]!.bytes.length / N
-  const fragment = (stripe: number, column: number) =>
-    stripes[stripe]!.bytes.slice(column * size, (column + 1) * size)
+  const size = made[0]!.length / N
+  const fragment = (stripe: number, column: number) => made[stripe]!.slice(column * size, (column + 1) * size)
   const shares = stripes.map((_, stripe) =>
     [0, 1, 2, 3].map((column) => fragment(stripe, column).slice(SHARE_AT, SHARE_AT + SHARE_BYTES)),
   )
@@ -123,6 +124,31 @@ describe('the thread that seals and opens', () => {
     expect(first!.bytes.length).toBeGreaterThan(0)
     stream.close()
     expect(first!.bytes.length).toBe(0)
+  })
+
+  test('stripes are read where the thread made them, and made there again once they were given back or the stream is closed', async () => {
+    const coder = started()
+    const layout = layoutOf(PLAIN.length, K, N)
+    const [objectId, ownerKey, custodyKey] = [1, 2, 3].map((fill) => new Uint8Array(32).fill(fill))
+    const job = { objectId: objectId!, ownerKey: ownerKey!, custodyKey: custodyKey!, version: 1, layout }
+    const sealed = async () => {
+      const stream = await coder.seal({ ...job, length: PLAIN.length })
+      const stripes = await stream.write(PLAIN.slice(0, 600_000))
+      expect(stripes).toHaveLength(2)
+      return { stream, places: stripes.map(({ bytes }) => bytes.byteOffset), stripes }
+    }
+    const first = await sealed()
+    for (const { bytes } of first.stripes) expect(bytes.buffer).toBeInstanceOf(SharedArrayBuffer)
+    const kept = first.stripes[0]!.bytes.slice()
+    const second = await sealed()
+    expect(second.places.some((place) => first.places.includes(place))).toBe(false)
+    expect(first.stripes[0]!.bytes).toEqual(kept)
+    first.stream.recycle(first.stripes[0]!.bytes)
+    const third = await sealed()
+    expect(third.places).toContain(first.places[0])
+    expect(third.places).not.toContain(first.places[1])
+    first.stream.close()
+    expect((await sealed()).places).toContain(first.places[1])
   })
 
   test('errors keep their code on the way back', async () => {

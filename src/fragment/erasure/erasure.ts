@@ -237,6 +237,7 @@ function transformEncode(
   data: readonly Uint8Array[],
   parity: readonly Uint8Array[],
 ): void {
+  if (kernel.encodeHeld(data, parity, code)) return
   const { span } = code
   const groups = Math.ceil(parity.length / span)
   strips(kernel, groups * span, 2 * span, data[0].length, (memory, rows, from) => {

@@ -21,6 +21,18 @@ export interface Kernel {
    */
   workspace(rows: number, stride: number, points: number): Uint8Array
   /**
+   * Memory of the kernel for the caller, of any content, where `encodeHeld` finds shards without copying them; threads can share it.
+   * @returns null where the kernel has none of its own, or not so much.
+   */
+  hold(bytes: number): Uint8Array | null
+  /** Takes back what `hold` gave, also by way of another thread. What it did not give is left alone. */
+  release(held: Uint8Array): void
+  /**
+   * Parity, by transform, of data that was held, where it lies.
+   * @param data k shards. @param parity in the same memory behind them, all at equal distances. @returns false when they lie otherwise: nothing was done.
+   */
+  encodeHeld(data: readonly Uint8Array[], parity: readonly Uint8Array[], code: Code): boolean
+  /**
    * Parity from the data in rows 0 to k - 1, by transform. Of the parity, `span` rows form a group; group g goes to the rows from
    * (g + 1) * span, the last group to the rows from 0.
    */

@@ -27,6 +27,16 @@ class PlainKernel implements Kernel {
     return new Uint8Array(this.#words.buffer, 0, bytes)
   }
 
+  hold(): null {
+    return null
+  }
+
+  release(): void {}
+
+  encodeHeld(): boolean {
+    return false
+  }
+
   encode(rows: Rows, { k, span, wide }: Code, parity: number): void {
     const { transform, at, copy, clear } = this.#scratch(rows, wide)
     for (let row = 0; row < k; row++) copy(at(row), row * rows.stride)

@@ -104,6 +104,11 @@ export class NodeUpload {
     this.#stream.abort(reason)
   }
 
+  /** Resolves when nothing of what was sent is read from its memory any more, also after `abort`. */
+  async flushed(): Promise<void> {
+    await this.#stream.flushed?.()
+  }
+
   #has(place: number, stripe: number): boolean {
     return Boolean(((this.#have[place * this.#haveBytes + (stripe >> 3)] ?? 0) >> (stripe & 7)) & 1)
   }

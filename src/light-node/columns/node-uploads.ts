@@ -25,6 +25,13 @@ export interface UploadTarget {
   order: Omit<MessageOf<'OPEN_PUT'>, 'op'>
 }
 
+interface UnderWay {
+  stripe: number
+  bytes: Uint8Array
+  /** A stream that was torn down may still read from it. */
+  isLost: boolean
+}
+
 type Step = (target: UploadTarget, upload: NodeUpload) => Promise<void>
 
 /** All columns of one object on their way to their nodes. A node that fails is dropped as long as `target` columns remain. */
@@ -32,7 +39,9 @@ export class NodeUploads {
   readonly #ports: UploadPorts
   readonly #profile: Profile
   readonly #live = new Map<UploadTarget, NodeUpload>()
-  readonly #underWay: { stripe: number; bytes: Uint8Array }[] = []
+  readonly #underWay: UnderWay[] = []
+  /** Ends of streams that were torn down, by when nothing is read from memory for them. */
+  readonly #flushing: Promise<void>[] = []
   readonly #problems: { target: UploadTarget; error: XcareError }[] = []
   readonly #startedMs: number
   #waitedMs = 0
@@ -64,10 +73,10 @@ export class NodeUploads {
 
   /**
    * Sends the fragments of some stripes, in order, to all live nodes. Resolves when the next ones may follow.
-   * @returns buffers of earlier stripes that are durable on every live node and may be used again.
+   * @returns buffers of earlier stripes that are durable on every live node, and that nothing reads any more: they may be used again.
    */
   async send(stripes: readonly StripeFragments[]): Promise<Uint8Array[]> {
-    for (const { stripe, bytes } of stripes) this.#underWay.push({ stripe, bytes })
+    for (const { stripe, bytes } of stripes) this.#underWay.push({ stripe, bytes, isLost: false })
     await this.#untilTarget(async (_, upload) => {
       for (const { stripe, bytes } of stripes) {
         const size = bytes.length / this.#profile.n
@@ -98,14 +107,20 @@ export class NodeUploads {
 
   /** Tears every stream down. */
   abort(reason: Error): void {
-    for (const upload of this.#live.values()) upload.abort(reason)
+    for (const upload of this.#live.values()) this.#tearDown(upload, reason)
     this.#live.clear()
+  }
+
+  /** Resolves when, of what was sent to nodes that were dropped, nothing is read from memory any more. */
+  async flushed(): Promise<void> {
+    await Promise.all(this.#flushing)
   }
 
   #settled(next: number): Uint8Array[] {
     const oldest = Math.min(next, ...[...this.#live.values()].map((upload) => upload.oldestUnderWay(next)))
     const count = this.#underWay.findIndex(({ stripe }) => stripe >= oldest)
-    return this.#underWay.splice(0, count < 0 ? this.#underWay.length : count).map(({ bytes }) => bytes)
+    const settled = this.#underWay.splice(0, count < 0 ? this.#underWay.length : count)
+    return settled.flatMap(({ bytes, isLost }) => (isLost ? [] : [bytes]))
   }
 
   async #dial(target: UploadTarget): Promise<void> {
@@ -173,8 +188,15 @@ export class NodeUploads {
 
   #drop(target: UploadTarget, upload: NodeUpload, error: XcareError): void {
     this.#live.delete(target)
-    upload.abort(error)
+    this.#tearDown(upload, error)
     this.#dropped(target, error)
+  }
+
+  #tearDown(upload: NodeUpload, reason: Error): void {
+    const oldest = upload.oldestUnderWay(Number.POSITIVE_INFINITY)
+    for (const underWay of this.#underWay) if (underWay.stripe >= oldest) underWay.isLost = true
+    upload.abort(reason)
+    this.#flushing.push(upload.flushed())
   }
 
   #dropped(target: UploadTarget, error: XcareError): void {

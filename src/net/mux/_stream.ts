@@ -14,6 +14,8 @@ const READ_BUFFER_BYTES = 2 * WINDOW_BYTES
 export interface MuxLink {
   /** @returns whether more may be sent before the connection drains. */
   sendFrame(type: number, flags: number, stream: number, length: number, body: readonly Uint8Array[]): boolean
+  /** Resolves when nothing that was sent is read from its memory any more. */
+  flushed(): Promise<void>
   log: Logger
 }
 
@@ -60,6 +62,11 @@ export class MuxedStream extends AbstractStream {
     const canSendMore = this.#link.sendFrame(FRAME.data, 0, this.streamId, length, parts)
     if (!canSendMore) this.writableNeedsDrain = true
     return canSendMore
+  }
+
+  /** Resolves when nothing that was sent is read from its memory any more; what waits for the window counts only until the stream ends. */
+  flushed(): Promise<void> {
+    return this.#link.flushed()
   }
 
   override sendData(data: Uint8ArrayList): SendResult {

@@ -1,6 +1,7 @@
 import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { TlsMessageStream } from '../_tls-stream.ts'
 import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
@@ -62,10 +63,14 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     body: readonly Uint8Array[],
   ): boolean {
     const parts = [encodeFrameHeader(type, flags, stream, length), ...body]
-    if (!(this.#connection instanceof TlsMessageStream)) return this.send(new Uint8ArrayList(...parts))
+    if (!(this.#connection instanceof TlsMessageStream)) return this.send(copyOf(parts))
     const canSendMore = this.#connection.sendParts(parts)
     if (!canSendMore) for (const each of this.streams) each.onMuxerNeedsDrain()
     return canSendMore
+  }
+
+  flushed(): Promise<void> {
+    return this.#connection instanceof TlsMessageStream ? this.#connection.flushed() : Promise.resolve()
   }
 
   override onData(data: Uint8Array | Uint8ArrayList): void {
@@ -221,4 +226,9 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
       // The connection is closed already.
     }
   }
+}
+
+/** How long the library reads from the memory of what it was given, it does not say. */
+function copyOf(parts: readonly Uint8Array[]): Uint8ArrayList {
+  return new Uint8ArrayList(concat(...parts))
 }

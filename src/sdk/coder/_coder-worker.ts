@@ -2,12 +2,13 @@ import { parentPort } from 'node:worker_threads'
 import { letGo } from '../../bytes.ts'
 import { systemRandom } from '../../crypto/random.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
+import { sharedRoom } from '../../fragment/erasure/stripe-room.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
 import type { OpenStream, RebuildStream, SealStream } from '../../light-node/coder.ts'
 import { localCoder } from '../../light-node/coder-local.ts'
 import type { Answers, Question, Remark } from './_coder-messages.ts'
 
-const coder = localCoder(systemRandom)
+const coder = localCoder(systemRandom, sharedRoom)
 const sealing = new Map<number, SealStream>()
 const opening = new Map<number, OpenStream>()
 const rebuilding = new Map<number, RebuildStream>()
@@ -76,10 +77,14 @@ function found<T>(streams: Map<number, T>, stream: number): T {
   return open
 }
 
-/** Buffers that may leave this thread for good: those of stripes, which the writer gave away, and rebuilt fragments. */
+/** Buffers that leave this thread for good: plaintext, rebuilt fragments, and stripes that did not find room in shared memory. */
 function movable(answer: Answers[keyof Answers]): ArrayBuffer[] {
   if (answer instanceof Uint8Array) return [answer.buffer as ArrayBuffer]
   if (typeof answer === 'number' || 'stream' in answer) return []
   const made: (StripeFragments | Uint8Array)[] = Array.isArray(answer) ? answer : answer.stripes
-  return made.map((one) => ('bytes' in one ? one.bytes : one).buffer as ArrayBuffer)
+  return made.map((one) => ('bytes' in one ? one.bytes : one).buffer).filter(isOwned)
+}
+
+function isOwned(buffer: ArrayBufferLike): buffer is ArrayBuffer {
+  return buffer instanceof ArrayBuffer
 }

@@ -27,7 +27,11 @@ function sealStream(thread: CoderThread, stream: number): SealStream {
   return {
     write: (plain) => thread.ask('write', { stream, plain: detached(plain) }),
     finish: (sealed) => thread.ask('finish', { stream, sealed }),
-    recycle: (bytes) => thread.tell({ kind: 'recycle', stream, bytes }, [bytes.buffer as ArrayBuffer]),
+    recycle: (bytes) =>
+      thread.tell(
+        { kind: 'recycle', stream, bytes },
+        bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [],
+      ),
     close: () => thread.tell({ kind: 'close', stream }),
   }
 }

@@ -3,6 +3,7 @@ import { blake3 } from '../../../crypto/hash.ts'
 import { systemRandom } from '../../../crypto/random.ts'
 import { splitSecret } from '../../../crypto/shamir.ts'
 import { decodeShards, encodeShards } from '../../../fragment/erasure/erasure.ts'
+import { sharedRoom } from '../../../fragment/erasure/stripe-room.ts'
 import { fragmentBytesOf } from '../../../fragment/layout.ts'
 import { dealWideShares, hasWideShares } from '../../../fragment/wide-shares.ts'
 import { CHUNK_BYTES, CHUNK_TAG_BYTES } from '../../../limits.ts'
@@ -89,13 +90,13 @@ function addRates({ draft }: ApartBench, shape: StripeShape, rates: { step: stri
 function stepsOf({ k, n, shardBytes }: StripeShape): { step: string; bytes: number; work: () => void }[] {
   const bytes = k * shardBytes
   const data = randomBytes(bytes)
-  const parity = new Uint8Array((n - k) * shardBytes)
   const room = new Uint8Array(bytes)
-  const [given, made] = [split(data, shardBytes), split(parity, shardBytes)]
+  const shards = stripeOf(data, n, shardBytes)
+  const [given, made] = [shards.slice(0, k), shards.slice(k)]
   encodeShards(given, made)
   // As many parity shards as data shards were lost, and no data shard is left.
   const left = [...given.map(() => null), ...made.map((shard, at) => (at < k ? shard : null))]
-  // As a put and a get do, into buffers that are there already.
+  // As a put and a get do: where the stripe lies, and into a buffer that is there already.
   const encode = { step: 'encode', bytes, work: () => encodeShards(given, made) }
   const decode = { step: 'decode', bytes, work: () => void decodeShards(left, k, n, shardBytes, room) }
   const steps = n - k >= k ? [encode, decode] : [encode]
@@ -131,10 +132,16 @@ function seal(data: Uint8Array, body: Uint8Array): void {
   sealer.sealInto(data.subarray(at), true, body, end)
 }
 
-function split(bytes: Uint8Array, shardBytes: number): Uint8Array[] {
-  return Array.from({ length: bytes.length / shardBytes }, (_, at) =>
-    bytes.subarray(at * shardBytes, (at + 1) * shardBytes),
+/** @returns n shards of a stripe as a put makes them, each behind the head of its fragment; the first ones hold `data`. */
+function stripeOf(data: Uint8Array, n: number, shardBytes: number): Uint8Array[] {
+  const size = fragmentBytesOf({ shardBytes })
+  const stripe = sharedRoom().take(n * size)
+  const shards = Array.from({ length: n }, (_, at) =>
+    stripe.subarray((at + 1) * size - shardBytes, (at + 1) * size),
   )
+  for (let at = 0; at * shardBytes < data.length; at++)
+    shards[at]!.set(data.subarray(at * shardBytes, (at + 1) * shardBytes))
+  return shards
 }
 
 function randomBytes(length: number): Uint8Array {
