@@ -20,8 +20,13 @@ import {
 import { readNodeMessage, unexpected } from './node-message.ts'
 
 const HASH_BYTES = 32
-/** Bytes of one request; two of them are under way while fragments are read in order. */
-const WINDOW_BYTES = CREDIT_BYTES_MAX / 2
+/** Bytes of one request, at most; two of them are under way while fragments are read in order. */
+const WINDOW_BYTES_MAX = CREDIT_BYTES_MAX / 2
+/**
+ * The same of all nodes together. What lies ready is read in one turn of the event loop, from every socket; more than this would keep
+ * everything else waiting for more than 20 ms, and lie in memory.
+ */
+const WINDOWS_BYTES_MAX = 6 * 1024 * 1024
 
 /** What became of the columns that were asked for. */
 export interface Found<T> {
@@ -51,6 +56,7 @@ interface Answer {
 export class NodeDownload {
   readonly #stream: FrameStream
   readonly #manifest: Manifest
+  readonly #windowBytes: number
   readonly #hashes = new Map<number, Uint8Array>()
   /** Columns whose hashes were asked for; they come before the first fragment. */
   readonly #hashesAsked = new Set<number>()
@@ -58,9 +64,11 @@ export class NodeDownload {
   readonly #windows: Window[] = []
   #failure: XcareError | null = null
 
-  constructor(stream: FrameStream, manifest: Manifest) {
+  /** @param nodes how many are read at the same time, this one included. */
+  constructor(stream: FrameStream, manifest: Manifest, nodes: number) {
     this.#stream = stream
     this.#manifest = manifest
+    this.#windowBytes = Math.min(WINDOW_BYTES_MAX, WINDOWS_BYTES_MAX / nodes)
   }
 
   /** The peer that keeps these columns, to be named when it serves wrong bytes. */
@@ -115,7 +123,7 @@ export class NodeDownload {
    */
   async stripe(stripe: number, columns: readonly number[], to: number): Promise<Found<Uint8Array>> {
     while (this.#windows.length > 0 && this.#windows[0]!.to <= stripe) this.#windows.shift()
-    const size = Math.max(1, Math.floor(WINDOW_BYTES / (columns.length * fragmentBytesOf(this.#manifest))))
+    const size = Math.max(1, Math.floor(this.#windowBytes / (columns.length * fragmentBytesOf(this.#manifest))))
     let next = this.#windows.at(-1)?.to ?? stripe
     // One window is read while the next one is on its way.
     while (next < to && this.#windows.length < 2) {
@@ -156,7 +164,7 @@ export class NodeDownload {
   }
 
   #window(columns: readonly number[], from: number, to: number): Window {
-    const per = Math.max(1, Math.floor(WINDOW_BYTES / fragmentBytesOf(this.#manifest)))
+    const per = Math.max(1, Math.floor(WINDOW_BYTES_MAX / fragmentBytesOf(this.#manifest)))
     const parts = slicesOf(columns, to - from, Math.min(per, FRAGMENTS_MAX)).map((slice) =>
       this.#askFragments(slice.columns, from + slice.from, from + slice.to),
     )
@@ -378,7 +386,7 @@ function leafRequests(runs: readonly LeafRun[]): LeafRun[][] {
     if (last && last.length < LEAF_RANGES_MAX && run.leafCount <= room) last.push(run)
     else {
       requests.push([run])
-      room = WINDOW_BYTES / LEAF_BYTES
+      room = WINDOW_BYTES_MAX / LEAF_BYTES
     }
     room -= run.leafCount
   }

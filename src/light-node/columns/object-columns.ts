@@ -252,7 +252,7 @@ export class ObjectColumns {
       if (failed === this.#missed) this.#holders.tellAway(holder)
       return
     }
-    const download = new NodeDownload(stream, this.#manifest)
+    const download = new NodeDownload(stream, this.#manifest, this.#holders.all.length)
     if (this.#isClosed) download.close()
     else this.#open.set(holder, download)
   }
