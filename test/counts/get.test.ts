@@ -9,8 +9,9 @@ import { bytesOf, type Cost, CountedNetwork, ofOp } from './counted-network.ts'
 
 const NODES = 12
 const BYTES = seededBytes(8, 8 * 1024 * 1024 - 8)
-/** Bytes of one request for fragments: node-download.ts. */
+/** Bytes of one request for fragments, and of one to each node: node-download.ts. */
 const WINDOW_BYTES = CREDIT_BYTES_MAX / 2
+const WINDOWS_BYTES = 6 * 1024 * 1024
 /** Locating takes three round trips, then manifest and key shares. */
 const BEFORE_FRAGMENTS = 5
 
@@ -31,9 +32,10 @@ function fragmentsOf({ sent, received, streams }: Cost<unknown>, layout: Layout)
   })
 }
 
-/** Requests that `columns` of every stripe take, when each asks for as many whole stripes as fit. */
-function windowsOf(columns: number, layout: Layout): number {
-  return Math.ceil(layout.stripes / Math.floor(WINDOW_BYTES / (columns * fragmentBytesOf(layout))))
+/** Requests that `columns` of every stripe take, when each asks for as many whole stripes as fit and `nodes` are read from. */
+function windowsOf(columns: number, nodes: number, layout: Layout): number {
+  const bytes = Math.min(WINDOW_BYTES, WINDOWS_BYTES / nodes)
+  return Math.ceil(layout.stripes / Math.floor(bytes / (columns * fragmentBytesOf(layout))))
 }
 
 describe.each([
@@ -43,6 +45,7 @@ describe.each([
   const layout = layoutOf(BYTES.length, k, n)
   let objectId: ObjectId
   let whole: Cost<number>
+  const readers = () => new Set(ofOp(whole.sent, 'GET').map(({ peer }) => peer)).size
   beforeAll(async () => {
     const put = await net.put(BYTES, profileFor(k, n))
     objectId = put.result.objectId
@@ -74,10 +77,10 @@ describe.each([
     )
   })
 
-  test('requests of a MiB, and neighbouring columns in one frame: else the node answers fragment by fragment', () => {
+  test('requests of half a MiB and more, and neighbouring columns in one frame: else the node answers fragment by fragment', () => {
     for (const { peer, message } of ofOp(whole.sent, 'GET')) {
       const requests = ofOp(whole.sent, 'GET', peer).length
-      expect(requests).toBeLessThanOrEqual(windowsOf(message.columns.length, layout))
+      expect(requests).toBeLessThanOrEqual(windowsOf(message.columns.length, readers(), layout))
       expect(ofOp(whole.sent, 'GET_HEADS', peer).length).toBe(1)
       expect(ofOp(whole.received, 'FRAG', peer).length).toBe(layout.stripes)
     }
@@ -86,7 +89,7 @@ describe.each([
 
   test('five round trips before the first fragment, and two requests under way from then on', () => {
     const windows = Math.max(
-      ...ofOp(whole.sent, 'GET').map(({ message }) => windowsOf(message.columns.length, layout)),
+      ...ofOp(whole.sent, 'GET').map(({ message }) => windowsOf(message.columns.length, readers(), layout)),
     )
     expect(whole.roundTrips).toBeLessThanOrEqual(BEFORE_FRAGMENTS + Math.max(1, windows - 1))
   })

@@ -56,7 +56,7 @@ interface Answer {
 export class NodeDownload {
   readonly #stream: FrameStream
   readonly #manifest: Manifest
-  readonly #windowBytes: number
+  readonly #nodesInUse: () => number
   readonly #hashes = new Map<number, Uint8Array>()
   /** Columns whose hashes were asked for; they come before the first fragment. */
   readonly #hashesAsked = new Set<number>()
@@ -64,11 +64,11 @@ export class NodeDownload {
   readonly #windows: Window[] = []
   #failure: XcareError | null = null
 
-  /** @param nodes how many are read at the same time, this one included. */
-  constructor(stream: FrameStream, manifest: Manifest, nodes: number) {
+  /** @param nodesInUse tells how many are read from at the same time, this one included. */
+  constructor(stream: FrameStream, manifest: Manifest, nodesInUse: () => number) {
     this.#stream = stream
     this.#manifest = manifest
-    this.#windowBytes = Math.min(WINDOW_BYTES_MAX, WINDOWS_BYTES_MAX / nodes)
+    this.#nodesInUse = nodesInUse
   }
 
   /** The peer that keeps these columns, to be named when it serves wrong bytes. */
@@ -123,7 +123,8 @@ export class NodeDownload {
    */
   async stripe(stripe: number, columns: readonly number[], to: number): Promise<Found<Uint8Array>> {
     while (this.#windows.length > 0 && this.#windows[0]!.to <= stripe) this.#windows.shift()
-    const size = Math.max(1, Math.floor(this.#windowBytes / (columns.length * fragmentBytesOf(this.#manifest))))
+    const bytes = Math.min(WINDOW_BYTES_MAX, WINDOWS_BYTES_MAX / this.#nodesInUse())
+    const size = Math.max(1, Math.floor(bytes / (columns.length * fragmentBytesOf(this.#manifest))))
     let next = this.#windows.at(-1)?.to ?? stripe
     // One window is read while the next one is on its way.
     while (next < to && this.#windows.length < 2) {

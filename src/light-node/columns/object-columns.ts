@@ -252,9 +252,13 @@ export class ObjectColumns {
       if (failed === this.#missed) this.#holders.tellAway(holder)
       return
     }
-    const download = new NodeDownload(stream, this.#manifest, this.#holders.all.length)
+    const download = new NodeDownload(stream, this.#manifest, () => this.#nodesInUse())
     if (this.#isClosed) download.close()
     else this.#open.set(holder, download)
+  }
+
+  #nodesInUse(): number {
+    return new Set([...this.#used].map((column) => this.#holders.byColumn[column])).size
   }
 
   #patience(): { promise: Promise<void>; end(): void } {
