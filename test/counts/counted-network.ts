@@ -1,6 +1,7 @@
 // The counters must be in place before the code that they count is loaded.
 import './disk-tallies.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
+import { sharedRoom } from '../../src/fragment/erasure/stripe-room.ts'
 import type { Profile } from '../../src/fragment/profile.ts'
 import type { NodeId, ObjectId } from '../../src/ids.ts'
 import { localCoder } from '../../src/light-node/coder-local.ts'
@@ -84,7 +85,7 @@ export class CountedNetwork {
   get ports(): MemoryNetwork['ports'] {
     return {
       ...this.net.ports,
-      coder: localCoder(systemRandom),
+      coder: localCoder(systemRandom, sharedRoom),
       clock: stillClock,
       ledger: this.#countedLedger(),
       transport: { open: (peer) => this.#open(peer.nodeId) },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Layout, layoutOf } from '../../src/fragment/layout.ts'
+import { bestKernel } from '../../src/fragment/erasure/pick-kernel.ts'
+import { fragmentBytesOf, type Layout, layoutOf } from '../../src/fragment/layout.ts'
 import { profileFor } from '../../src/fragment/profile.ts'
 import type { ObjectId } from '../../src/ids.ts'
 import { seededBytes } from '../storage-node/made-object.ts'
@@ -17,13 +18,21 @@ interface Both {
   user: number
   put: Cost<{ objectId: ObjectId }>
   get: Cost<number>
+  /** Memory of the kernel afterwards. It never shrinks. */
+  kernelBytes: number
+}
+
+function kernelBytes(): number {
+  const held = bestKernel().hold(64)!
+  bestKernel().release(held)
+  return held.buffer.byteLength
 }
 
 async function putAndGet(net: CountedNetwork, mib: number, k: number, n: number): Promise<Both> {
   const bytes = seededBytes(mib, mib * MIB - 8)
   const put = await net.put(bytes, profileFor(k, n))
   const get = await net.get(put.result.objectId, bytes)
-  return { layout: layoutOf(bytes.length, k, n), user: bytes.length, put, get }
+  return { layout: layoutOf(bytes.length, k, n), user: bytes.length, put, get, kernelBytes: kernelBytes() }
 }
 
 describe('an object four times as large', () => {
@@ -38,10 +47,12 @@ describe('an object four times as large', () => {
   })
   afterAll(() => net.stop())
 
-  test('is put from as few stripe buffers: a new one a stripe is fresh memory for all that is stored, and work for the collector', () => {
-    for (const { put } of [small, large]) expect(put.client.largeBuffers).toBeLessThan(THREE_BURSTS + 9)
-    const { allocatedBytes } = large.put.client
-    expect(allocatedBytes).toBeLessThan(((THREE_BURSTS + 9) / large.layout.stripes) * 1.5 * large.user + MIB)
+  test('is put from as few stripes of the kernel’s memory, and nothing beside it: a new one a stripe is fresh memory for all that is stored', () => {
+    const stripeBytes = N * fragmentBytesOf(large.layout)
+    expect(small.kernelBytes).toBeLessThan((THREE_BURSTS + 9) * stripeBytes + 4 * MIB)
+    expect(large.kernelBytes - small.kernelBytes).toBeLessThan(9 * stripeBytes)
+    for (const { put } of [small, large]) expect(put.client.largeBuffers).toBeLessThan(9)
+    expect(large.put.client.allocatedBytes).toBeLessThan(0.2 * large.user + MIB)
   })
 
   test('is read into as few buffers, whatever its length', () => {

@@ -2,6 +2,8 @@ const PAGE_BYTES = 65_536
 /** As bin/build-kernel.mjs says it to the module: 1 GiB at most. Of it the system gives only what is used. */
 const PAGES = { initial: 1, maximum: 16_384 }
 const ALIGNED = 64
+/** Blocks come in eight sizes between a power of two and the next: stripes of about one size take each other's place. */
+const SIZES_OF_OCTAVE_LOG2 = 3
 
 interface Block {
   at: number
@@ -26,8 +28,9 @@ export class KernelMemory {
     this.#growTo(reserved)
   }
 
-  /** @returns the offset of `bytes` of memory of any content. @throws RangeError when there is no more. */
-  take(bytes: number): number {
+  /** @returns the offset of `wanted` bytes of memory of any content. @throws RangeError when there is no more. */
+  take(wanted: number): number {
+    const bytes = blockBytes(wanted)
     const fitting = this.#spares.filter((spare) => spare.bytes >= bytes)
     if (fitting.length === 0) return this.#append(bytes)
     const spare = fitting.reduce((best, other) => (other.bytes < best.bytes ? other : best))
@@ -58,10 +61,9 @@ export class KernelMemory {
 
   #append(bytes: number): number {
     const at = this.#end
-    const end = Math.ceil((at + bytes) / ALIGNED) * ALIGNED
-    this.#growTo(end)
-    this.#end = end
-    this.#taken.set(at, end - at)
+    this.#growTo(at + bytes)
+    this.#end = at + bytes
+    this.#taken.set(at, bytes)
     return at
   }
 
@@ -69,4 +71,9 @@ export class KernelMemory {
     const missing = end - this.memory.buffer.byteLength
     if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE_BYTES))
   }
+}
+
+function blockBytes(wanted: number): number {
+  const step = Math.max(ALIGNED, 2 ** (Math.floor(Math.log2(wanted)) - SIZES_OF_OCTAVE_LOG2))
+  return Math.ceil(wanted / step) * step
 }

@@ -52,6 +52,17 @@ describe('the memory of a kernel', () => {
     expect(memory.memory.buffer.byteLength).toBe(size)
   })
 
+  it('stays as large when stripes are a little larger each time', () => {
+    const memory = new KernelMemory(64)
+    const sizes: number[] = []
+    for (let bytes = 2_600_000; bytes < 2_621_440; bytes += 640) {
+      const taken = [1, 2, 3].map(() => memory.take(bytes))
+      sizes.push(memory.memory.buffer.byteLength)
+      for (const at of taken) memory.give(at)
+    }
+    expect(new Set(sizes).size).toBe(1)
+  })
+
   it('takes nothing back that it did not hand out', () => {
     const memory = new KernelMemory(64)
     const at = memory.take(640)
