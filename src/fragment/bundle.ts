@@ -1,4 +1,4 @@
-import { concat, equalBytes, u32be } from '../bytes.ts'
+import { concat, equalBytes, u32be, utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { XcareError } from '../errors.ts'
 import { BUNDLE_INDEX_BYTES_MAX, BUNDLE_RECORDS_MAX, OBJECT_BYTES_MAX } from '../limits.ts'
@@ -7,6 +7,9 @@ import { mediaType, recordName } from './record-name.ts'
 
 /** Bytes in front of a bundle: the length of its index, u32be. */
 export const BUNDLE_PREFIX_BYTES = 4
+
+/** Of a record's entry in the index beside its name and media type, at most, with what stands around all entries. */
+const ENTRY_BYTES = 96
 
 /** One record to be bundled. */
 export interface BundleRecord {
@@ -58,6 +61,29 @@ export function packBundle(records: BundleRecord[]): Uint8Array {
       `a bundle has at most ${OBJECT_BYTES_MAX} bytes, these records need ${total}`,
     )
   return concat(u32be(head.length), head, ...records.map((record) => record.bytes))
+}
+
+/** @returns bytes that a record adds to a bundle, at most: its content and its entry in the index. */
+export function bundledBytes(record: { name: string; mediaType: string; length: number }): number {
+  return record.length + utf8(record.name).length + utf8(record.mediaType).length + ENTRY_BYTES
+}
+
+/** Names that can stand together in one bundle: none is there twice, and none is the folder another one lies in. */
+export class BundleNames {
+  readonly #names = new Set<string>()
+  readonly #folders = new Set<string>()
+
+  /** Adds `name`, unless something is in its way. @returns what that is, or null. */
+  add(name: string): string | null {
+    if (this.#names.has(name)) return `the name "${name}" is there twice`
+    if (this.#folders.has(name)) return `another record lies inside "${name}"`
+    const folders: string[] = []
+    for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) folders.push(name.slice(0, at))
+    if (folders.some((folder) => this.#names.has(folder))) return `"${name}" lies inside another record`
+    this.#names.add(name)
+    for (const folder of folders) this.#folders.add(folder)
+    return null
+  }
 }
 
 /**
@@ -112,18 +138,14 @@ export function bundleRecord(bundle: Uint8Array, entry: BundleEntry): Uint8Array
 function recordsFlawOf(entries: { name: string; mediaType: string }[]): string | null {
   if (entries.length === 0 || entries.length > BUNDLE_RECORDS_MAX)
     return `${entries.length} records, 1 to ${BUNDLE_RECORDS_MAX} allowed`
-  const names = new Set<string>()
+  const names = new BundleNames()
   for (const entry of entries) {
     if (!recordName.safeParse(entry.name).success)
       return `${JSON.stringify(entry.name)} is no name for a record`
     if (!mediaType.safeParse(entry.mediaType).success) return `"${entry.name}" has no valid media type`
-    if (names.has(entry.name)) return `the name "${entry.name}" is there twice`
-    names.add(entry.name)
+    const flaw = names.add(entry.name)
+    if (flaw) return flaw
   }
-  // A record cannot be a file and, for another record, the folder it lies in.
-  for (const name of names)
-    for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1))
-      if (names.has(name.slice(0, at))) return `"${name}" lies inside another record`
   return null
 }
 

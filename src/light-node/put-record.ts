@@ -1,5 +1,5 @@
 import { XcareError } from '../errors.ts'
-import { packBundle } from '../fragment/bundle.ts'
+import { type BundleRecord, packBundle } from '../fragment/bundle.ts'
 import type { SealedManifest } from '../fragment/manifest.ts'
 import type { Profile } from '../fragment/profile.ts'
 import { mediaType, recordName } from '../fragment/record-name.ts'
@@ -95,7 +95,18 @@ export async function putBundle(
         next: 'put large records singly, without --bundle',
       },
     )
-  const packed = packBundle(await Promise.all(records.map(loaded)))
+  return putLoadedBundle(ports, name, await Promise.all(records.map(loadRecord)), profile)
+}
+
+/** As `putBundle`, of records that are in memory already. @throws XcareError as putBundle */
+export async function putLoadedBundle(
+  ports: PutRecordPorts,
+  name: string,
+  records: BundleRecord[],
+  profile: Profile,
+): Promise<StoredRecord> {
+  const packed = packBundle(records)
+  const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0)
   const source = { name, mediaType: 'application/vnd.xcare.bundle', length: packed.length }
   requireSealable(source, OBJECT_BYTES_MAX)
   const bundle = await putObject(
@@ -107,22 +118,25 @@ export async function putBundle(
     },
     profile,
   )
-  await keep(ports, bundle, { name, mediaType: source.mediaType, bytes: total, kind: 'bundle' })
-  return { objectId: bundle.objectId, name, bytes: total, parts: [], weakest: bundle }
+  await keep(ports, bundle, { name, mediaType: source.mediaType, bytes, kind: 'bundle' })
+  return { objectId: bundle.objectId, name, bytes, parts: [], weakest: bundle }
 }
 
 /** What would be refused only after everything was sent. */
-function requireSealable(
-  { name, mediaType: type, length }: Omit<RecordSource, 'read'>,
-  objectBytes: number,
-): void {
-  if (!recordName.safeParse(name).success || !mediaType.safeParse(type).success)
-    throw new XcareError('USAGE', `${JSON.stringify(name)} of type ${type} is no name for a record`, {
-      next: 'rename it: at most 255 bytes, without control characters',
-    })
+function requireSealable(source: Omit<RecordSource, 'read'>, objectBytes: number): void {
+  requireRecordName(source)
+  const { name, length } = source
   if (length <= objectBytes * PARTS_MAX) return
   throw new XcareError('USAGE', `${name} has ${length} bytes, a record at most ${objectBytes * PARTS_MAX}`, {
     next: 'split it and put the pieces one by one',
+  })
+}
+
+/** @throws XcareError USAGE when no record may be called so, or be of this type. */
+export function requireRecordName({ name, mediaType: type }: Pick<RecordSource, 'name' | 'mediaType'>): void {
+  if (recordName.safeParse(name).success && mediaType.safeParse(type).success) return
+  throw new XcareError('USAGE', `${JSON.stringify(name)} of type ${type} is no name for a record`, {
+    next: 'rename it: at most 255 bytes, without control characters',
   })
 }
 
@@ -132,14 +146,24 @@ export async function* slicesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES))
 }
 
-async function loaded(record: RecordSource): Promise<{ name: string; mediaType: string; bytes: Uint8Array }> {
-  const bytes = new Uint8Array(record.length)
+/** Reads a record into memory. @throws XcareError USAGE when it has another length than it promised; whatever its source throws */
+export async function loadRecord(record: RecordSource): Promise<BundleRecord> {
+  const { name, mediaType, length } = record
+  const bytes = new Uint8Array(length)
   let at = 0
-  for await (const piece of record.read(0, record.length)) {
+  for await (const piece of record.read(0, length)) {
+    if (at + piece.length > length) throw wrongLength(name, `more than the ${length} bytes promised`)
     bytes.set(piece, at)
     at += piece.length
   }
-  return { name: record.name, mediaType: record.mediaType, bytes }
+  if (at < length) throw wrongLength(name, `${at} of the ${length} bytes promised`)
+  return { name, mediaType, bytes }
+}
+
+function wrongLength(name: string, given: string): XcareError {
+  return new XcareError('USAGE', `"${name}" gave ${given}`, {
+    next: 'put it when nothing writes to it any more',
+  })
 }
 
 interface Part {

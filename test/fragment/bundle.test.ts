@@ -4,7 +4,13 @@ import { concat, equalBytes, u32be, utf8 } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/cbor.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
-import { bundleHeadBytes, bundleRecord, packBundle, readBundleIndex } from '../../src/fragment/bundle.ts'
+import {
+  bundledBytes,
+  bundleHeadBytes,
+  bundleRecord,
+  packBundle,
+  readBundleIndex,
+} from '../../src/fragment/bundle.ts'
 
 const code = (name: string) => expect.objectContaining({ code: name })
 const record = (name: string, content = name, mediaType = 'text/plain') => ({
@@ -73,12 +79,29 @@ describe('bundle', () => {
     for (const names of [
       ['a', 'a'],
       ['a/b', 'a'],
+      ['a', 'a/b'],
+      ['a', 'b', 'a/c/d'],
+      ['a/c/d', 'b', 'a'],
       ['x/y', 'x/y/z'],
     ]) {
       expect(() => packBundle(names.map((name) => record(name, 'x')))).toThrow(code('USAGE'))
       const entries = names.map((name) => ({ ...entry, name }))
-      expect(() => readBundleIndex(bundleOf(entries, utf8('xx')))).toThrow(code('MALFORMED'))
+      expect(() => readBundleIndex(bundleOf(entries, utf8('x'.repeat(names.length))))).toThrow(
+        code('MALFORMED'),
+      )
     }
+  })
+
+  it('says what a record adds, never too little: whoever fills a bundle up to a limit stays below it', () => {
+    for (const name of ['a', 'ä'.repeat(127), 'x'.repeat(255)])
+      for (const size of [0, 23, 24, 255, 256, 65_535, 65_536]) {
+        const records = [{ ...record(name, '', 'text/plain; charset=utf-8'), bytes: new Uint8Array(size) }]
+        const told = records.map((each) => bundledBytes({ ...each, length: size }))
+        expect(packBundle(records).length).toBeLessThanOrEqual(told.reduce((sum, each) => sum + each, 0))
+      }
+    const many = Array.from({ length: 3000 }, (_, at) => record(`${at}`))
+    const told = many.reduce((sum, each) => sum + bundledBytes({ ...each, length: each.bytes.length }), 0)
+    expect(packBundle(many).length).toBeLessThanOrEqual(told)
   })
 
   it('refuses no records and bad media types', () => {

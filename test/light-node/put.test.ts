@@ -227,6 +227,23 @@ describe('what is refused before it costs anything', () => {
   })
 })
 
+describe('a bundle of sources that do not keep their word', () => {
+  test.each([
+    ['less', 40],
+    ['more', 30],
+  ])(
+    'gives %s than promised: refused, where zeros would have been stored for what is missing',
+    async (_, length) => {
+      const source = { ...sourceOf(BYTES, 'b'), length, read: () => sourceOf(BYTES).read(0, 35) }
+      const records = [sourceOf(BYTES.slice(0, 50), 'a'), source]
+      const failing = putBundle(net.ports, 'both', records, PROFILES.grid)
+      await expect(failing).rejects.toMatchObject({ code: 'USAGE' })
+      await expect(failing).rejects.toThrow(/"b" gave .* of the|"b" gave more than the/)
+      expect(net.streams).toEqual([])
+    },
+  )
+})
+
 describe('what is left behind', () => {
   test('a source that fails in the middle leaves no stream and no anchor', async () => {
     const source = {
