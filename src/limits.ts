@@ -40,6 +40,9 @@ export const BUNDLE_RECORDS_MAX = 65536
 export const RECORD_NAME_MAX = 255
 /** Index of a bundle, encoded, at most. */
 export const BUNDLE_INDEX_BYTES_MAX = 16 * MIB
+/** Records and index of a bundle that is gathered, in bytes, and its records, at most. */
+export const GATHERED_BYTES_MAX = MIB
+export const GATHERED_RECORDS_MAX = 1024
 /** Un-acked bytes on one fragment stream, at most. */
 export const CREDIT_BYTES_MAX = 2 * MIB
 /** One frame of the fragment protocol, at most. */
@@ -204,6 +207,10 @@ assert(
 assert(STRAGGLER_MS_MAX < FRAME_IDLE_MS, 'waiting for stragglers does not make the others time out')
 assert(KEEPER_ANSWER_MS_MAX < FRAME_IDLE_MS, 'waiting for one keeper does not make the others time out')
 assert(CREDIT_BYTES_MAX < FRAME_BYTES_MAX, 'a credit window fits one frame')
+assert(
+  GATHERED_BYTES_MAX <= OBJECT_BYTES_MAX && GATHERED_RECORDS_MAX <= BUNDLE_RECORDS_MAX,
+  'what is gathered fits a bundle',
+)
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
 assert(
   SEALED_BYTES_MAX + 34 * COLUMNS_MAX + 4 * KIB < MANIFEST_BYTES_MAX,
