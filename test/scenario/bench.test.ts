@@ -92,6 +92,7 @@ describe('a small bench run', () => {
     const loads = report.latencies.map(({ id, load, errors }) => [id, load.kind, errors])
     expect(loads).toEqual([
       ['small/put/closed', 'closed', []],
+      ['small/put/gathered', 'closed', []],
       ['small/get/closed', 'closed', []],
       ['small/put/alone', 'closed', []],
       ['small/put/open', 'open', []],

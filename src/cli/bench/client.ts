@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { type Profile, profileFor } from '../../fragment/profile.ts'
 import type { ObjectId } from '../../ids.ts'
+import { gatherRecords } from '../../light-node/gather-records.ts'
 import { openRecord } from '../../light-node/get-record.ts'
 import { custodyKeySource } from '../../light-node/guardians/read-as-grantee.ts'
 import { putRecord, type StoredRecord } from '../../light-node/put-record.ts'
+import { readBundleEntries, readBundleRecord } from '../../light-node/range-read.ts'
 import type { NetworkFile, NetworkFolder } from '../../sdk/network/network-folder.ts'
 import { type LightNode, type LightNodePorts, openLightNode } from '../../sdk/open-light-node.ts'
 import { keptWallet } from '../../sdk/wallet.ts'
@@ -17,6 +19,13 @@ export interface KeptRecord {
   number: number
   bytes: number
   stored: StoredRecord
+}
+
+/** A record of this run that is stored in a bundle. */
+export interface BundledRecord {
+  number: number
+  bytes: number
+  objectId: ObjectId
 }
 
 /** When a get had its first bytes and all of them, in ms from its start. */
@@ -75,6 +84,30 @@ export class BenchClient {
   async put(bytes: number, profile: Profile): Promise<KeptRecord> {
     const number = ++recordsMade
     return { number, bytes, stored: await putRecord(this.ports, patternRecord(number, bytes), profile) }
+  }
+
+  /** @returns what stores a new record of so many bytes, gathered with others of the same time. It throws as `RecordGatherer.put`. */
+  gathering(profile: Profile): (bytes: number) => Promise<BundledRecord> {
+    const gatherer = gatherRecords(this.ports, 'bench', profile)
+    return async (bytes) => {
+      const number = ++recordsMade
+      const { bundle } = await gatherer.put(patternRecord(number, bytes))
+      return { number, bytes, objectId: bundle.objectId }
+    }
+  }
+
+  /** Reads a record out of its bundle, opened anew, and compares every byte. @throws XcareError as readBundleRecord; Error when a byte differs. */
+  async getBundled({ number, bytes, objectId }: BundledRecord): Promise<void> {
+    const opened = await openRecord(this.ports, objectId, custodyKeySource(this.ports))
+    try {
+      const entries = await readBundleEntries(opened.head)
+      const entry = entries.find(({ name }) => name === patternRecord(number, bytes).name)
+      const check = new PatternCheck(number, bytes)
+      check.next(await readBundleRecord(opened.head, entry!))
+      check.end()
+    } finally {
+      opened.close()
+    }
   }
 
   /** Reads a record back and compares every byte. @throws XcareError as openRecord; Error when a byte differs. */

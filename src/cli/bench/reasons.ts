@@ -55,6 +55,10 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
     'small/put/closed/rate',
     'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 70 to 90 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
   ],
+  [
+    'small/put/gathered/rate',
+    'A caller waits for its bundle as long as for any put, and sixteen callers fill a bundle with sixteen: sixteen records in the time of one put, however little of it the processors work. The rate grows with the records in flight.',
+  ],
   ['bundles/', 'A thousand records are one object, whose anchoring and custody cost as much as any.'],
   ['index/last/', 'Inserting at random places of a B-tree that has outgrown the caches.'],
   ['index/open/', 'Reading the headers of volumes and the counters of the index.'],

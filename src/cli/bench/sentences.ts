@@ -108,7 +108,7 @@ export function summaryLines(report: Report): string[] {
     `put   ${passages('put')}`,
     `get   ${passages('get')}; first byte ${say(at('get/first-byte'), 'ms')}`,
     `loss  get ${say(whole?.median, 'MB/s')} whole, ${say(lost?.median, 'MB/s')} with n - k columns killed; a lost disk: ${say(largest(`repair/rebuilt/${shape}/`)?.median, 'MB/s')} made again`,
-    `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}`,
+    `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}, gathered into bundles ${say(median('small/put/gathered/rate'), 'records/s')}`,
     `bundles ${say(median('bundles/rate'), 'records/s')} of 2 KiB; one read out of a thousand: ${say(median('bundles/read'), 'ms')}`,
     `codec seal ${say(median(`stage/seal/${shape}`), 'GB/s')}, encode ${say(median(`stage/encode/${shape}`), 'GB/s')}, hash ${say(median(`stage/hash/${shape}`), 'GB/s')}, one thread; all three in two coder threads: ${say(median(`coders/2/${shape}`), 'GB/s')}`,
     `wire  ${say(median('stage/wire'), 'MB/s')} on one connection; disk ${say(median('stage/disk'), 'MB/s')} made durable; index ${say(largest('index/last/')?.median, 'rows/s')}`,

@@ -61,6 +61,13 @@ export const WANTED: readonly Wanted[] = [
   lower('4 KiB record put, one at a time, p50', 'ms', 5, 2, 'small/put/alone/p50'),
   lower('4 KiB record put, one at a time, p99', 'ms', 20, 10, 'small/put/alone/p99'),
   higher('4 KiB record puts, 16 in flight', 'records/s', 1000, 3000, 'small/put/closed/rate'),
+  higher(
+    '4 KiB record puts gathered into bundles, 16 in flight',
+    'records/s',
+    1000,
+    3000,
+    'small/put/gathered/rate',
+  ),
   higher('10,000 records of 2 KiB through bundles', 'records/s', 5000, 20_000, 'bundles/rate'),
   higher('index inserts, last quarter of 1 M fragments', 'rows/s', 80_000, 250_000, 'index/last/1000000'),
   lower('open a store of 1 M fragments, used space known', 'ms', 2000, 500, 'index/open/1000000'),

@@ -40,6 +40,7 @@ function cards({ figures, settings, targets }: Report): Content {
     ['put, CPU of all processes', largest(`put/cpu/all/${shape}/`)],
     ['4 KiB record, one at a time, p50', largest('small/put/alone/p50')],
     ['4 KiB records, many in flight', largest('small/put/closed/rate')],
+    ['4 KiB records, many in flight, gathered', largest('small/put/gathered/rate')],
     ['2 KiB records in bundles', largest('bundles/rate')],
   ]
   const hit = targets.filter(({ verdict }) => verdict === 'hit' || verdict === 'stretch').length

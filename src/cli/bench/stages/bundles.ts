@@ -1,9 +1,6 @@
-import { openRecord } from '../../../light-node/get-record.ts'
-import { custodyKeySource } from '../../../light-node/guardians/read-as-grantee.ts'
 import { putBundle, type StoredRecord } from '../../../light-node/put-record.ts'
-import { readBundleEntries, readBundleRecord } from '../../../light-node/range-read.ts'
 import type { BenchClient } from '../client.ts'
-import { PatternCheck, patternRecord } from '../pattern.ts'
+import { patternRecord } from '../pattern.ts'
 import { type Bench, type Stage, smallShape, TimeBudget } from '../stage.ts'
 
 const RECORD_BYTES = 2048
@@ -73,16 +70,7 @@ async function readSome(
     const record = (read * 7919) % RECORDS_PER_BUNDLE
     const number = numberOf(bundle, record)
     const start = performance.now()
-    const opened = await openRecord(client.ports, stored.objectId, custodyKeySource(client.ports))
-    try {
-      const entries = await readBundleEntries(opened.head)
-      const entry = entries.find(({ name }) => name === `bench-${number}`)
-      const check = new PatternCheck(number, RECORD_BYTES)
-      check.next(await readBundleRecord(opened.head, entry!))
-      check.end()
-    } finally {
-      opened.close()
-    }
+    await client.getBundled({ number, bytes: RECORD_BYTES, objectId: stored.objectId })
     draft.add(
       {
         id: 'bundles/read',

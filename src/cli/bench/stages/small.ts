@@ -1,9 +1,8 @@
 import type { BenchClient, KeptRecord } from '../client.ts'
-import { closedLoop, type LoadResult, openLoop } from '../load/generate.ts'
-import { summarize } from '../load/histogram.ts'
-import { cpuBetween, cpuSecondsBy, PARTIES } from '../machine/processes.ts'
-import type { Latency } from '../report-shape.ts'
+import { closedLoop, openLoop } from '../load/generate.ts'
 import { type Bench, type Stage, smallShape } from '../stage.ts'
+import { gatheredPuts } from './_gathered-puts.ts'
+import { rounds } from './_rounds.ts'
 
 const RECORD_BYTES = 4096
 const WARM_UP = 24
@@ -13,11 +12,11 @@ const OPEN_SECONDS = { quick: 3, full: 20 }
 const OPEN_SHARE = 0.6
 const OPEN_IN_FLIGHT_MAX = 512
 
-/** Records of 4 KiB: many at a time, one at a time, and at a fixed rate. */
+/** Records of 4 KiB: many at a time, each an object and gathered into bundles; one at a time; at a fixed rate. */
 export const small: Stage = {
   name: 'small',
   title: 'records of 4 KiB, closed and open loop',
-  seconds: { quick: 16, full: 75 },
+  seconds: { quick: 23, full: 110 },
   needsNetwork: true,
   async run(bench) {
     const { settings, draft, network, progress } = bench
@@ -38,14 +37,16 @@ export const small: Stage = {
       { id: `small/put/closed`, label: `put ${label}, ${settings.concurrency} in flight`, load: closed },
       () => closedLoop({ ...closed, ...span }, put),
     )
-    progress(0.4, `get, ${settings.concurrency} in flight`)
+    progress(0.3, `put, gathered, ${settings.concurrency} in flight`)
+    await gatheredPuts(bench, client, profile, { label, bytes: RECORD_BYTES })
+    progress(0.5, `get, ${settings.concurrency} in flight`)
     await rounds(
       bench,
       { id: `small/get/closed`, label: `get ${label}, ${settings.concurrency} in flight`, load: closed },
       () => closedLoop({ ...closed, ...span }, get),
     )
     const alone = { kind: 'closed' as const, inFlight: 1 }
-    progress(0.7, 'put, one at a time')
+    progress(0.75, 'put, one at a time')
     await rounds(bench, { id: 'small/put/alone', label: `put ${label}, one at a time`, load: alone }, () =>
       closedLoop({ ...alone, count: span.count, seconds: span.seconds / 3 }, put),
     )
@@ -85,45 +86,6 @@ async function openPuts(
       },
       summary[name],
     )
-}
-
-/** Runs a load as often as the run repeats, and adds its figures and its latencies. */
-async function rounds(
-  { settings, draft, network }: Bench,
-  { id, label, load }: { id: string; label: string; load: Latency['load'] },
-  once: () => Promise<LoadResult>,
-): Promise<void> {
-  const processes = await network.processes()
-  const results: LoadResult[] = []
-  const head = { group: 'small', profile: settings.profile }
-  for (let repeat = 0; repeat < settings.repeats; repeat++) {
-    const before = cpuSecondsBy(processes)
-    const result = await once()
-    const used = cpuBetween(before, cpuSecondsBy(processes))
-    results.push(result)
-    const done = result.latencies.length
-    if (done === 0) continue
-    for (const party of [...PARTIES, 'all'] as const)
-      if (used && (party !== 'proxy' || settings.profile !== 'loopback'))
-        draft.add(
-          {
-            ...{ id: `${id}/cpu/${party}`, group: 'small-cpu', label: `${label}: CPU, ${party}` },
-            ...{ unit: 'CPU-ms/record', better: 'lower', profile: settings.profile },
-          },
-          (used[party] * 1000) / done,
-        )
-    const { p50, p95, p99 } = summarize(result.latencies)
-    for (const [name, value] of Object.entries({ p50, p95, p99 }))
-      draft.add(
-        { ...head, id: `${id}/${name}`, label: `${label}: ${name}`, unit: 'ms', better: 'lower' },
-        value,
-      )
-    draft.add(
-      { ...head, id: `${id}/rate`, label: `${label}: rate`, unit: 'records/s', better: 'higher' },
-      done / result.seconds,
-    )
-  }
-  draft.addLatency(id, label, load, results)
 }
 
 /** Puts 4 KiB records with more and more callers: where the rate stops growing and the latency starts to. */
