@@ -57,7 +57,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'small/put/gathered/rate',
-    'A caller waits for its bundle as long as for any put, and sixteen callers fill a bundle with sixteen: sixteen records in the time of one put, however little of it the processors work. The rate grows with the records in flight.',
+    'Sixteen callers fill a bundle with sixteen records and wait for it as for any put, some 70 ms, in which all processes together work for about 120: the rate is what is in flight over the time of one put, and grows with it.',
   ],
   ['bundles/', 'A thousand records are one object, whose anchoring and custody cost as much as any.'],
   ['index/last/', 'Inserting at random places of a B-tree that has outgrown the caches.'],
