@@ -2,8 +2,6 @@ const PAGE_BYTES = 65_536
 /** As bin/build-kernel.mjs says it to the module: 1 GiB at most. Of it the system gives only what is used. */
 const PAGES = { initial: 1, maximum: 16_384 }
 const ALIGNED = 64
-/** Blocks come in eight sizes between a power of two and the next: stripes of about one size take each other's place. */
-const SIZES_OF_OCTAVE_LOG2 = 3
 
 interface Block {
   at: number
@@ -16,7 +14,8 @@ interface Block {
  */
 export class KernelMemory {
   readonly memory = new WebAssembly.Memory({ ...PAGES, shared: true })
-  readonly #spares: Block[] = []
+  /** By place; no two of them touch. */
+  #spares: Block[] = []
   readonly #taken = new Map<number, number>()
   /** The memory is another object after each growth. */
   readonly #known = new WeakSet<ArrayBufferLike>()
@@ -30,21 +29,24 @@ export class KernelMemory {
 
   /** @returns the offset of `wanted` bytes of memory of any content. @throws RangeError when there is no more. */
   take(wanted: number): number {
-    const bytes = blockBytes(wanted)
-    const fitting = this.#spares.filter((spare) => spare.bytes >= bytes)
-    if (fitting.length === 0) return this.#append(bytes)
-    const spare = fitting.reduce((best, other) => (other.bytes < best.bytes ? other : best))
-    this.#spares.splice(this.#spares.indexOf(spare), 1)
-    this.#taken.set(spare.at, spare.bytes)
-    return spare.at
+    const bytes = Math.ceil(wanted / ALIGNED) * ALIGNED
+    const spare = this.#smallestFor(bytes) ?? this.#appended(bytes)
+    const { at } = spare
+    spare.at += bytes
+    spare.bytes -= bytes
+    if (spare.bytes === 0) this.#spares.splice(this.#spares.indexOf(spare), 1)
+    this.#taken.set(at, bytes)
+    return at
   }
 
-  /** Takes back what begins at `at`; what was not taken is left alone. */
+  /** Takes back what begins at `at`; what was not taken is left alone. Neighbours become one, so that what fits is not only what was there before. */
   give(at: number): void {
     const bytes = this.#taken.get(at)
     if (bytes === undefined) return
     this.#taken.delete(at)
-    this.#spares.push({ at, bytes })
+    const next = this.#spares.findIndex((spare) => spare.at > at)
+    this.#spares.splice(next < 0 ? this.#spares.length : next, 0, { at, bytes })
+    this.#spares = joined(this.#spares)
   }
 
   /** @returns `bytes` from `at`. */
@@ -59,12 +61,22 @@ export class KernelMemory {
     return this.#known.has(view.buffer)
   }
 
-  #append(bytes: number): number {
-    const at = this.#end
-    this.#growTo(at + bytes)
-    this.#end = at + bytes
-    this.#taken.set(at, bytes)
-    return at
+  #smallestFor(bytes: number): Block | null {
+    let best: Block | null = null
+    for (const spare of this.#spares)
+      if (spare.bytes >= bytes && (best === null || spare.bytes < best.bytes)) best = spare
+    return best
+  }
+
+  /** @returns a spare block of at least `bytes` at the end of the memory, which grows for it. */
+  #appended(bytes: number): Block {
+    const last = this.#spares.at(-1)
+    const spare = last && last.at + last.bytes === this.#end ? last : { at: this.#end, bytes: 0 }
+    this.#growTo(spare.at + bytes)
+    this.#end = spare.at + bytes
+    spare.bytes = bytes
+    if (spare !== last) this.#spares.push(spare)
+    return spare
   }
 
   #growTo(end: number): void {
@@ -73,7 +85,13 @@ export class KernelMemory {
   }
 }
 
-function blockBytes(wanted: number): number {
-  const step = Math.max(ALIGNED, 2 ** (Math.floor(Math.log2(wanted)) - SIZES_OF_OCTAVE_LOG2))
-  return Math.ceil(wanted / step) * step
+/** @returns `blocks`, which come by place, with those that touch made one. */
+function joined(blocks: readonly Block[]): Block[] {
+  const out: Block[] = []
+  for (const { at, bytes } of blocks) {
+    const before = out.at(-1)
+    if (before && before.at + before.bytes === at) before.bytes += bytes
+    else out.push({ at, bytes })
+  }
+  return out
 }
