@@ -46,6 +46,9 @@ class Libp2pFrameStream implements ReusableStream {
   #resuming = false
   #ended = false
   #failure: XcareError | null = null
+  /** How the stream ended. An error is made of it only for who asks: most streams end when nobody does. */
+  #closed: { error: Error | undefined } | null = null
+  #lingering: NodeJS.Timeout | null = null
   #arrived = 0
   #drains = 0
   #reads = 0
@@ -70,7 +73,8 @@ class Libp2pFrameStream implements ReusableStream {
     let length = 0
     for (const part of parts) length += part.length
     assert(length <= FRAME_BYTES_MAX, `a frame of ${length} bytes is above the cap`)
-    if (this.#failure) throw this.#failure
+    const failure = this.#failed()
+    if (failure) throw failure
     let hasRoom: boolean
     try {
       const joined = joinSmall(length, parts)
@@ -79,7 +83,7 @@ class Libp2pFrameStream implements ReusableStream {
           ? this.#stream.sendParts(joined, PREFIX_BYTES + length)
           : this.#stream.send(new Uint8ArrayList(concat(...joined)))
     } catch (cause) {
-      throw this.#failure ?? cut(cause)
+      throw this.#failed() ?? cut(cause)
     }
     if (!hasRoom) await this.#room()
   }
@@ -103,7 +107,7 @@ class Libp2pFrameStream implements ReusableStream {
     try {
       await this.#stream.close({ signal: AbortSignal.timeout(WRITE_STALL_MS) })
     } catch (cause) {
-      this.abort(this.#failure ?? cut(cause))
+      this.abort(this.#failed() ?? cut(cause))
       return
     }
     this.#linger(this.#reads)
@@ -117,7 +121,7 @@ class Libp2pFrameStream implements ReusableStream {
   get isIdle(): boolean {
     const { status, writeStatus, remoteWriteStatus } = this.#stream
     const isOpen = status === 'open' && writeStatus === 'writable' && remoteWriteStatus === 'writable'
-    return isOpen && !this.#ended && !this.#failure && this.#inbox.length === 0 && this.#reader === null
+    return isOpen && !this.#ended && !this.#failed() && this.#inbox.length === 0 && this.#reader === null
   }
 
   abort(reason: Error): void {
@@ -160,7 +164,8 @@ class Libp2pFrameStream implements ReusableStream {
       if (this.#inbox.length === 0) return null
       throw cut(new Error('the remote ended its side inside a frame'))
     }
-    if (this.#failure) throw this.#failure
+    const failure = this.#failed()
+    if (failure) throw failure
     return undefined
   }
 
@@ -245,9 +250,15 @@ class Libp2pFrameStream implements ReusableStream {
     })
   }
 
-  #onClose(event: StreamCloseEvent): void {
-    this.#failure ??= cut(event.error)
+  #onClose({ error }: StreamCloseEvent): void {
+    this.#closed = { error }
+    if (this.#lingering) clearTimeout(this.#lingering)
     this.#wakeAll()
+  }
+
+  #failed(): XcareError | null {
+    if (this.#closed) this.#failure ??= cut(this.#closed.error)
+    return this.#failure
   }
 
   #wakeReader(): void {
@@ -256,18 +267,17 @@ class Libp2pFrameStream implements ReusableStream {
 
   #wakeAll(): void {
     this.#wakeReader()
-    for (const writer of this.#writers.splice(0)) writer.reject(this.#failure ?? cut(undefined))
+    for (const writer of this.#writers.splice(0)) writer.reject(this.#failed() ?? cut(undefined))
   }
 
   /** After our end is closed, a remote that never closes its own must not hold the stream for ever. */
   #linger(reads: number): void {
     if (this.#stream.status !== 'open') return
-    const timer = setTimeout(() => {
+    this.#lingering = setTimeout(() => {
       if (this.#stream.status !== 'open') return
       if (this.#reader || this.#reads !== reads) this.#linger(this.#reads)
       else this.abort(new XcareError('TIMEOUT', 'the remote did not close its side of the stream'))
-    }, FRAME_IDLE_MS)
-    timer.unref()
+    }, FRAME_IDLE_MS).unref()
   }
 }
 

@@ -198,6 +198,25 @@ describe('storage nodes that are somewhere else now', () => {
   })
 })
 
+describe('streams to nodes', () => {
+  test('are given back after a whole get: opening one costs both sides more than a small record does', async () => {
+    const { objectId } = await net.put(seededBytes(21, 4096))
+    const before = net.streams.length
+    await net.get(objectId)
+    const used = net.streams.slice(before)
+    expect(used.length).toBe(PROFILES.grid.k + 1)
+    expect(used.filter(({ isReleased }) => isReleased)).toHaveLength(used.length)
+  })
+
+  test('on which something is still under way are torn down', async () => {
+    const { objectId } = await net.put(seededBytes(22, 4_000_000))
+    const before = net.streams.length
+    const { content } = await openRecord(net.ports, objectId, net.custodyKeyOf)
+    for await (const _ of content) break
+    expect(net.streams.slice(before).some(({ isReleased }) => !isReleased)).toBe(true)
+  })
+})
+
 describe('a reader that stops early', () => {
   test('leaves no stream open and accuses nobody, also while a stripe is under way', async () => {
     const { objectId } = await net.put(seededBytes(9, 3_000_000))

@@ -19,6 +19,8 @@ export class TappedStream implements FrameStream {
   /** Bytes of all frames read. */
   bytes = 0
   isOpen = true
+  /** Whether it was given back whole, for the next exchange. */
+  isReleased = false
   /** Longest wait that a silent node was granted, in ms. */
   grantedMs = 0
   #isSilent = false
@@ -60,6 +62,7 @@ export class TappedStream implements FrameStream {
 
   release(): void {
     this.isOpen = false
+    this.isReleased = true
     this.#stream.release()
   }
 

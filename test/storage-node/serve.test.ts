@@ -69,6 +69,21 @@ test('a column that was put comes back byte for byte, with a receipt that the no
   expect(node.completed.at(-1)).toMatchObject({ objectId: object.objectId, column: 0, k: 4, n: 8 })
 })
 
+test('one stream serves puts and gets of one object after another, in any order', async () => {
+  const client = node.connect()
+  for (const seed of [301, 302, 303]) {
+    const object = makeObject({ seed, length: 5_000 })
+    expect(await client.putColumn(object)).toMatchObject({ op: 'RECEIPT', ...columnOf(object) })
+    const request = { op: 'GET' as const, ...columnOf(object), from: 0, to: object.layout.stripes }
+    for (let again = 0; again < 2; again++) {
+      const answers = await client.collect({ ...request, hashes: true })
+      expect(answers[0]).toMatchObject({ op: 'HASHES' })
+      const bodies = answers.flatMap((answer) => (answer.op === 'FRAG' ? [answer.body] : []))
+      expect(Buffer.concat(bodies)).toEqual(Buffer.concat(object.fragments[0]!))
+    }
+  }
+})
+
 test('every PUT is acknowledged by a cumulative count before the receipt', async () => {
   const object = makeObject({ seed: 2, length: 10_000 })
   const client = node.connect()

@@ -43,7 +43,7 @@ export async function readAnchoredManifest(
       'INTEGRITY',
       `storage node ${stream.remote} served a manifest that is not the anchored one`,
     )
-  void stream.close().catch(() => {})
+  stream.release()
   return { manifest, bytes }
 }
 

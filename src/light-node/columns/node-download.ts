@@ -152,9 +152,9 @@ export class NodeDownload {
     return { read, bad }
   }
 
-  /** Ends the stream; tears it down where an answer is still under way. */
+  /** Gives the stream back for the next exchange with this node; tears it down where an answer is still under way. */
   close(): void {
-    if (this.#answers.length === 0) void this.#stream.close().catch(() => {})
+    if (this.#answers.length === 0) this.#stream.release()
     else this.abort(new XcareError('INTERRUPTED', 'the reader has what it wants'))
   }
 
