@@ -53,8 +53,12 @@ export function format<T>(name: string, maxBytes: number, shape: z.ZodType<T>): 
     decode(input) {
       if (input.length > maxBytes)
         throw new XcareError('MALFORMED', `${name}: ${input.length} bytes, at most ${maxBytes} allowed`)
-      const checked = shape.safeParse(decodeCbor(input))
+      const value = decodeCbor(input)
+      const checked = shape.safeParse(value)
       if (!checked.success) throw new XcareError('MALFORMED', `${name}: ${firstIssue(checked.error)}`)
+      // Zod takes an empty byte string for an object without fields.
+      if (value instanceof Uint8Array && !(checked.data instanceof Uint8Array))
+        throw new XcareError('MALFORMED', `${name}: a byte string where a map is due`)
       return checked.data
     },
   }
