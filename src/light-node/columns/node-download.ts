@@ -26,7 +26,7 @@ const WINDOW_BYTES_MAX = CREDIT_BYTES_MAX / 2
  * The same of all nodes together. What lies ready is read in one turn of the event loop, from every socket; more than this would keep
  * everything else waiting for more than 20 ms, and lie in memory.
  */
-const WINDOWS_BYTES_MAX = 6 * 1024 * 1024
+const WINDOWS_BYTES_MAX = 9 * 1024 * 1024
 
 /** What became of the columns that were asked for. */
 export interface Found<T> {
@@ -132,12 +132,12 @@ export class NodeDownload {
       next = this.#windows.at(-1)!.to
     }
     const [window] = this.#windows
-    return window!.stripes[stripe - window!.from]!
+    return this.#checked(stripe, await window!.stripes[stripe - window!.from]!)
   }
 
   /** @returns whole fragments of one stripe beside those that are read in order. @throws as stripe. */
   async extra(stripe: number, columns: readonly number[]): Promise<Found<Uint8Array>> {
-    return this.#window(columns, stripe, stripe + 1).stripes[0]!
+    return this.#checked(stripe, await this.#window(columns, stripe, stripe + 1).stripes[0]!)
   }
 
   /** @returns the leaves of `runs`, proven, and the columns of those that are wrong or missing. @throws XcareError when the stream broke. */
@@ -219,16 +219,26 @@ export class NodeDownload {
   /** @returns how many fragments the message carried. */
   #takeFragments(
     columns: readonly number[],
-    { stripe, first, body }: MessageOf<'FRAG'>,
+    { first, body }: MessageOf<'FRAG'>,
     found: Found<Uint8Array>,
   ): number {
     const size = fragmentBytesOf(this.#manifest)
     const count = body.length / size
     if (!Number.isInteger(count) || first + count > columns.length)
       throw this.#broken(`${body.length} bytes where fragments of ${size} are due`)
-    for (let at = 0; at < count; at++) {
-      const column = columns[first + at]!
-      const fragment = body.subarray(at * size, (at + 1) * size)
+    for (let at = 0; at < count; at++)
+      found.good.set(columns[first + at]!, body.subarray(at * size, (at + 1) * size))
+    return count
+  }
+
+  /**
+   * Only now that the stripe is wanted: much of what is under way may arrive in one turn of the event loop, and hashing it there and
+   * then would keep everything else waiting.
+   * @returns `came` without fragments that are wrong.
+   */
+  #checked(stripe: number, came: Found<Uint8Array>): Found<Uint8Array> {
+    const found: Found<Uint8Array> = { good: new Map(), bad: new Map(came.bad) }
+    for (const [column, fragment] of came.good)
       try {
         const hashes = this.#hashes.get(column)
         if (!hashes) throw this.#broken(`a fragment of column ${column} without its hashes`)
@@ -237,8 +247,7 @@ export class NodeDownload {
       } catch (error) {
         found.bad.set(column, this.#broken(asXcareError(error).message))
       }
-    }
-    return count
+    return found
   }
 
   async #askLeaves(
