@@ -11,7 +11,7 @@ const NODES = 12
 const BYTES = seededBytes(8, 8 * 1024 * 1024 - 8)
 /** Bytes of one request for fragments, and of one to each node: node-download.ts. */
 const WINDOW_BYTES = CREDIT_BYTES_MAX / 2
-const WINDOWS_BYTES = 6 * 1024 * 1024
+const WINDOWS_BYTES = 9 * 1024 * 1024
 /** Locating takes three round trips, then manifest and key shares. */
 const BEFORE_FRAGMENTS = 5
 

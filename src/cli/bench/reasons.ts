@@ -73,7 +73,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ['put/turn/longest/', 'The first put of a process: modules are loaded and compiled on their first use.'],
   [
     'get/turn/longest/',
-    'Twelve nodes answer at once: one turn of the event loop reads whatever lies ready at each socket, up to 12 MiB in all, and hashes it.',
+    'Twelve nodes answer at once: one turn of the event loop reads whatever lies ready at each socket, up to 18 MiB in all.',
   ],
   ['put/turn/node/', 'A collection of the whole heap, or a burst of several puts at once.'],
   ['get/turn/node/', 'A collection of the whole heap, or several readers at once.'],
