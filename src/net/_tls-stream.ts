@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import type { AbortOptions, MessageStream } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { concat } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import { CONNECTION_SILENT_MS } from '../limits.ts'
 
@@ -53,10 +54,11 @@ export class TlsMessageStream extends AbstractMessageStream {
     this.#reader = reader
   }
 
-  /** Sends `parts` without the copies and events of `send`. @returns whether more may follow before 'drain'. @throws as `send`. */
+  /** Sends `parts` without events, and without a copy unless they must wait for others. @returns whether more may follow before 'drain'. @throws as `send`. */
   sendParts(parts: readonly Uint8Array[]): boolean {
     const isFree = !this.writableNeedsDrain && !this.sendingData && this.writeBuffer.byteLength === 0
-    if (!isFree || this.writeStatus !== 'writable') return this.send(new Uint8ArrayList(...parts))
+    // What waits here is not with the socket yet, so that `flushed` knows nothing of it: it must not be anybody's memory.
+    if (!isFree || this.writeStatus !== 'writable') return this.send(new Uint8ArrayList(concat(...parts)))
     const canSendMore = this.#write(parts)
     if (!canSendMore) this.writableNeedsDrain = true
     return canSendMore
