@@ -4,7 +4,7 @@ import type {
   SecureConnectionOptions,
   SecuredConnection,
 } from '@libp2p/interface'
-import type { TlsComponents } from './raw-tls.ts'
+import type { TlsComponents } from './tls/raw-tls.ts'
 
 /** The library's noise encrypter, loaded when the first remote asks for it: nearly none does, and its start-up costs CPU. */
 export function lazyNoise(): (components: TlsComponents) => ConnectionEncrypter {

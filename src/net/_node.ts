@@ -10,7 +10,7 @@ import { quietMerges } from './_quiet-peer-store.ts'
 import { silentLog } from './_silent-log.ts'
 import { muxer } from './mux/muxer.ts'
 import type { PeerLimits, PeerOptions } from './peer-options.ts'
-import { rawTls } from './raw-tls.ts'
+import { rawTls } from './tls/raw-tls.ts'
 
 /** Provider records live for 48 h; the addresses they need must live longer than any of them. */
 const PEER_AGE_MS = 30 * 24 * 3600 * 1000

@@ -13,6 +13,7 @@ import { IdleStreams, LentStream, type ReusableStream } from './_idle-streams.ts
 import { createNode } from './_node.ts'
 import { frameStream } from './frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
+import { OneATurn } from './one-a-turn.ts'
 import type { PeerOptions } from './peer-options.ts'
 
 const OUTBOUND_STREAMS_MAX = 256
@@ -78,6 +79,7 @@ class Libp2pPeer implements Peer {
   readonly broadcast: Broadcast
   readonly #node: Libp2p<ServiceMap>
   readonly #idle = new IdleStreams()
+  readonly #dials = new OneATurn()
 
   constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast) {
     this.#node = node
@@ -150,6 +152,7 @@ class Libp2pPeer implements Peer {
     const open = this.#node.getConnections(id).find((connection) => connection.status === 'open')
     if (open) return open
     const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)])
+    await this.#dials.pass()
     try {
       const addresses = peer.addresses.map((address) => multiaddr(`${address}/p2p/${peer.nodeId}`))
       return await this.#node.dial(addresses.length > 0 ? addresses : id, { signal: limited })

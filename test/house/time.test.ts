@@ -8,12 +8,12 @@ const COMPOSITION = /^src\/(sdk|cli)\//
 /** Uses of the machine's own clock and timers outside the composition roots, each with its reason. */
 const MEANT: { path: string; use: string; why: string }[] = [
   {
-    path: 'src/net/_certificate.ts',
+    path: 'src/net/tls/_certificate.ts',
     use: 'Date.now',
     why: 'a certificate of a connection is valid around now',
   },
-  { path: 'src/net/raw-tls.ts', use: 'Date.now', why: 'as above, for the certificate of the other end' },
-  { path: 'src/net/_tls-stream.ts', use: 'setInterval', why: 'watches a socket' },
+  { path: 'src/net/tls/raw-tls.ts', use: 'Date.now', why: 'as above, for the certificate of the other end' },
+  { path: 'src/net/tls/tls-stream.ts', use: 'setInterval', why: 'watches a socket' },
   { path: 'src/net/mux/muxer.ts', use: 'setInterval', why: 'keeps a connection from being forgotten' },
   { path: 'src/net/frame-stream.ts', use: 'setTimeout', why: 'watches a stream' },
   { path: 'src/net/frame-stream.ts', use: 'setInterval', why: 'watches a stream' },

@@ -3,8 +3,8 @@ import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { describe, expect, test } from 'vitest'
 import { concat, fromHex, utf8 } from '../../src/bytes.ts'
-import { createTlsIdentity, peerOfCertificate } from '../../src/net/_certificate.ts'
-import { der, TAG } from '../../src/net/_der.ts'
+import { createTlsIdentity, peerOfCertificate } from '../../src/net/tls/_certificate.ts'
+import { der, TAG } from '../../src/net/tls/_der.ts'
 
 const LIBP2P = fromHex('2b0601040183a25a0101')
 const OTHER = fromHex('2b0601040183a25a0102')

@@ -3,7 +3,7 @@ import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
-import { TlsMessageStream } from '../_tls-stream.ts'
+import { TlsMessageStream } from '../tls/tls-stream.ts'
 import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
 import { MuxedStream, type MuxLink } from './_stream.ts'
 

@@ -1,5 +1,5 @@
-import { concat } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
+import { concat } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
 
 /** DER tags used by certificates. Source: X.690. */
 export const TAG = {

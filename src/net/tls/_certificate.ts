@@ -2,9 +2,9 @@ import type { TLSSocket } from 'node:tls'
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
-import { concat, equalBytes, fromHex, utf8 } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
-import { CERTIFICATE_BYTES_MAX } from '../limits.ts'
+import { concat, equalBytes, fromHex, utf8 } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import { CERTIFICATE_BYTES_MAX } from '../../limits.ts'
 import { type DerElement, der, derChildren, derContent, readDer, TAG } from './_der.ts'
 
 const DAY_MS = 24 * 3600 * 1000

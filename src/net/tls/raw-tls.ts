@@ -10,10 +10,11 @@ import type {
   StreamMuxerFactory,
   Upgrader,
 } from '@libp2p/interface'
-import { concat } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
+import { concat } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import { OneATurn } from '../one-a-turn.ts'
 import { createTlsIdentity, peerOfCertificate } from './_certificate.ts'
-import { TlsMessageStream } from './_tls-stream.ts'
+import { TlsMessageStream } from './tls-stream.ts'
 
 const PROTOCOL = '/tls/1.0.0'
 /** ALPN name of a peer that does not choose its muxer during the handshake. */
@@ -51,6 +52,7 @@ class RawTls implements ConnectionEncrypter {
   readonly protocol = PROTOCOL
   readonly [Symbol.toStringTag] = 'xcare/raw-tls'
   readonly #components: TlsComponents
+  readonly #handshakes = new OneATurn()
   #context: Promise<SecureContext> | null = null
 
   constructor(components: TlsComponents) {
@@ -75,6 +77,7 @@ class RawTls implements ConnectionEncrypter {
       return this.#library(connection, isServer, options)
     this.#context ??= this.#createContext()
     const secureContext = await this.#context
+    await this.#handshakes.pass()
     await takeOver(raw, connection)
     const muxers =
       options.skipStreamMuxerNegotiation === true ? null : this.#components.upgrader.getStreamMuxers()
@@ -97,6 +100,8 @@ class RawTls implements ConnectionEncrypter {
     })
     try {
       await handshake(socket, raw, options.signal)
+      // What the end of a handshake sets going, here and in the library, is several ms of work.
+      await this.#handshakes.pass()
       const remotePeer = await peerOfCertificate(socket.getPeerX509Certificate(), Date.now())
       if (options.remotePeer && !options.remotePeer.equals(remotePeer))
         throw new XcareError('INTEGRITY', `node ${options.remotePeer} was called, ${remotePeer} answered`)

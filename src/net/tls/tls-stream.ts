@@ -2,9 +2,9 @@ import type { TLSSocket } from 'node:tls'
 import type { AbortOptions, MessageStream } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { concat } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
-import { CONNECTION_SILENT_MS } from '../limits.ts'
+import { concat } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import { CONNECTION_SILENT_MS } from '../../limits.ts'
 
 const NOTHING = new Uint8Array(0)
 

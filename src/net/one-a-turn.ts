@@ -1,0 +1,17 @@
+/**
+ * Lets those who wait go on one by one, each in a turn of the event loop of its own, so that what a dozen peers begin or
+ * answer at the same moment is never the work of one turn. It bounds no number: one that never answers holds nobody up.
+ */
+export class OneATurn {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Resolves in a later turn, in which nobody else passes. */
+  pass(): Promise<void> {
+    this.#last = this.#last.then(laterTurn)
+    return this.#last
+  }
+}
+
+function laterTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
