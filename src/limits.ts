@@ -89,6 +89,10 @@ export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
 /** Connections of one peer, at most, before the least used are closed. */
 export const CONNECTIONS_MAX = 600
+/** A WebSocket must be one after this long, its request has a head of at most so many bytes, and each of its messages at most so many. */
+export const WEB_SOCKET_UPGRADE_MS = 10_000
+export const WEB_SOCKET_HEAD_BYTES_MAX = 8 * KIB
+export const WEB_SOCKET_MESSAGE_BYTES_MAX = 256 * KIB
 /** Certificate of a peer, at most. */
 export const CERTIFICATE_BYTES_MAX = 4 * KIB
 /** A connection from which no byte came for this long is given up. */

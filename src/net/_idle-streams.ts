@@ -1,5 +1,6 @@
 import { assert } from '../assert.ts'
 import type { FrameStream } from '../ports.ts'
+import { inBackground } from './_background.ts'
 
 /** Streams without work, kept so long for the next exchange with the same peer: well below the time a remote waits for a frame. */
 const IDLE_MS = 2_000
@@ -40,7 +41,7 @@ export class IdleStreams {
     }
     waiting.push({ stream, sinceMs: performance.now() })
     this.#byName.set(name, waiting)
-    this.#timer ??= setTimeout(() => this.#sweep(), IDLE_MS).unref()
+    this.#timer ??= inBackground(setTimeout(() => this.#sweep(), IDLE_MS))
   }
 
   /** Closes all of them. */
@@ -58,7 +59,7 @@ export class IdleStreams {
       if (young.length > 0) this.#byName.set(name, young)
       else this.#byName.delete(name)
     }
-    this.#timer = this.#byName.size > 0 ? setTimeout(() => this.#sweep(), IDLE_MS).unref() : null
+    this.#timer = this.#byName.size > 0 ? inBackground(setTimeout(() => this.#sweep(), IDLE_MS)) : null
   }
 }
 

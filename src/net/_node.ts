@@ -1,16 +1,14 @@
 import { identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import { links } from '#links'
 import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
-import { lazyNoise } from './_lazy-noise.ts'
 import { MemoryStore } from './_memory-store.ts'
 import { quietMerges } from './_quiet-peer-store.ts'
 import { silentLog } from './_silent-log.ts'
 import { muxer } from './mux/muxer.ts'
 import type { PeerLimits, PeerOptions } from './peer-options.ts'
-import { rawTls } from './tls/raw-tls.ts'
 
 /** Provider records live for 48 h; the addresses they need must live longer than any of them. */
 const PEER_AGE_MS = 30 * 24 * 3600 * 1000
@@ -35,8 +33,7 @@ export async function createNode(
     datastore: new MemoryStore(),
     ...(options.libraryLogs ? {} : { logger: silentLog }),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-    transports: [tcp()],
-    connectionEncrypters: [rawTls(), lazyNoise()],
+    ...(await links({ ...options, limits })),
     streamMuxers: [muxer()],
     connectionManager: {
       maxConnections: limits.connections,
@@ -45,6 +42,8 @@ export async function createNode(
       dialTimeout: DIAL_MS,
     },
     connectionGater: {
+      // A page may call whom the registry names, also at home and without a certificate: who answers is proven either way.
+      denyDialMultiaddr: () => false,
       // Every identity of this network is an Ed25519 key: whoever has another is not of it.
       denyInboundEncryptedConnection: (peer) => peer.type !== 'Ed25519',
     },

@@ -11,6 +11,7 @@ import {
   STREAM_BUFFER_BYTES,
   WRITE_STALL_MS,
 } from '../limits.ts'
+import { inBackground } from './_background.ts'
 import { ByteQueue } from './_byte-queue.ts'
 import type { ReusableStream } from './_idle-streams.ts'
 import { MuxedStream } from './mux/_stream.ts'
@@ -273,11 +274,12 @@ class Libp2pFrameStream implements ReusableStream {
   /** After our end is closed, a remote that never closes its own must not hold the stream for ever. */
   #linger(reads: number): void {
     if (this.#stream.status !== 'open') return
-    this.#lingering = setTimeout(() => {
+    const timer = setTimeout(() => {
       if (this.#stream.status !== 'open') return
       if (this.#reader || this.#reads !== reads) this.#linger(this.#reads)
       else this.abort(new XcareError('TIMEOUT', 'the remote did not close its side of the stream'))
-    }, FRAME_IDLE_MS).unref()
+    }, FRAME_IDLE_MS)
+    this.#lingering = inBackground(timer)
   }
 }
 

@@ -11,12 +11,20 @@ export interface PeerLimits {
   connectionsPerSecond: number
 }
 
+/** A certificate chain that browsers accept, and its key, both as PEM text. */
+export interface WebCertificate {
+  cert: string
+  key: string
+}
+
 /** What a peer is made of. */
 export interface PeerOptions {
   /** Ed25519 identity seed, 32 bytes: the same seed gives the same node id. */
   seed: Uint8Array
-  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/4001`; empty for a peer that only dials. */
+  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/4001`, with `/ws` or `/tls/ws` behind it for browsers; empty for a peer that only dials. */
   listen: readonly string[]
+  /** What `/tls/ws` shows to browsers. */
+  certificate?: WebCertificate
   /** Multiaddrs to tell others instead of the ones listened on. */
   announce?: readonly string[]
   /** Gossip topics to take part in; none by default. */
@@ -27,3 +35,6 @@ export interface PeerOptions {
   /** Lets libp2p log as the environment variable DEBUG says; silent otherwise. */
   libraryLogs?: boolean
 }
+
+/** What decides how a peer makes connections. */
+export type LinkOptions = Pick<PeerOptions, 'listen' | 'certificate'> & { limits: PeerLimits }

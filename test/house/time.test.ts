@@ -20,6 +20,7 @@ const MEANT: { path: string; use: string; why: string }[] = [
   { path: 'src/net/_idle-streams.ts', use: 'setTimeout', why: 'closes streams that nobody used for a while' },
   { path: 'src/net/_idle-streams.ts', use: 'performance.now', why: 'as above' },
   { path: 'src/net/_quiet-peer-store.ts', use: 'performance.now', why: 'libp2p has no clock to be given' },
+  { path: 'src/net/web/listening.ts', use: 'setTimeout', why: 'watches a socket' },
   { path: 'src/net/peer.ts', use: 'setTimeout', why: 'stopping libp2p may take forever' },
   { path: 'src/dht/_kad.ts', use: 'setTimeout', why: 'waits for an event of libp2p' },
   { path: 'src/dht/_announcer.ts', use: 'setTimeout', why: 'gathers what libp2p is told at once' },

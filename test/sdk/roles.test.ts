@@ -3,10 +3,17 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { XcareError } from '../../src/errors.ts'
 import { killProcess, stopProcess } from '../../src/sdk/roles/processes.ts'
 import { bornOf, isAlive, runningRole } from '../../src/sdk/roles/role.ts'
-import { keepSeed, keepSigningKey, readRoleFile, writeRoleFile } from '../../src/sdk/roles/role-folder.ts'
-import { portOf } from '../../src/sdk/roles/role-peer.ts'
+import {
+  keepPorts,
+  keepSeed,
+  keepSigningKey,
+  readRoleFile,
+  writeRoleFile,
+} from '../../src/sdk/roles/role-folder.ts'
+import { onFreePorts, portsOf } from '../../src/sdk/roles/role-peer.ts'
 import { lockWallet } from '../../src/sdk/wallet-lock.ts'
 import { codeOf, scratchFolder } from './scratch.ts'
 
@@ -139,10 +146,37 @@ describe('the set-up of a part', () => {
     expect(statSync(path).size).toBe(31)
   })
 
-  test('port of an address', () => {
-    expect(portOf(['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002'])).toBe(4001)
-    expect(portOf(['/dns4/example/udp/1'])).toBe(0)
-    expect(portOf([])).toBe(0)
+  test('ports of addresses: the first of each kind', () => {
+    const web = '/ip4/127.0.0.1/tcp/4003/ws'
+    expect(portsOf(['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002'])).toEqual({ port: 4001 })
+    expect(portsOf([web, '/ip4/127.0.0.1/tcp/4001'])).toEqual({ port: 4001, webPort: 4003 })
+    expect(portsOf(['/dns4/example/udp/1'])).toEqual({ port: 0 })
+    expect(portsOf([])).toEqual({ port: 0 })
+  })
+
+  test('with a web port or without one keeps both as they are', async () => {
+    const folder = join(scratch, 'ports')
+    await keepPorts(folder, NODE, { port: 4001 })
+    expect(await readRoleFile(folder, 'node')).toEqual({ ...NODE, port: 4001 })
+    await keepPorts(folder, { ...NODE, webPort: 0 }, { port: 4001, webPort: 4002 })
+    expect(await readRoleFile(folder, 'node')).toEqual({ ...NODE, port: 4001, webPort: 4002 })
+  })
+
+  test('whose port was taken meanwhile starts on others; where both are any, nothing is tried twice', async () => {
+    const tried: string[][] = []
+    const start = async (listen: string[]) => {
+      tried.push(listen)
+      if (tried.length === 1) throw new XcareError('PORT_IN_USE', 'taken')
+      return 'started'
+    }
+    expect(await onFreePorts({ port: 4001, webPort: 4002 }, start)).toBe('started')
+    expect(tried).toEqual([
+      ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002/ws'],
+      ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'],
+    ])
+    tried.length = 0
+    expect(await codeOf(() => onFreePorts({ port: 0 }, start))).toBe('PORT_IN_USE')
+    expect(tried).toEqual([['/ip4/127.0.0.1/tcp/0']])
   })
 })
 

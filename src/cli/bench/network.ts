@@ -15,7 +15,7 @@ import { cpuSecondsBy, type Party, type Processes } from './machine/processes.ts
 import { sizeLabel } from './options.ts'
 import { networkProfileNamed } from './proxy/profiles.ts'
 import { ProxyProcess } from './proxy/proxy-process.ts'
-import { endpointOf } from './proxy/through-proxy.ts'
+import { endpointOf, isTcp } from './proxy/through-proxy.ts'
 
 const SETTLED_LOAD = 0.2
 const SETTLE_STEP_MS = 500
@@ -136,7 +136,7 @@ export class BenchNetwork {
     const found: { ip: string; port: number }[] = []
     for (const role of await rolesOf(this.folder)) {
       const run = role.kind === 'node' ? await runningRole(role.folder) : null
-      if (run) found.push(...(run.ready.addresses as string[]).slice(0, 1).map(endpointOf))
+      if (run) found.push(...(run.ready.addresses as string[]).filter(isTcp).slice(0, 1).map(endpointOf))
     }
     return found
   }

@@ -3,6 +3,7 @@ import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
+import { inBackground } from '../_background.ts'
 import { TlsMessageStream } from '../tls/tls-stream.ts'
 import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
 import { MuxedStream, type MuxLink } from './_stream.ts'
@@ -50,8 +51,7 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     this.#connection = connection
     this.#isClient = connection.direction === 'outbound'
     this.#nextId = this.#isClient ? 1 : 2
-    this.#keepAlive = setInterval(() => this.#ping(), KEEP_ALIVE_MS)
-    this.#keepAlive.unref()
+    this.#keepAlive = inBackground(setInterval(() => this.#ping(), KEEP_ALIVE_MS))
     if (connection instanceof TlsMessageStream) connection.readDirectly((chunk) => this.#takeSafely(chunk))
   }
 

@@ -80,6 +80,7 @@ async function layOutNode(folder: NetworkFolder, index: number, size: LocalSize)
       region: REGIONS[index % REGIONS.length]!,
       quotaBytes: size.quotaBytes,
       port: 0,
+      webPort: 0,
     })
   await keepSigningKey(path, 'operator')
   return { instId: institution, name: `Storage operator ${number}`, roles: ['storage'], folder: path }
@@ -95,6 +96,7 @@ async function layOutGuardian(folder: NetworkFolder, index: number): Promise<Loc
       institution,
       jurisdiction: REGIONS[index % REGIONS.length]!,
       port: 0,
+      webPort: 0,
     })
   await keepSigningKey(path, 'operator')
   return { instId: institution, name: GUARDIANS[index - 1]!, roles: ['guardian'], folder: path }

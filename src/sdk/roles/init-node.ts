@@ -53,6 +53,7 @@ export async function initNode({ dir, networkDir, name, quotaBytes, region }: No
     region,
     quotaBytes,
     port: 0,
+    webPort: 0,
   }
   await writeRoleFile(dir, role)
   const { publicKey } = await keepSigningKey(dir, 'operator')

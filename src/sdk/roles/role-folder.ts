@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { systemRandom } from '../../crypto/random.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../crypto/sign.ts'
 import { XcareError } from '../../errors.ts'
 import { text, uint, z } from '../../schema.ts'
 import { readOrNull, replaceFile } from '../folder.ts'
 import { parseJsonFile } from '../network/network-folder.ts'
+import type { Ports } from './role-peer.ts'
 
 const label = text(64)
 const roleShape = z.discriminatedUnion('kind', [
@@ -18,6 +20,7 @@ const roleShape = z.discriminatedUnion('kind', [
     region: label,
     quotaBytes: uint(),
     port: uint(65535),
+    webPort: uint(65535).optional(),
   }),
   z.strictObject({
     kind: z.literal('guardian'),
@@ -25,10 +28,11 @@ const roleShape = z.discriminatedUnion('kind', [
     institution: label,
     jurisdiction: label,
     port: uint(65535),
+    webPort: uint(65535).optional(),
   }),
 ])
 
-/** How one part of a network is set up; kept as `role.json` in its folder. A port of 0 is chosen at the first start and then kept. */
+/** How one part of a network is set up; kept as `role.json` in its folder. A port of 0 is chosen at the first start and then kept; without a web port no browser is served. */
 export type RoleFile = z.infer<typeof roleShape>
 /** The set-up of a part of kind `K`. */
 export type RoleFileOf<K extends RoleFile['kind']> = Extract<RoleFile, { kind: K }>
@@ -52,9 +56,10 @@ export async function readRoleFile<K extends RoleFile['kind']>(
   })
 }
 
-/** Keeps the port a part listens on, so that addresses told to others stay true after a restart. */
-export async function keepPort(folder: string, role: RoleFile, port: number): Promise<void> {
-  if (role.port !== port && port !== 0) await writeRoleFile(folder, { ...role, port })
+/** Keeps the ports a part listens on, so that addresses told to others stay true after a restart. */
+export async function keepPorts(folder: string, role: RoleFile, ports: Ports): Promise<void> {
+  const kept = { ...role, ...ports }
+  if (ports.port !== 0 && !isDeepStrictEqual(kept, role)) await writeRoleFile(folder, kept)
 }
 
 /** @returns the 32-byte secret called `name` of the part in `folder`, made at first use; file mode 0600. */

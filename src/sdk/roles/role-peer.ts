@@ -1,29 +1,43 @@
 import { asXcareError } from '../../errors.ts'
 import type { XcareEvent } from '../../ports.ts'
 
+/** TCP ports of a part, each 0 for any free one: for processes, and for the WebSockets of browsers, which not every part has. */
+export interface Ports {
+  port: number
+  webPort?: number
+}
+
 /**
- * Starts a part on the port it had before, or any free one at its first start; when somebody else took the port meanwhile,
- * on another, which the part then tells the chain.
+ * Starts a part on the ports it had before, or any free ones at its first start; when somebody else took one meanwhile,
+ * on others, which the part then tells the chain.
  */
-export async function onFreePort<T>(port: number, start: (listen: string[]) => Promise<T>): Promise<T> {
+export async function onFreePorts<T>(ports: Ports, start: (listen: string[]) => Promise<T>): Promise<T> {
+  const { port, webPort } = ports
   try {
-    return await start(listenOn(port))
+    return await start(listenOn(ports))
   } catch (error) {
-    if (port === 0 || asXcareError(error).code !== 'PORT_IN_USE') throw error
+    if (!(port || webPort) || asXcareError(error).code !== 'PORT_IN_USE') throw error
+    const taken = webPort ? `${port} or ${webPort}` : `${port}`
     logLine({
       type: 'port-taken',
       port,
-      text: `port ${port} is taken by another program: using the next free one`,
+      text: `port ${taken} is taken by another program: using the next free one`,
     })
-    return start(listenOn(0))
+    return start(listenOn(webPort === undefined ? { port: 0 } : { port: 0, webPort: 0 }))
   }
 }
 
-const listenOn = (port: number): string[] => [`/ip4/127.0.0.1/tcp/${port}`]
+function listenOn({ port, webPort }: Ports): string[] {
+  const tcp = `/ip4/127.0.0.1/tcp/${port}`
+  return webPort === undefined ? [tcp] : [tcp, `/ip4/127.0.0.1/tcp/${webPort}/ws`]
+}
 
-/** @returns the TCP port in the first of these multiaddrs, or 0. */
-export function portOf(addresses: string[]): number {
-  return Number(/\/tcp\/(\d+)/.exec(addresses[0] ?? '')?.[1] ?? 0)
+/** @returns the ports in these multiaddrs, the first of each kind; a port of 0 where there is none for processes. */
+export function portsOf(addresses: string[]): Ports {
+  const first = (form: RegExp) => addresses.map((address) => form.exec(address)?.[1]).find(Boolean)
+  const webPort = first(/\/tcp\/(\d+)\/ws$/)
+  const port = Number(first(/\/tcp\/(\d+)$/) ?? 0)
+  return webPort === undefined ? { port } : { port, webPort: Number(webPort) }
 }
 
 /** Writes one line to the process's log. */

@@ -4,15 +4,15 @@ import { startPeer } from '../../net/peer.ts'
 import { TOPICS } from '../../wire/topics.ts'
 import { systemClock } from '../clock.ts'
 import type { StartedRole } from './role.ts'
-import { keepPort, keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { logLine, onFreePort, portOf } from './role-peer.ts'
+import { keepPorts, keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
+import { logLine, onFreePorts, portsOf } from './role-peer.ts'
 
 /** Starts the anchoring chain of the folder `dir`: engine, RPC, and a peer that gossips new headers. */
 export async function startAnchorRole(dir: string): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'anchor')
   const governor = await keepSigningKey(dir, 'governor')
   const seed = await keepSeed(dir, 'peer')
-  const peer = await onFreePort(role.port, (listen) => startPeer({ seed, listen, topics: TOPICS }))
+  const peer = await onFreePorts(role, (listen) => startPeer({ seed, listen, topics: TOPICS }))
   const anchor = await startAnchor({
     dir,
     listenRpcPort: role.rpcPort,
@@ -24,7 +24,7 @@ export async function startAnchorRole(dir: string): Promise<StartedRole> {
   })
   // A chain that cannot go on must not look alive.
   anchor.ended.catch(() => process.exit(1))
-  await keepPort(dir, role, portOf(peer.addresses()))
+  await keepPorts(dir, role, portsOf(peer.addresses()))
   const { rpcUrl, chainId, trust } = anchor
   return {
     ready: { rpcUrl, chainId, trust, nodeId: peer.nodeId, addresses: peer.addresses() },

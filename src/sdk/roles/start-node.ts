@@ -7,8 +7,8 @@ import { openFolder } from '../folder.ts'
 import { readNetworkFile } from '../network/network-folder.ts'
 import { openNetworkLedger } from '../network/network-ledger.ts'
 import type { StartedRole } from './role.ts'
-import { keepPort, keepSigningKey, readRoleFile } from './role-folder.ts'
-import { logLine, onFreePort, portOf } from './role-peer.ts'
+import { keepPorts, keepSigningKey, readRoleFile } from './role-folder.ts'
+import { logLine, onFreePorts, portsOf } from './role-peer.ts'
 
 /** Starts the storage node of the folder `dir`, with a light client of its own. */
 export async function startNodeRole(dir: string): Promise<StartedRole> {
@@ -16,7 +16,7 @@ export async function startNodeRole(dir: string): Promise<StartedRole> {
   const network = await readNetworkFile(role.networkDir)
   const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')))
   const signing = await keepSigningKey(dir, 'operator')
-  const node = await onFreePort(role.port, (listen) =>
+  const node = await onFreePorts(role, (listen) =>
     startStorageNode({
       dir,
       network: network.network,
@@ -32,6 +32,6 @@ export async function startNodeRole(dir: string): Promise<StartedRole> {
     }),
   )
   const { nodeId, addresses } = node
-  await keepPort(dir, role, portOf(addresses))
+  await keepPorts(dir, role, portsOf(addresses))
   return { ready: { nodeId, addresses }, stop: () => node.stop() }
 }

@@ -1,17 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeStripe } from '../../../src/fragment/erasure/erasure.ts'
 import { plainKernel } from '../../../src/fragment/erasure/plain-kernel.ts'
+import { CHROMIUM, inChromium } from '../../browser/chromium.ts'
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-const OPTIONS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync']
-const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-quic']
 const SHAPES = [
   [6, 12, 704],
   [20, 40, 4096],
@@ -71,30 +66,10 @@ function serve(): Server {
   })
 }
 
-async function inChromium(headers: Record<string, string>): Promise<Told> {
+async function open(headers: Record<string, string>): Promise<Told> {
   policy = headers
   told = Promise.withResolvers()
-  const profile = mkdtempSync(join(tmpdir(), 'xcare-chromium-'))
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-  const browser: ChildProcess = spawn(
-    CHROMIUM!,
-    [...OPTIONS, ...QUIET, `--user-data-dir=${profile}`, '--remote-debugging-port=0', address],
-    {
-      stdio: 'ignore',
-      detached: true,
-    },
-  )
-  browser.once('error', told.reject)
-  browser.once('exit', (code) => told.reject(new Error(`the browser ended with ${code}`)))
-  try {
-    return await told.promise
-  } finally {
-    browser.removeAllListeners('exit')
-    const ended = new Promise((resolve) => browser.once('exit', resolve))
-    process.kill(-browser.pid!, 'SIGKILL')
-    await ended
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
-  }
+  return inChromium(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, told)
 }
 
 describe.skipIf(CHROMIUM === undefined)('the erasure code in a browser (needs Chromium)', () => {
@@ -122,7 +97,7 @@ describe.skipIf(CHROMIUM === undefined)('the erasure code in a browser (needs Ch
   ])(
     'runs on the %s kernel in %s, and gives the same bytes as here',
     async (kernel, page, headers) => {
-      const found = await inChromium(headers as Record<string, string>)
+      const found = await open(headers as Record<string, string>)
       expect(found.kernel).toBe(kernel)
       expect(found.isolated).toBe(page === 'an isolated page')
       expect(found.decoded).toEqual(SHAPES.map(() => true))

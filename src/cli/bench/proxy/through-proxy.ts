@@ -18,7 +18,7 @@ export async function proxiedPeer(
   proxy: ProxyProcess,
 ): Promise<PeerAddress> {
   const proxied = await Promise.all(
-    addresses.map(async (address) => {
+    addresses.filter(isTcp).map(async (address) => {
       const { ip, port } = endpointOf(address)
       return `/ip4/127.0.0.1/tcp/${(await proxy.route(ip, port)).port}`
     }),
@@ -38,6 +38,9 @@ export async function proxiedNetwork(network: NetworkFile, proxy: ProxyProcess):
   )
   return { ...network, rpc }
 }
+
+/** @returns whether a process can use the address; those of browsers it cannot. */
+export const isTcp = (address: string): boolean => !address.endsWith('/ws')
 
 /** @returns address and port of a multiaddr of the kind a local network has. */
 export function endpointOf(address: string): { ip: string; port: number } {
