@@ -31,7 +31,7 @@ const MIB = 1024 * 1024
 export const wire: ApartStage = {
   name: 'wire',
   title: 'one connection between two processes, beside plain TCP and TLS',
-  seconds: { quick: 4, full: 12 },
+  seconds: { quick: 3, full: 9 },
   run: (bench) => measureWires(bench, (bench.settings.mode === 'full' ? 256 : 64) * MIB),
 }
 
