@@ -178,7 +178,15 @@ export function comparisonLines({ figures, onlyA, onlyB, warnings, threshold }: 
     ...rows,
     `${count('worse')} worse, ${count('better')} better, ${count('within noise')} within noise${count('not judged') > 0 ? `, ${count('not judged')} limits and floors not judged` : ''} (told above ${Math.round(threshold * 100)} % and outside the interval; ? = too few samples, noise assumed)`,
     ...(onlyA.length + onlyB.length > 0
-      ? [`in one report only: ${onlyA.length} of A, ${onlyB.length} of B`]
+      ? [`in one report only: ${namesText('A', onlyA)}; ${namesText('B', onlyB)}`]
       : []),
   ]
+}
+
+const NAMES_SHOWN_MAX = 5
+
+function namesText(side: string, ids: string[]): string {
+  const shown = ids.slice(0, NAMES_SHOWN_MAX).join(', ')
+  const more = ids.length > NAMES_SHOWN_MAX ? ', …' : ''
+  return `${ids.length} of ${side}${shown ? ` (${shown}${more})` : ''}`
 }

@@ -135,7 +135,9 @@ describe('two reports', () => {
     expect(halved.figures.filter(({ verdict: told }) => told === 'not judged')).toHaveLength(LIMITS)
     expect(halved.figures.filter(({ verdict: told }) => told === 'worse')).toEqual([])
     expect(comparisonLines(halved).at(-1)).toContain(`${LIMITS} limits and floors not judged`)
-    const { onlyA, onlyB, figures } = compareReports(sampleReport({ figures: bare }), sampleReport())
+    const withOld = compareReports(sampleReport({ figures: bare }), sampleReport())
+    const { onlyA, onlyB, figures } = withOld
+    expect(comparisonLines(withOld).at(-1)).toMatch(/only: 0 of A; \d+ of B \(stage\/tcp, .*, …\)$/)
     expect(onlyA).toEqual([])
     expect(onlyB).toContain('floor/put/20-40')
     expect(figures).toHaveLength(bare.length)

@@ -31,6 +31,7 @@ table{border-collapse:collapse;width:100%;font-size:13.5px}
 caption{text-align:left;padding:8px 12px;font-size:13px}
 th,td{padding:6px 10px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap;vertical-align:top}
 th:first-child,td.text{text-align:left;white-space:normal;min-width:9em}
+.scroll td:only-of-type{text-align:left;white-space:normal}
 thead th{position:sticky;top:0;background:var(--panel);border-top:0;font-weight:600}
 tbody th{font-weight:400}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
