@@ -51,7 +51,6 @@ export class PlainWire {
   readonly #socket: Socket
   #isReady = false
   #answer: Uint8Array = new Uint8Array(0)
-  #problem: Error = new XcareError('OFFLINE', 'the far end closed the connection')
   #wake: () => void = () => {}
 
   private constructor(socket: Socket) {
@@ -65,9 +64,8 @@ export class PlainWire {
       this.#answer = concat(this.#answer, bytes)
       this.#wake()
     })
-    socket.on('error', (error) => {
-      this.#problem = error
-    })
+    // Told by `errored`; without a listener it would end the process.
+    socket.on('error', () => {})
     socket.on('close', () => this.#wake())
   }
 
@@ -137,11 +135,18 @@ export class PlainWire {
   }
 
   async #until(holds: () => boolean): Promise<void> {
-    while (!holds()) {
-      if (this.#socket.destroyed) throw this.#problem
+    for (;;) {
+      // First: a destroyed socket waits for no drain either.
+      if (this.#socket.destroyed) throw this.#problem()
+      if (holds()) return
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
+  }
+  #problem(): XcareError {
+    const cause = this.#socket.errored
+    if (cause instanceof XcareError) return cause
+    return new XcareError('OFFLINE', 'the plain connection was closed by its far end', { cause })
   }
 }

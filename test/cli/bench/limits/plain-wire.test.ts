@@ -80,7 +80,7 @@ test('a plain wire gives up when nothing moves, and has not written more than ma
 
 test('a plain wire says that the far end closed, while it writes and while it waits for the answer', async () => {
   const cut = await open(await farEnd((socket) => socket.once('data', () => socket.destroy())))
-  await expect(cut.carry(BLOCK, 1000)).rejects.toThrow()
+  await expect(cut.carry(BLOCK, 1000)).rejects.toMatchObject({ code: 'OFFLINE' })
   const mute = await open(
     await farEnd((socket) => {
       socket.resume()
