@@ -1,13 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { concat, u32be, utf8 } from '../../src/bytes.ts'
 import type { NodeId } from '../../src/ids.ts'
 import { FRAME_BYTES_MAX, WEB_SOCKET_MESSAGE_BYTES_MAX, WEB_SOCKET_UPGRADE_MS } from '../../src/limits.ts'
@@ -15,6 +11,7 @@ import { frameStream } from '../../src/net/frame-stream.ts'
 import { links } from '../../src/net/links.browser.ts'
 import type { Peer } from '../../src/net/peer.ts'
 import type { WebCertificate } from '../../src/net/peer-options.ts'
+import { freshTlsIdentity } from '../../src/net/tls/raw-tls.ts'
 import type { FrameStream } from '../../src/ports.ts'
 import { seededBytes } from '../storage-node/made-object.ts'
 import { address, ourPeer, soon, stopAll } from './_stock.ts'
@@ -25,6 +22,7 @@ const SECURE = '/ip4/127.0.0.1/tcp/0/tls/ws'
 const pages: Libp2p[] = []
 
 afterEach(async () => {
+  vi.unstubAllEnvs()
   await Promise.all(pages.splice(0).map((page) => page.stop()))
   await stopAll()
 })
@@ -102,26 +100,6 @@ async function endOf(socket: Socket, withinMs: number): Promise<void> {
   await once(socket, 'close', { signal: AbortSignal.timeout(withinMs) })
 }
 
-function selfSigned(): WebCertificate {
-  const folder = mkdtempSync(join(tmpdir(), 'xcare-cert-'))
-  const [key, cert] = [join(folder, 'key'), join(folder, 'cert')]
-  const made = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=a',
-  ]
-  execFileSync('openssl', ['req', '-x509', ...made, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  const certificate = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
-  rmSync(folder, { recursive: true })
-  return certificate
-}
-
 describe('what browsers need', () => {
   test('frames of every size come back over a WebSocket, from a peer whose identity was proven', async () => {
     const server = await echoServer(['/ip4/127.0.0.1/tcp/0', WEB])
@@ -159,14 +137,19 @@ describe('what browsers need', () => {
     await expect.poll(() => server.connected()).toEqual([])
   })
 
-  test('a certificate turns it into a secure one', async () => {
-    const server = await echoServer([SECURE], selfSigned())
+  test('with a certificate the WebSocket is a secure one', async () => {
+    const server = await echoServer([SECURE], await freshTlsIdentity())
     expect(webAddress(server)).toMatch(/\/tls\/ws$/)
-    const { default: https } = await import('node:https')
-    const asked = https.get({ port: webPort(server), host: '127.0.0.1', rejectUnauthorized: false })
-    const [response] = (await once(asked, 'response')) as [{ statusCode: number; resume(): void }]
-    response.resume()
-    expect(response.statusCode).toBe(400)
+    // Whether a browser trusts the certificate is not what is asked here.
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    const stream = await streamOf(await pageLike(), server)
+    await stream.write(utf8('within'))
+    expect(await stream.read(100, 5000)).toEqual(utf8('within'))
+  })
+
+  test('without trust in the certificate there is no connection', async () => {
+    const server = await echoServer([SECURE], await freshTlsIdentity())
+    await expect(streamOf(await pageLike(), server)).rejects.toThrow()
   })
 })
 
