@@ -70,7 +70,14 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
     'Buffers of the network that wait for a collection, and pools of the allocator that keep what was freed.',
   ],
   ['memory/node', 'Buffers of the network that wait for a collection, in two threads.'],
-  ['put/turn/longest/', 'The first put of a process: modules are loaded and compiled on their first use.'],
+  [
+    'put/turn/longest/',
+    'A collection of the whole heap, or several stripes that came from the coder at once.',
+  ],
+  [
+    'put/turn/first',
+    'All code runs for the first time and is compiled, with twelve handshakes meanwhile, each in turns of its own.',
+  ],
   [
     'get/turn/longest/',
     'Twelve nodes answer at once: one turn of the event loop reads whatever lies ready at each socket, up to 18 MiB in all.',

@@ -78,6 +78,7 @@ export const WANTED: readonly Wanted[] = [
   lower('peak memory of a storage node', 'MiB', 256, 200, 'memory/node'),
   lower('network thread of the client, longest turn of a put', 'ms', 20, null, 'put/turn/longest/20-40/'),
   lower('network thread of the client, longest turn of a get', 'ms', 20, null, 'get/turn/longest/20-40/'),
+  lower('network thread of the client, longest turn of its first put', 'ms', 20, null, 'put/turn/first'),
   lower('network thread of a node, longest turn of a put', 'ms', 20, null, 'put/turn/node/longest/20-40/'),
   lower('network thread of a node, longest turn of a get', 'ms', 20, null, 'get/turn/node/longest/20-40/'),
 ]

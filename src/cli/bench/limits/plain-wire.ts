@@ -144,6 +144,7 @@ export class PlainWire {
       })
     }
   }
+
   #problem(): XcareError {
     const cause = this.#socket.errored
     if (cause instanceof XcareError) return cause

@@ -37,12 +37,12 @@ export const passages: Stage = {
     const cells = settings.cells.filter((cell) => fits(cell, settings.nodes))
     tellLeftOut(bench)
     const shapes = settings.shapes.filter((shape) => cells.some(({ k, n }) => k === shape.k && n === shape.n))
-    for (const shape of shapes) {
+    for (const [at, shape] of shapes.entries()) {
       progress(0, `warming up ${shape.k}/${shape.n}`)
       const largest = Math.max(
         ...cells.filter(({ k, n }) => k === shape.k && n === shape.n).map(({ bytes }) => bytes),
       )
-      await client.get(await client.put(Math.min(WARM_UP_BYTES, largest), client.profile(shape.k, shape.n)))
+      await warmUp(bench, client, { ...shape, bytes: Math.min(WARM_UP_BYTES, largest) }, at === 0)
     }
     await network.untilSettled(settings.mode === 'quick' ? 3 : 10)
     const processes = await network.processes()
@@ -51,6 +51,26 @@ export const passages: Stage = {
     addPeaks(bench, processes)
     await watchNodes(bench, client, cells, processes)
   },
+}
+
+/** @param isFirst of this process: it reaches the nodes, and code is compiled on its first use. */
+async function warmUp(
+  { draft, settings }: Bench,
+  client: BenchClient,
+  { k, n, bytes }: Cell,
+  isFirst: boolean,
+): Promise<void> {
+  const watched = async <T>(way: string, work: () => Promise<T>): Promise<T> => {
+    const watch = new TurnWatch()
+    const found = await work()
+    const { longest } = watch.end()
+    const label = `first ${way} of a process: longest turn of the network thread`
+    const head = { id: `${way}/turn/first`, label, group: 'turns', profile: settings.profile }
+    if (isFirst) draft.add({ ...head, unit: 'ms', better: 'lower' }, longest)
+    return found
+  }
+  const kept = await watched('put', () => client.put(bytes, client.profile(k, n)))
+  await watched('get', () => client.get(kept))
 }
 
 function tellLeftOut({ settings, draft }: Bench): void {
