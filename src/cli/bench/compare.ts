@@ -1,4 +1,5 @@
 import { XcareError } from '../../errors.ts'
+import { LIMITS_GROUP } from './limits/floors.ts'
 import type { Figure, Machine, Report } from './report-shape.ts'
 import { ratioInterval, round } from './statistics.ts'
 
@@ -14,8 +15,8 @@ const PROBE_DRIFT_MAX = 0.2
 /** Cores kept busy by others from which on a run was not on a quiet machine. */
 const BUSY_CORES_MAX = 0.2
 
-/** What became of one figure. */
-export type Verdict = 'better' | 'worse' | 'within noise'
+/** What became of one figure. Limits of the machine, and what follows from figures that are judged themselves, are told only. */
+export type Verdict = 'better' | 'worse' | 'within noise' | 'not judged'
 
 /** One figure in both reports. */
 export interface ComparedFigure {
@@ -93,7 +94,7 @@ export function compareFigure(a: Figure, b: Figure, threshold: number = CHANGE_M
   return {
     ...{ id: a.id, label: a.label, unit: a.unit, a: sides(a), b: sides(b) },
     ...{ ratio: round(ratio), low: round(low), high: round(high), assumed },
-    verdict: verdictOf(a.better, { ratio, low, high }, threshold),
+    verdict: a.group === LIMITS_GROUP ? 'not judged' : verdictOf(a.better, { ratio, low, high }, threshold),
   }
 }
 
@@ -159,7 +160,7 @@ function warningsOf(a: Report, b: Report, drift: number): string[] {
 
 /** @returns the comparison as a table for a terminal, the changed figures first. */
 export function comparisonLines({ figures, onlyA, onlyB, warnings, threshold }: Comparison): string[] {
-  const order: Verdict[] = ['worse', 'better', 'within noise']
+  const order: Verdict[] = ['worse', 'better', 'within noise', 'not judged']
   const sorted = [...figures].sort((x, y) => order.indexOf(x.verdict) - order.indexOf(y.verdict))
   const width = Math.min(64, Math.max(6, ...figures.map(({ label }) => label.length)))
   const side = ({ median, min, max, samples }: Spread2) =>
@@ -175,9 +176,17 @@ export function comparisonLines({ figures, onlyA, onlyB, warnings, threshold }: 
     ...warnings.map((text) => `warning: ${text}`),
     `${'figure'.padEnd(width)}  ${'A: median (min..max)'.padStart(24)}  ${'B: median (min..max)'.padStart(24)}  ${'unit'.padEnd(12)} ${'change'.padStart(9)}  ${'B/A, 99 %'.padEnd(16)} verdict`,
     ...rows,
-    `${count('worse')} worse, ${count('better')} better, ${count('within noise')} within noise (told above ${Math.round(threshold * 100)} % and outside the interval; ? = too few samples, noise assumed)`,
+    `${count('worse')} worse, ${count('better')} better, ${count('within noise')} within noise${count('not judged') > 0 ? `, ${count('not judged')} limits and floors not judged` : ''} (told above ${Math.round(threshold * 100)} % and outside the interval; ? = too few samples, noise assumed)`,
     ...(onlyA.length + onlyB.length > 0
-      ? [`in one report only: ${onlyA.length} of A, ${onlyB.length} of B`]
+      ? [`in one report only: ${namesText('A', onlyA)}; ${namesText('B', onlyB)}`]
       : []),
   ]
+}
+
+const NAMES_SHOWN_MAX = 5
+
+function namesText(side: string, ids: string[]): string {
+  const shown = ids.slice(0, NAMES_SHOWN_MAX).join(', ')
+  const more = ids.length > NAMES_SHOWN_MAX ? ', …' : ''
+  return `${ids.length} of ${side}${shown ? ` (${shown}${more})` : ''}`
 }

@@ -23,7 +23,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'stage/wire',
-    'Node’s own TLS takes four fifths of it: a record of 16 KiB is an event and an allocation of its own. `npm run bench:peers` measures TCP, TLS and this wire in one run.',
+    'Node’s own TLS takes four fifths of it: a record of 16 KiB is an event and an allocation of its own. Plain TCP and TLS of the same run stand beside it: “Distance to the limit of this machine”.',
   ],
   [
     'put/rate/',

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { XcareError } from '../../errors.ts'
 import { asDiskError, readOrNull, replaceFile } from '../../sdk/folder.ts'
 import type { ReportDraft } from './draft.ts'
+import { floorFigures } from './limits/floors.ts'
 import { sizeLabel } from './options.ts'
 import { reportPage } from './page/page.ts'
 import { networkProfileNamed, profileSentence } from './proxy/profiles.ts'
@@ -37,7 +38,8 @@ export interface ReportParts {
 /** @returns the whole report of what was measured. */
 export function assembleReport(parts: ReportParts): Report {
   const { draft, stages, settings, machine, network, othersBusyCores } = parts
-  const figures = draft.figures()
+  const measured = draft.figures()
+  const figures = [...measured, ...floorFigures(measured)]
   return {
     format: REPORT_FORMAT,
     version: REPORT_VERSION,

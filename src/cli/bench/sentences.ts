@@ -1,4 +1,5 @@
-import type { Machine, Report, StageOutcome } from './report-shape.ts'
+import type { Figure, Machine, Report, StageOutcome } from './report-shape.ts'
+import { ASSUMED_MBS } from './targets.ts'
 
 /** @returns the machine in two lines, with what its disk does. */
 export function machineLines(machine: Machine): string {
@@ -61,6 +62,17 @@ export function stagePlot(name: string, { figures }: Pick<Report, 'figures'>): s
           .replace(/(\d)-(\d)/, '$1/$2'),
       ),
     )
+  if (name === 'wire')
+    return barPlot(
+      'one connection',
+      'MB/s',
+      figures
+        .filter(({ id }) => /^stage\/(wire|tcp|tls)$/.test(id))
+        .map(({ label, median }) => ({
+          label: label.replace(/, one connection.*/, ''),
+          value: median,
+        })),
+    )
   if (name === 'passages') {
     const rates = figures.filter(({ id }) => /^(put|get)\/rate\//.test(id))
     return barPlot(
@@ -80,12 +92,15 @@ export function stagePlot(name: string, { figures }: Pick<Report, 'figures'>): s
   return ''
 }
 
-/** @returns the whole run in twelve lines. */
+function largestOf(figures: readonly Figure[], prefix: string): Figure | undefined {
+  return figures.filter(({ id }) => id.startsWith(prefix)).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0))[0]
+}
+
+/** @returns the whole run in fourteen lines. */
 export function summaryLines(report: Report): string[] {
   const { figures, targets, settings, stages } = report
   const median = (id: string) => figures.find((figure) => figure.id === id)?.median ?? null
-  const largest = (prefix: string) =>
-    figures.filter(({ id }) => id.startsWith(prefix)).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0))[0]
+  const largest = (prefix: string) => largestOf(figures, prefix)
   const say = (value: number | null | undefined, unit: string) =>
     value === null || value === undefined ? 'not measured' : `${value} ${unit}`
   const shape = `${settings.shapes[0]!.k}-${settings.shapes[0]!.n}`
@@ -115,7 +130,23 @@ export function summaryLines(report: Report): string[] {
     `bytes ${say(largest(`amplification/stored/${shape}/`)?.median, 'stored')} and ${say(largest(`amplification/wire-put/${shape}/`)?.median, 'sent')} for each of a record of ${largest(`amplification/stored/${shape}/`)?.label.split(':')[0] ?? shape}`,
     `memory client ${say(median('memory/client'), 'MiB')}, largest node ${say(median('memory/node'), 'MiB')}; longest turn of the client’s network thread: put ${say(at('put/turn/longest'), 'ms')}, get ${say(at('get/turn/longest'), 'ms')}`,
     `targets ${verdicts('hit', 'stretch')} hit, ${verdicts('missed')} missed, ${verdicts('not measured')} not measured here`,
+    ...limitLines(figures, shape),
     `run   ${spanText(report.seconds)}, ${report.network.processes} processes, acks durable, fragments verified, every byte compared`,
     missing.length === 0 ? 'complete: every stage was measured' : `INCOMPLETE: without ${missing.join(', ')}`,
+  ]
+}
+
+/** What this machine allows in the same run, beside what the targets assume, and how far from it we are. */
+function limitLines(figures: readonly Figure[], shape: string): string[] {
+  const say = (figure: Figure | undefined) => (figure ? `${figure.median} ${figure.unit}` : 'not measured')
+  const of = (id: string) => figures.find((figure) => figure.id === id)
+  const over = (way: string, ...prefixes: string[]) => {
+    const found = prefixes.map((prefix) => largestOf(figures, `${prefix}/over-floor/${shape}/`))
+    return `${way} ${say(of(`floor/${way}/${shape}`))}, as a whole ${say(found.find((figure) => figure))}`
+  }
+  const [tcp, tls] = [ASSUMED_MBS.tcp, ASSUMED_MBS.tls].map((ends) => ends.join(' to '))
+  return [
+    `limits plain TCP ${say(of('stage/tcp'))}, Node’s TLS ${say(of('stage/tls'))} (the targets assume ${tcp} and ${tls}); our wire ${say(of('stage/wire/of-tls'))} TLS`,
+    `floor CPU of the parts alone: ${over('put', 'put')}; ${over('get', 'losses/whole', 'get')}`,
   ]
 }

@@ -24,6 +24,9 @@ const lower = (
   ...{ quantity, unit, better: 'lower', target, stretch, figure },
 })
 
+/** MB/s over one connection of the machine that the numbers below were set on: what was then measured, least and most. */
+export const ASSUMED_MBS = { tcp: [2200, 3000], tls: [1300, 2100] } as const
+
 /** The project's own numbers to reach on two cores shared by client and all nodes, as far as this program measures them. */
 export const WANTED: readonly Wanted[] = [
   higher('encode 20/40, one thread', 'GB/s', 2.5, 3.5, 'stage/encode/20-40'),

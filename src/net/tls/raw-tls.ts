@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type {
   ComponentLogger,
   ConnectionEncrypter,
@@ -13,14 +14,14 @@ import type {
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { OneATurn } from '../one-a-turn.ts'
-import { createTlsIdentity, peerOfCertificate } from './_certificate.ts'
+import { createTlsIdentity, peerOfCertificate, type TlsIdentity } from './_certificate.ts'
 import { TlsMessageStream } from './tls-stream.ts'
 
 const PROTOCOL = '/tls/1.0.0'
 /** ALPN name of a peer that does not choose its muxer during the handshake. */
 const NO_MUXER = 'libp2p'
 /** Plain bytes that may wait in the TLS socket before the muxer is told to stop. */
-const WRITE_BUFFER_BYTES = 512 * 1024
+export const WRITE_BUFFER_BYTES = 512 * 1024
 const NOTHING = new Uint8Array(0)
 
 /** What the encrypter takes from the peer it runs in. */
@@ -46,6 +47,11 @@ interface SocketConnection extends MessageStream {
  */
 export function rawTls(): (components: TlsComponents) => ConnectionEncrypter {
   return (components) => new RawTls(components)
+}
+
+/** @returns the key and certificate, PEM, of a peer that nobody knows: what plain TLS needs to be measured beside ours. Peers make their own. */
+export async function freshTlsIdentity(): Promise<TlsIdentity> {
+  return createTlsIdentity(await generateKeyPair('Ed25519'))
 }
 
 class RawTls implements ConnectionEncrypter {

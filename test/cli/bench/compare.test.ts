@@ -9,6 +9,7 @@ import { xcare } from '../xcare.ts'
 import { figureOf, sampleReport } from './sample-report.ts'
 
 const FIGURES = sampleReport().figures.length
+const LIMITS = sampleReport().figures.filter(({ group }) => group === 'limits').length
 
 const verdict = (a: number[], b: number[], better: Figure['better'] = 'higher') =>
   compareFigure(figureOf('x', a, { better }), figureOf('x', b, { better })).verdict
@@ -69,7 +70,10 @@ describe('two reports', () => {
   test('of one machine and the same settings are compared figure by figure', () => {
     const { figures, warnings, onlyA, onlyB, threshold } = compareReports(sampleReport(), sampleReport())
     expect(figures).toHaveLength(sampleReport().figures.length)
-    expect(figures.every((figure) => figure.verdict === 'within noise' && figure.ratio === 1)).toBe(true)
+    for (const { verdict: told, ratio, id } of figures) {
+      expect(told, id).toMatch(/within noise|not judged/)
+      expect(ratio, id).toBe(1)
+    }
     expect([onlyA, onlyB, threshold]).toEqual([[], [], 0.1])
     expect(warnings).toEqual([])
   })
@@ -114,6 +118,31 @@ describe('two reports', () => {
     expect(onlyB).toEqual(['new'])
   })
 
+  test('tell limits of the machine and floors, and judge neither', () => {
+    const slower = sampleReport().figures.map((figure) =>
+      figure.group === 'limits'
+        ? figureOf(
+            figure.id,
+            figure.samples.map((value) => value * (figure.better === 'higher' ? 0.5 : 2)),
+            figure,
+          )
+        : figure,
+    )
+    // As an older version wrote it.
+    const bare = sampleReport().figures.filter(({ group }) => group !== 'limits')
+    expect(LIMITS).toBeGreaterThan(6)
+    const halved = compareReports(sampleReport(), sampleReport({ figures: slower }))
+    expect(halved.figures.filter(({ verdict: told }) => told === 'not judged')).toHaveLength(LIMITS)
+    expect(halved.figures.filter(({ verdict: told }) => told === 'worse')).toEqual([])
+    expect(comparisonLines(halved).at(-1)).toContain(`${LIMITS} limits and floors not judged`)
+    const withOld = compareReports(sampleReport({ figures: bare }), sampleReport())
+    const { onlyA, onlyB, figures } = withOld
+    expect(comparisonLines(withOld).at(-1)).toMatch(/only: 0 of A; \d+ of B \(stage\/tcp, .*, …\)$/)
+    expect(onlyA).toEqual([])
+    expect(onlyB).toContain('floor/put/20-40')
+    expect(figures).toHaveLength(bare.length)
+  })
+
   test('make a table with what changed first', () => {
     const slow = sampleReport({
       figures: sampleReport().figures.map((figure, at) =>
@@ -122,7 +151,7 @@ describe('two reports', () => {
     })
     const lines = comparisonLines(compareReports(sampleReport(), slow))
     expect(lines[1]).toContain('worse')
-    expect(lines.at(-1)).toMatch(new RegExp(`^1 worse, 0 better, ${FIGURES - 1} within noise`))
+    expect(lines.at(-1)).toMatch(new RegExp(`^1 worse, 0 better, ${FIGURES - LIMITS - 1} within noise`))
   })
 })
 

@@ -119,6 +119,20 @@ describe('the page', () => {
     expect(page).toContain('<html lang="en">')
   })
 
+  test('tells the distance to the limit of this machine, and what the targets assume', () => {
+    const section = page.slice(page.indexOf('<section id="limits"')).split('</section>')[0]!
+    expect(section).toContain('Distance to the limit of this machine')
+    expect(section).toContain('2,200 to 3,000 MB/s')
+    const { median: floor } = report.figures.find(({ id }) => id === 'floor/put/20-40')!
+    const { median: over } = report.figures.find(({ id }) => id === 'put/over-floor/20-40/16777216')!
+    // Of the whole 7.65 CPU-s/GB; two cores cannot do it faster than this.
+    expect(section).toMatch(
+      new RegExp(`<td>${floor}</td><td>7.65</td><td>${over} ×</td><td>${Math.round(2000 / floor)}</td>`),
+    )
+    const bare = report.figures.filter(({ group, id }) => group !== 'limits' && id !== 'stage/wire/cpu')
+    expect(reportPage(sampleReport({ figures: bare }))).not.toContain('id="limits"')
+  })
+
   test('says what failed and whether the machine was busy', () => {
     const busy = reportPage(sampleReport({ complete: false, othersBusyCores: 1.4 }))
     expect(busy).toContain('This report is not complete.')

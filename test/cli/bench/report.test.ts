@@ -95,18 +95,28 @@ describe('targets', () => {
 })
 
 describe('the summary', () => {
-  test('has twelve lines, with what was measured', () => {
+  test('has fourteen lines, with what was measured', () => {
     const lines = summaryLines(sampleReport())
-    expect(lines).toHaveLength(12)
+    expect(lines).toHaveLength(14)
     expect(lines.join('\n')).toContain('223 MB/s')
     expect(lines.at(-1)).toBe('INCOMPLETE: without wire')
   })
 
-  test('has twelve lines when nothing was measured', () => {
+  test('says what this machine allows, where the targets assume more, and how far from it a put and a get are', () => {
+    const text = summaryLines(sampleReport()).join('\n')
+    expect(text).toMatch(
+      /^limits plain TCP 1200 MB\/s, Node’s TLS 755 MB\/s \(the targets assume 2200 to 3000/m,
+    )
+    expect(text).toMatch(
+      /^floor .* put \d.* CPU-s\/GB, as a whole [\d.]+ ×; get \d.* CPU-s\/GB, as a whole [\d.]+ ×$/m,
+    )
+  })
+
+  test('has fourteen lines when nothing was measured', () => {
     const lines = summaryLines(
       sampleReport({ figures: [], latencies: [], timelines: [], targets: judgeTargets([]) }),
     )
-    expect(lines).toHaveLength(12)
+    expect(lines).toHaveLength(14)
     expect(lines[0]).toContain('not measured')
   })
 })

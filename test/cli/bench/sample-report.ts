@@ -1,3 +1,4 @@
+import { floorFigures } from '../../../src/cli/bench/limits/floors.ts'
 import { summarize } from '../../../src/cli/bench/load/histogram.ts'
 import { settingsOf } from '../../../src/cli/bench/options.ts'
 import type { Figure, Report } from '../../../src/cli/bench/report-shape.ts'
@@ -28,7 +29,9 @@ function sampleFigures(): Figure[] {
       unit: 'CPU-s/GB',
       better: 'lower',
     })
-  return [
+  const machine = (id: string, samples: number[], unit = 'MB/s') =>
+    figureOf(id, samples, { group: 'limits', unit })
+  const measured = [
     cell('put', 'rate', 65536, [1.5, 1.25, 1.75]),
     cell('put', 'rate', 16 * MIB, [211, 223, 227]),
     cell('get', 'rate', 65536, [3.1, 3.3, 3.7]),
@@ -57,7 +60,15 @@ function sampleFigures(): Figure[] {
       shape: '20/40',
       bytes: 16 * MIB,
     }),
+    cell('get', 'cpu/all', 16 * MIB, [6.1, 6.7], { group: 'cpu', unit: 'CPU-s/GB', better: 'lower' }),
+    ...[machine('stage/tcp', [1103, 1201, 1307]), machine('stage/tls', [701, 809])],
+    ...[machine('stage/tcp/cpu', [1.1], 'CPU-s/GB'), machine('stage/tls/cpu', [1.9], 'CPU-s/GB')],
+    figureOf('stage/wire/cpu', [2.3], { group: 'stage', unit: 'CPU-s/GB', better: 'lower' }),
+    figureOf('stage/disk/cpu', [0.37], { group: 'stage', unit: 'CPU-s/GB', better: 'lower' }),
+    figureOf('stage/hash/20-40', [2.57], { group: 'stage', unit: 'GB/s', shape: '20/40' }),
+    figureOf('stage/open/20-40', [2.39], { group: 'stage', unit: 'GB/s', shape: '20/40' }),
   ]
+  return [...measured, ...floorFigures(measured)]
 }
 
 /** A small report of made-up figures, with every part that a report can have. */

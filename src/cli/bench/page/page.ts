@@ -3,7 +3,8 @@ import type { Figure, Report } from '../report-shape.ts'
 import { spanText } from '../sentences.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { table } from './plots.ts'
-import { type Section, sectionsOf } from './sections.ts'
+import type { Section } from './section.ts'
+import { sectionsOf } from './sections.ts'
 import { STYLE } from './style.ts'
 
 /** @returns the whole report as one HTML page that asks nothing of any other place and needs no script. */

@@ -1,22 +1,19 @@
 import { sizeLabel } from '../options.ts'
 import type { Figure, Latency, Report } from '../report-shape.ts'
 import { round } from '../statistics.ts'
+import { limits } from './limits-section.ts'
 import { type Content, html, type Markup } from './markup.ts'
-import { type Bar, barPlot, linePlot, type Series, type Stack, stackPlot, table } from './plots.ts'
+import { barPlot, linePlot, type Series, type Stack, stackPlot, table } from './plots.ts'
 import { logScale } from './scale.ts'
+import { barsOf, figuresTable, pair, type Section, spreadText } from './section.ts'
 
-/** A part of the page. */
-export interface Section {
-  id: string
-  title: string
-  lead: string
-  body: Content
-}
+const textOf = (value: number) => String(round(value))
 
 /** @returns the sections for which there are figures. */
 export function sectionsOf(report: Report): Section[] {
   const makers = [
     targets,
+    limits,
     throughput,
     timelines,
     stages,
@@ -33,37 +30,6 @@ export function sectionsOf(report: Report): Section[] {
     index,
   ]
   return makers.map((make) => make(report)).filter((section) => section !== null)
-}
-
-const pair = (plot: Markup, beside: Markup): Content =>
-  html`<div class="pair"><div>${plot}</div>${beside}</div>`
-const spreadText = ({ median, min, max, samples }: Figure) =>
-  samples.length > 1 ? `${median} (${min} to ${max})` : `${median}`
-const textOf = (value: number) => String(round(value))
-
-function figureRows(figures: Figure[]): Content[][] {
-  return figures.map((figure) => [
-    figure.label,
-    `${figure.median} ${figure.unit}`,
-    figure.samples.length > 1 ? `${figure.min} to ${figure.max}` : '',
-    figure.samples.length,
-  ])
-}
-
-const FIGURE_HEAD = ['', 'median', 'least to most', 'samples']
-
-function figuresTable(caption: string, figures: Figure[]): Markup {
-  return table(caption, FIGURE_HEAD, figureRows(figures))
-}
-
-function barsOf(figures: Figure[]): Bar[] {
-  return figures.map((figure) => ({
-    label: figure.label,
-    value: figure.median,
-    text: `${figure.median} ${figure.unit}`,
-    low: figure.min,
-    high: figure.max,
-  }))
 }
 
 const VERDICTS = {

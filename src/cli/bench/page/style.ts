@@ -26,10 +26,12 @@ section{border-top:1px solid var(--rule);margin-top:36px;padding-top:28px}
 .cards b{display:block;font-size:25px;line-height:1.2;letter-spacing:-.02em}.cards small{color:var(--soft);font-size:13px;display:block}
 .note{background:var(--warn-paper);border-left:4px solid var(--warn);padding:10px 14px;margin:18px 0 0;border-radius:0 8px 8px 0;max-width:none}
 .scroll{overflow:auto;max-height:440px;border:1px solid var(--rule);border-radius:8px}
+.scroll+.scroll{margin-top:24px}
 table{border-collapse:collapse;width:100%;font-size:13.5px}
 caption{text-align:left;padding:8px 12px;font-size:13px}
 th,td{padding:6px 10px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap;vertical-align:top}
 th:first-child,td.text{text-align:left;white-space:normal;min-width:9em}
+.scroll td:only-of-type{text-align:left;white-space:normal}
 thead th{position:sticky;top:0;background:var(--panel);border-top:0;font-weight:600}
 tbody th{font-weight:400}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}

@@ -1,4 +1,4 @@
-import { CobblestoneSealer } from '../../../crypto/cobblestone.ts'
+import { CobblestoneOpener, CobblestoneSealer, cobblestoneLength } from '../../../crypto/cobblestone.ts'
 import { blake3 } from '../../../crypto/hash.ts'
 import { systemRandom } from '../../../crypto/random.ts'
 import { splitSecret } from '../../../crypto/shamir.ts'
@@ -30,7 +30,7 @@ interface StripeShape {
 /** What one thread does to user data on its way out and in, each step alone. */
 export const codec: ApartStage = {
   name: 'codec',
-  title: 'seal, split, encode, hash and decode, one thread; coder threads',
+  title: 'seal, open, split, encode, hash and decode, one thread; coder threads',
   seconds: { quick: 8, full: 45 },
   async run(bench) {
     const { settings } = bench
@@ -102,9 +102,10 @@ function stepsOf({ k, n, shardBytes }: StripeShape): { step: string; bytes: numb
   const steps = n - k >= k ? [encode, decode] : [encode]
   const fragment = randomBytes(fragmentBytesOf({ shardBytes }))
   const secret = systemRandom.bytes(32)
-  const body = new Uint8Array(bytes + (Math.ceil(bytes / CHUNK_BYTES) + 1) * CHUNK_TAG_BYTES)
+  const body = new Uint8Array(cobblestoneLength(bytes))
   return [
-    { step: 'seal', bytes, work: () => seal(data, body) },
+    { step: 'seal', bytes, work: () => void seal(data, body) },
+    { step: 'open', bytes, work: opening(data, room) },
     {
       step: 'split',
       bytes,
@@ -123,13 +124,28 @@ function stepsOf({ k, n, shardBytes }: StripeShape): { step: string; bytes: numb
   ]
 }
 
-/** Into a body that is there already, as a put does. */
-function seal(data: Uint8Array, body: Uint8Array): void {
-  const sealer = new CobblestoneSealer(systemRandom.bytes(32), systemRandom.bytes(24), new Uint8Array(32))
+/** Into a body that is there already, as a put does. @returns what an opener wants to be given. */
+function seal(data: Uint8Array, body: Uint8Array): ConstructorParameters<typeof CobblestoneOpener> {
+  const [key, salt, context] = [systemRandom.bytes(32), systemRandom.bytes(24), new Uint8Array(32)]
+  const sealer = new CobblestoneSealer(key, salt, context)
   let [at, end] = [0, 0]
   for (; at + CHUNK_BYTES <= data.length; at += CHUNK_BYTES)
     end = sealer.sealInto(data.subarray(at, at + CHUNK_BYTES), false, body, end)
   sealer.sealInto(data.subarray(at), true, body, end)
+  return [key, salt, sealer.commitment, context]
+}
+
+/** @returns work that opens `data` sealed, chunk after chunk into `room`, as a get does. */
+function opening(data: Uint8Array, room: Uint8Array): () => void {
+  const body = new Uint8Array(cobblestoneLength(data.length))
+  const opener = new CobblestoneOpener(...seal(data, body))
+  const size = CHUNK_BYTES + CHUNK_TAG_BYTES
+  return () => {
+    for (let index = 0; index * size < body.length; index++) {
+      const chunk = body.subarray(index * size, (index + 1) * size)
+      room.set(opener.openAt(index, chunk, chunk.length < size), index * CHUNK_BYTES)
+    }
+  }
 }
 
 /** @returns n shards of a stripe as a put makes them, each behind the head of its fragment; the first ones hold `data`. */
