@@ -25,7 +25,7 @@ export interface BenchOptions {
 export const USAGE = `node bin/node24.mjs bench/peers.ts [options]
   --install          install every peer this machine can build (Kubo, MinIO, Tahoe-LAFS, zfec, ISA-L), then measure
   --readme           also put the tables into bench/README.md
-  --only a,b         only these: xcare, helia, hypercore, kubo, tahoe, minio, limits, kernels
+  --only a,b         only these: xcare, helia, hypercore, kubo, tahoe, minio, minio-cluster, limits, kernels
   --repeats 5        runs of each; medians are shown
   --size 64MiB,256MiB  sizes of the objects
   --records 1000     records of 2 KiB; 0 for none

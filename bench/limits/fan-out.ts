@@ -5,9 +5,10 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { pageAligned } from '../../src/storage-node/disk/volume/page-aligned.ts'
+import { selfSigned } from '../harness/certificate.ts'
 import { cpuSecondsOf } from '../harness/processes.ts'
 import type { LimitRun } from './limits.ts'
-import { LOOPBACK, selfSigned } from './wire.ts'
+import { LOOPBACK } from './wire.ts'
 
 const KEEPERS = 12
 const BLOCK_BYTES = 64 * 1024
@@ -60,8 +61,8 @@ export async function measureFanOut(bytes: number, scratch: string): Promise<Lim
 
 /** Keeps what comes over one connection in the file at `path`, tells its parent what it has, and ends. */
 export async function keep(path: string): Promise<void> {
-  const certificate = selfSigned()
-  const server = tls.createServer({ key: certificate, cert: certificate, minVersion: 'TLSv1.3' })
+  const { key, certificate } = selfSigned()
+  const server = tls.createServer({ key, cert: certificate, minVersion: 'TLSv1.3' })
   server.listen(0, LOOPBACK)
   await once(server, 'listening')
   process.send?.({ port: (server.address() as { port: number }).port, certificate } satisfies Place)

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -6,6 +6,7 @@ import tls from 'node:tls'
 import type { NodeId } from '../../src/ids.ts'
 import { startPeer } from '../../src/net/peer.ts'
 import type { PeerAddress } from '../../src/ports.ts'
+import { selfSigned } from '../harness/certificate.ts'
 import type { LimitRun } from './limits.ts'
 
 const PROTOCOL = '/bench/wire/1'
@@ -83,8 +84,8 @@ const WIRES: Record<string, Wire> = {
   },
   tls: {
     receive: async () => {
-      const certificate = selfSigned()
-      const options = { key: certificate, cert: certificate, minVersion: 'TLSv1.3' } as const
+      const { key, certificate } = selfSigned()
+      const options = { key, cert: certificate, minVersion: 'TLSv1.3' } as const
       await listen(tls.createServer(options, take), { certificate })
     },
     send: async ({ port, certificate }, block, times) =>
@@ -116,15 +117,6 @@ function take(socket: net.Socket): void {
 async function pour(socket: net.Socket, block: Uint8Array, times: number): Promise<void> {
   for (let at = 0; at < times; at++) if (!socket.write(block)) await once(socket, 'drain')
   socket.end()
-}
-
-/** A fresh P-256 key and its certificate, PEM, good for one connection on loopback. @throws Error where there is no openssl. */
-export function selfSigned(): string {
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  const args = ['req', '-x509', ...curve, '-subj', '/CN=bench', '-days', '2', '-keyout', '-', '-out', '-']
-  const { status, stdout, stderr } = spawnSync('openssl', args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`openssl made no certificate: ${stderr ?? 'not found'}`)
-  return stdout
 }
 
 async function receiveFrames(): Promise<void> {

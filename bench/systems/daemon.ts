@@ -2,7 +2,9 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { request as requestOverTls, Agent as TlsAgent } from 'node:https'
 import net from 'node:net'
+import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import type { Sink } from './serve.ts'
 
@@ -12,11 +14,14 @@ const STOP_MS = 10_000
 const REQUEST_MS = 280_000
 const SMALL_ANSWER_BYTES_MAX = 1 << 20
 const WORDS_MAX = 160
+const SLICE_BYTES = 256 * 1024
 
 /** How many requests for small records are under way at a time, for every system that takes them one by one. */
 export const RECORDS_IN_FLIGHT = 16
 
-const agent = new Agent({ keepAlive: true, maxSockets: RECORDS_IN_FLIGHT })
+const pool = { keepAlive: true, maxSockets: RECORDS_IN_FLIGHT }
+const agent = new Agent(pool)
+const tlsAgent = new TlsAgent(pool)
 const runFile = promisify(execFile)
 
 /** A foreign server in a process of its own. */
@@ -73,12 +78,16 @@ export async function untilReady(
 
 /** @returns a port on loopback that nobody uses now. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  return (await freePorts(1))[0]!
+}
+
+/** @returns `count` different ports on loopback that nobody uses now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
 }
 
 /** One request to a daemon. */
@@ -88,6 +97,8 @@ export interface Call {
   headers?: Record<string, string>
   /** Parts of the body, sent in order. */
   body?: Uint8Array[]
+  /** The one certificate, PEM, that a daemon on https may show. */
+  certificate?: string
 }
 
 /** Sends a request and hands the body of the answer to `sink`. @throws Error unless the answer is one of success. */
@@ -121,16 +132,23 @@ export async function fetchSmall(call: Call): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-async function send({ method, url, headers = {}, body = [] }: Call): Promise<IncomingMessage> {
+async function send({ method, url, headers = {}, body = [], certificate }: Call): Promise<IncomingMessage> {
   const length = body.reduce((sum, part) => sum + part.length, 0)
-  const outgoing = request(url, {
+  const options = {
     method,
-    agent,
     headers: { ...headers, 'content-length': String(length) },
     signal: AbortSignal.timeout(REQUEST_MS),
-  })
-  for (const part of body) outgoing.write(part)
-  outgoing.end()
-  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
-  return answer
+  }
+  const outgoing = url.startsWith('https:')
+    ? requestOverTls(url, { ...options, agent: tlsAgent, ca: certificate })
+    : request(url, { ...options, agent })
+  const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
+  Readable.from(slices(body)).pipe(outgoing)
+  return (await answered)[0]
+}
+
+/** TLS of Node encrypts all of a write before it sends any of it: in slices, both go on together. */
+function* slices(parts: Uint8Array[]): Generator<Uint8Array> {
+  for (const part of parts)
+    for (let at = 0; at < part.length; at += SLICE_BYTES) yield part.subarray(at, at + SLICE_BYTES)
 }
