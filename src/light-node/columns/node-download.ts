@@ -22,11 +22,8 @@ import { readNodeMessage, unexpected } from './node-message.ts'
 const HASH_BYTES = 32
 /** Bytes of one request, at most; two of them are under way while fragments are read in order. */
 const WINDOW_BYTES_MAX = CREDIT_BYTES_MAX / 2
-/**
- * The same of all nodes together. What lies ready is read in one turn of the event loop, from every socket; more than this would keep
- * everything else waiting for more than 20 ms, and lie in memory.
- */
-const WINDOWS_BYTES_MAX = 9 * 1024 * 1024
+/** The same of all nodes together: it lies in memory. */
+const WINDOWS_BYTES_MAX = 12 * 1024 * 1024
 
 /** What became of the columns that were asked for. */
 export interface Found<T> {

@@ -5,17 +5,21 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { CONNECTION_SILENT_MS } from '../../limits.ts'
+import { type Reader, readingTurn } from './_reading-turn.ts'
 
 const NOTHING = new Uint8Array(0)
 
 /** The plain side of one TLS connection, in the form the muxer wants. The transport below decides about closing. */
-export class TlsMessageStream extends AbstractMessageStream {
+export class TlsMessageStream extends AbstractMessageStream implements Reader {
   readonly #transport: MessageStream
   readonly #socket: TLSSocket
   readonly #watch: NodeJS.Timeout
   #bytesRead = 0
   #reader: ((chunk: Uint8Array) => void) | null = null
   #isCorked = false
+  /** Reading waits for the reader, and for the next turn. */
+  #isPaused = false
+  #isHeld = false
 
   /** @param transport the TCP connection, whose close and abort are ours. @param socket after its handshake, with an error listener. */
   constructor(transport: MessageStream, socket: TLSSocket) {
@@ -80,14 +84,29 @@ export class TlsMessageStream extends AbstractMessageStream {
   }
 
   override sendPause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   override sendResume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (!this.#isHeld) this.#socket.resume()
+  }
+
+  /** Reads no more in this turn. */
+  hold(): void {
+    this.#isHeld = true
+    this.#socket.pause()
+  }
+
+  /** Reads on, unless its reader wants nothing. */
+  letGo(): void {
+    this.#isHeld = false
+    if (!this.#isPaused) this.#socket.resume()
   }
 
   #take(chunk: Uint8Array): void {
+    if (!this.#isHeld) readingTurn.took(this, chunk.length)
     if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable')
       this.#reader(chunk)
     else this.onData(chunk)
