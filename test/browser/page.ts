@@ -1,4 +1,4 @@
-import { toHex } from '../../src/bytes.ts'
+import { fromHex, toHex } from '../../src/bytes.ts'
 import { openLedger } from '../../src/chain-anchor/light/ledger.ts'
 import { rpcProvider } from '../../src/chain-anchor/light/rpc-provider.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
@@ -11,10 +11,10 @@ import { openVault } from '../../src/identity/vault.ts'
 import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { localCoder } from '../../src/light-node/coder-local.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
-import { putRecord, type RecordSource } from '../../src/light-node/put-record.ts'
+import { putRecord, type RecordSource, slicesOf } from '../../src/light-node/put-record.ts'
 import { startPeer } from '../../src/net/peer.ts'
-import type { Folder } from '../../src/ports.ts'
 import { systemClock } from '../../src/sdk/clock.ts'
+import { memoryFolder } from '../guardian-node/ports.ts'
 
 /** What the page is told. Keys and hashes are hex. */
 export interface Task {
@@ -35,31 +35,12 @@ export interface Told {
   ms: { put: number; get: number }
 }
 
-const fromHexText = (text: string) => Uint8Array.from(text.match(/../g)!, (pair) => Number.parseInt(pair, 16))
-
-function memoryFolder(): Folder {
-  const files = new Map<string, Uint8Array>()
-  return {
-    read: async (name) => files.get(name) ?? null,
-    replace: async (name, content) => void files.set(name, content.slice()),
-    append: async (name, content) => {
-      const before = files.get(name) ?? new Uint8Array(0)
-      const after = new Uint8Array(before.length + content.length)
-      after.set(before)
-      after.set(content, before.length)
-      files.set(name, after)
-    },
-    remove: async (name) => void files.delete(name),
-    list: async () => [...files.keys()].sort(),
-  }
-}
-
 /** The recipes of a light node over what a page has. */
 async function openPageNode({ network, trust }: Task) {
   const provider = rpcProvider(`${location.origin}/rpc`, systemClock)
   const ledger = await openLedger({
     ...{ provider, witnesses: [], chainId: network, store: memoryFolder(), clock: systemClock },
-    trust: { height: trust.height, hash: fromHexText(trust.hash) },
+    trust: { height: trust.height, hash: fromHex(trust.hash) },
   })
   const peer = await startPeer({
     seed: systemRandom.bytes(32),
@@ -91,9 +72,7 @@ function sourceOf(content: Uint8Array): RecordSource {
     name: 'from a page.bin',
     mediaType: 'application/octet-stream',
     length: content.length,
-    async *read(offset, length) {
-      yield content.slice(offset, offset + length)
-    },
+    read: (offset, length) => slicesOf(content.subarray(offset, offset + length)),
   }
 }
 
@@ -118,7 +97,7 @@ async function run(task: Task): Promise<Told> {
   const back = await hashOf(own.content, task.putBytes)
   const read = performance.now()
   const theirs = await openRecord(ports, task.get.objectId as ObjectId, async () =>
-    fromHexText(task.get.custodyKey),
+    fromHex(task.get.custodyKey),
   )
   return {
     stored: { objectId, custodyKey: toHex(custodyKey), sha256: toHex(sha256(content)), weakest },

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { concat, u32be, utf8 } from '../../src/bytes.ts'
 import type { NodeId } from '../../src/ids.ts'
 import { FRAME_BYTES_MAX, WEB_SOCKET_MESSAGE_BYTES_MAX, WEB_SOCKET_UPGRADE_MS } from '../../src/limits.ts'
@@ -22,7 +22,7 @@ const SECURE = '/ip4/127.0.0.1/tcp/0/tls/ws'
 const pages: Libp2p[] = []
 
 afterEach(async () => {
-  vi.unstubAllEnvs()
+  delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
   await Promise.all(pages.splice(0).map((page) => page.stop()))
   await stopAll()
 })
@@ -86,13 +86,13 @@ async function upgraded(server: Peer): Promise<Socket> {
   return socket
 }
 
-/** One binary message of a client, masked with zeros. */
-function message(length: number): Buffer {
+/** Head of a binary message of a client, masked with zeros. */
+function headOf(length: number): Buffer {
   const head = Buffer.alloc(14)
   head[0] = 0x82
   head[1] = 0x80 | 127
   head.writeBigUInt64BE(BigInt(length), 2)
-  return Buffer.concat([head, Buffer.alloc(length, 7)])
+  return head
 }
 
 async function endOf(socket: Socket, withinMs: number): Promise<void> {
@@ -141,7 +141,7 @@ describe('what browsers need', () => {
     const server = await echoServer([SECURE], await freshTlsIdentity())
     expect(webAddress(server)).toMatch(/\/tls\/ws$/)
     // Whether a browser trusts the certificate is not what is asked here.
-    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     const stream = await streamOf(await pageLike(), server)
     await stream.write(utf8('within'))
     expect(await stream.read(100, 5000)).toEqual(utf8('within'))
@@ -164,13 +164,14 @@ describe('a stranger', () => {
   test('who sends a message above the cap, a head above the cap, or nonsense is cut off', async () => {
     const server = await echoServer([WEB])
     const large = await upgraded(server)
-    large.write(message(WEB_SOCKET_MESSAGE_BYTES_MAX + 1))
+    // Its length is enough: nobody waits for the rest.
+    large.write(headOf(WEB_SOCKET_MESSAGE_BYTES_MAX + 1))
     await endOf(large, 3000)
     const head = await rawSocket(server)
     head.write(`GET / HTTP/1.1\r\nX: ${'x'.repeat(9000)}\r\n\r\n`)
     await endOf(head, 3000)
     const nonsense = await upgraded(server)
-    nonsense.write(message(1000))
+    nonsense.write(Buffer.concat([headOf(1000), Buffer.alloc(1000, 7)]))
     await endOf(nonsense, 3000)
     const unmasked = await upgraded(server)
     unmasked.write(Uint8Array.of(0x82, 1, 7))
@@ -178,6 +179,17 @@ describe('a stranger', () => {
     const stream = await streamOf(await pageLike(), server)
     await stream.write(u32be(7))
     expect(await stream.read(4, 5000)).toEqual(u32be(7))
+  })
+
+  test('who comes when all connections are taken is turned away', async () => {
+    const server = await ourPeer(1, { listen: [WEB], limits: { connections: 2 } })
+    const first = await rawSocket(server)
+    const second = await rawSocket(server)
+    const third = await rawSocket(server)
+    await endOf(third, 3000)
+    expect([first.destroyed, second.destroyed]).toEqual([false, false])
+    first.destroy()
+    second.destroy()
   })
 
   test('whose handshake fails holds no socket open', async () => {

@@ -10,14 +10,12 @@ import { PROFILES } from '../../src/fragment/profile.ts'
 import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { putRecord } from '../../src/light-node/put-record.ts'
-import { LOCAL_SIZE } from '../../src/sdk/network/local-network.ts'
-import { type NetworkFile, networkFolder } from '../../src/sdk/network/network-folder.ts'
-import { startNetwork, stopNetwork } from '../../src/sdk/network/start-network.ts'
-import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
+import type { NetworkFile } from '../../src/sdk/network/network-folder.ts'
+import type { LightNode } from '../../src/sdk/open-light-node.ts'
 import { inMemory } from '../../src/sdk/sample/sample-patient.ts'
-import { keptWallet } from '../../src/sdk/wallet.ts'
 import { CHROMIUM, inChromium } from '../browser/chromium.ts'
 import type { Task, Told } from '../browser/page.ts'
+import { startWithLightNode } from './light-node.ts'
 import { TestNetwork } from './network.ts'
 
 const PAGE = fileURLToPath(new URL('../browser/page.ts', import.meta.url))
@@ -70,15 +68,11 @@ describe.skipIf(CHROMIUM === undefined)('a light node in a browser (needs Chromi
   let node: LightNode
 
   beforeAll(async () => {
-    const folder = networkFolder(net.root)
-    network = await startNetwork(folder, LOCAL_SIZE, () => {})
-    const wallet = await keptWallet(folder.wallet('owner'), network)
-    node = await openLightNode({ network, wallet, cache: net.path('cache'), progress: () => {} })
+    ;({ network, node } = await startWithLightNode(net))
   }, 120_000)
 
   afterAll(async () => {
     await node?.close()
-    await stopNetwork(networkFolder(net.root))
     await net.end()
   }, 60_000)
 

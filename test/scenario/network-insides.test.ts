@@ -12,13 +12,11 @@ import { locateObject } from '../../src/light-node/locate.ts'
 import { addressOf, readNetworkView } from '../../src/light-node/network-view.ts'
 import { putRecord, type StoredRecord } from '../../src/light-node/put-record.ts'
 import { startPeer } from '../../src/net/peer.ts'
-import { LOCAL_SIZE } from '../../src/sdk/network/local-network.ts'
-import { type NetworkFile, networkFolder } from '../../src/sdk/network/network-folder.ts'
-import { startNetwork } from '../../src/sdk/network/start-network.ts'
-import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
+import type { NetworkFile } from '../../src/sdk/network/network-folder.ts'
+import type { LightNode } from '../../src/sdk/open-light-node.ts'
 import { inMemory } from '../../src/sdk/sample/sample-patient.ts'
-import { keptWallet } from '../../src/sdk/wallet.ts'
 import { TOPICS, TXS_TOPIC } from '../../src/wire/topics.ts'
+import { startWithLightNode } from './light-node.ts'
 import { TestNetwork } from './network.ts'
 
 const net = new TestNetwork()
@@ -28,10 +26,7 @@ let node: LightNode
 let stored: StoredRecord
 
 beforeAll(async () => {
-  const folder = networkFolder(net.root)
-  network = await startNetwork(folder, LOCAL_SIZE, () => {})
-  const wallet = await keptWallet(folder.wallet('owner'), network)
-  node = await openLightNode({ network, wallet, cache: net.path('cache'), progress: () => {} })
+  ;({ network, node } = await startWithLightNode(net))
   const content = inMemory('inside.bin', 'application/octet-stream', systemRandom.bytes(50_000))
   stored = await putRecord(node.ports, content, PROFILES.grid)
 }, 180_000)

@@ -8,18 +8,14 @@ import type { ObjectId } from '../../src/ids.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { putBundle, putRecord } from '../../src/light-node/put-record.ts'
 import { fileSource } from '../../src/sdk/file-source.ts'
-import { LOCAL_SIZE } from '../../src/sdk/network/local-network.ts'
-import { type NetworkFile, networkFolder } from '../../src/sdk/network/network-folder.ts'
-import { startNetwork } from '../../src/sdk/network/start-network.ts'
-import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
-import { keptWallet } from '../../src/sdk/wallet.ts'
+import type { LightNode } from '../../src/sdk/open-light-node.ts'
 import { shared } from '../shared-data.ts'
+import { startWithLightNode } from './light-node.ts'
 import { TestNetwork, xcare } from './network.ts'
 
 const data = shared('data')
 const net = new TestNetwork()
 const files = data === null ? [] : filesBelow(data)
-let network: NetworkFile
 let node: LightNode
 
 function filesBelow(path: string): string[] {
@@ -39,10 +35,7 @@ async function content(objectId: ObjectId): Promise<Buffer> {
 
 describe.skipIf(data === null)('real-format records through real processes (needs ../shared/data)', () => {
   beforeAll(async () => {
-    const folder = networkFolder(net.root)
-    network = await startNetwork(folder, LOCAL_SIZE, () => {})
-    const wallet = await keptWallet(folder.wallet('owner'), network)
-    node = await openLightNode({ network, wallet, cache: net.path('cache'), progress: () => {} })
+    node = (await startWithLightNode(net)).node
   }, 180_000)
 
   afterAll(async () => {

@@ -23,7 +23,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'stage/wire',
-    'Node’s own TLS takes four fifths of it: a record of 16 KiB is an event and an allocation of its own. Plain TCP and TLS of the same run stand beside it: “Distance to the limit of this machine”.',
+    'Node’s own TLS takes three fifths of its time and two thirds of its CPU: a record of 16 KiB is an event and an allocation of its own. Plain TCP and TLS of the same run stand beside it: “Distance to the limit of this machine”.',
   ],
   [
     'put/rate/',
