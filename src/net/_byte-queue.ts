@@ -3,7 +3,7 @@ const SPARE_BYTES_MAX = 4 * 1024 * 1024
 /** A piece of memory that is larger than what goes in by more than this is not used for it. */
 const SPARE_SLACK_BYTES = 64
 
-/** Received bytes in arrival order, taken out again as contiguous pieces with at most one copy. */
+/** Received bytes in arrival order, taken out again as contiguous pieces. They are copied when they come, and once more only where no room was reserved. */
 export class ByteQueue {
   readonly #spares: ArrayBuffer[] = []
   #spareBytes = 0
@@ -11,17 +11,36 @@ export class ByteQueue {
   #first = 0
   #offset = 0
   #length = 0
+  /** Bytes at the end of the last chunk that have not come yet. */
+  #missing = 0
 
   /** Bytes held. */
   get length(): number {
     return this.#length
   }
 
-  /** Adds `chunk`, which is kept, not copied. */
+  /** Adds a copy of `chunk`. */
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    const count = Math.min(chunk.length, this.#missing)
+    if (count > 0) {
+      const last = this.#chunks.at(-1)!
+      last.set(count === chunk.length ? chunk : chunk.subarray(0, count), last.length - this.#missing)
+      this.#missing -= count
+    }
+    if (count < chunk.length) this.#chunks.push(new Uint8Array(chunk.subarray(count)))
     this.#length += chunk.length
+  }
+
+  /** Makes one piece of the first `count` bytes, of which some are still to come: they go to their place at once. */
+  reserve(count: number): void {
+    if (this.#missing > 0 || this.#length >= count) return
+    const whole = this.#memory(count)
+    const held = this.#length
+    this.#gather(whole.subarray(0, held))
+    this.clear()
+    this.#chunks.push(whole)
+    this.#length = held
+    this.#missing = count - held
   }
 
   /** @returns the first four bytes as a big-endian number; at least four bytes must be held. */
@@ -61,12 +80,13 @@ export class ByteQueue {
     // A view is handed out only where it keeps little more memory alive than its own bytes, and where no byte behind it is
     // still to be read: whoever gets the view may move its memory to another thread.
     if (chunk.length - this.#offset === count && count * 2 >= chunk.buffer.byteLength) {
-      // Not subarray: a chunk may be a Buffer, whose slice() does not copy.
-      const view = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, count)
+      const view = chunk.subarray(this.#offset)
       this.skip(count)
       return view
     }
-    return this.#gather(count)
+    const out = this.#memory(count)
+    this.#gather(out)
+    return out
   }
 
   /** Takes memory that nobody uses any more, for a later `take` of about that size. */
@@ -82,21 +102,21 @@ export class ByteQueue {
     this.#first = 0
     this.#offset = 0
     this.#length = 0
+    this.#missing = 0
   }
 
-  #gather(count: number): Uint8Array {
-    const out = this.#memory(count)
+  /** Moves bytes from the front to `out`, which they fill. */
+  #gather(out: Uint8Array): void {
     let at = 0
-    this.#length -= count
-    while (at < count) {
+    this.#length -= out.length
+    while (at < out.length) {
       const chunk = this.#chunks[this.#first]!
-      const size = Math.min(chunk.length - this.#offset, count - at)
+      const size = Math.min(chunk.length - this.#offset, out.length - at)
       out.set(chunk.subarray(this.#offset, this.#offset + size), at)
       at += size
       this.#offset += size
       if (this.#offset === chunk.length) this.#nextChunk()
     }
-    return out
   }
 
   /** @returns `count` bytes whose content does not matter. */

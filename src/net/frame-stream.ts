@@ -153,7 +153,10 @@ class Libp2pFrameStream implements ReusableStream {
       throw error
     }
     this.#wanted = PREFIX_BYTES + length
-    if (this.#inbox.length < this.#wanted) return this.#end()
+    if (this.#inbox.length < this.#wanted) {
+      this.#inbox.reserve(this.#wanted)
+      return this.#end()
+    }
     this.#inbox.skip(PREFIX_BYTES)
     const frame = this.#inbox.take(length)
     if (this.#stream.readStatus === 'paused' && this.#inbox.length < STREAM_BUFFER_BYTES / 2) this.#resume()

@@ -9,8 +9,12 @@ describe('a byte queue', () => {
     fc.assert(
       fc.property(chunks, fc.array(fc.integer({ min: 0, max: 60 })), (parts, takes) => {
         const queue = new ByteQueue()
-        for (const part of parts) queue.push(part)
         const whole = concat(...parts)
+        for (const part of parts) {
+          queue.push(part)
+          // Whoever brought it uses its memory again.
+          part.fill(0xee)
+        }
         let at = 0
         for (const want of takes) {
           const count = Math.min(want, whole.length - at)
@@ -23,6 +27,49 @@ describe('a byte queue', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  test('puts what comes to the place that was reserved for it, and what is too much behind', () => {
+    const cuts = fc.array(fc.integer({ min: 1, max: 70 }), { maxLength: 20 })
+    fc.assert(
+      fc.property(cuts, cuts, fc.integer({ min: 0, max: 4 }), (pushes, pieces, skipped) => {
+        const whole = new Uint8Array(pushes.reduce((sum, count) => sum + count, 0)).map((_, at) => at + 1)
+        const queue = new ByteQueue()
+        let pushed = 0
+        let taken = 0
+        const push = (count: number) => {
+          queue.push(whole.slice(pushed, pushed + count))
+          pushed += count
+        }
+        for (const piece of pieces) {
+          while (pushes.length > 0 && queue.length < piece) {
+            if (queue.length >= 4)
+              expect(queue.peekU32()).toBe(new DataView(whole.buffer, taken).getUint32(0))
+            queue.reserve(piece)
+            push(pushes.shift()!)
+          }
+          if (queue.length < piece) break
+          const skip = Math.min(skipped, piece)
+          queue.skip(skip)
+          expect(queue.take(piece - skip)).toEqual(whole.slice(taken + skip, taken + piece))
+          taken += piece
+          expect(queue.length).toBe(pushed - taken)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a piece whose room was reserved is copied once, and is alone in its memory', () => {
+    const queue = new ByteQueue()
+    queue.push(new Uint8Array(10).fill(1))
+    queue.reserve(1000)
+    for (let at = 0; at < 10; at++) queue.push(new Uint8Array(100).fill(2))
+    queue.skip(4)
+    const piece = queue.take(996)
+    expect(piece.byteOffset).toBe(4)
+    expect(piece.buffer.byteLength).toBe(1000)
+    expect(queue.length).toBe(10)
   })
 
   test('hands out plain arrays, never Buffers, and copies small cuts of large chunks', () => {

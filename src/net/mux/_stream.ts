@@ -45,7 +45,7 @@ export class MuxedStream extends AbstractStream {
     this.#openWindow(this.direction === 'outbound' ? FLAG.syn : FLAG.ack)
   }
 
-  /** Hands every received piece to `reader` instead of raising events; what waits already comes first. It must not throw. */
+  /** Hands every received piece to `reader` instead of raising events; what waits already comes first. It must neither throw nor keep the piece. */
   readDirectly(reader: (chunk: Uint8Array) => void): void {
     const waiting = [...this.readBuffer]
     this.readBuffer.consume(this.readBuffer.byteLength)
@@ -107,10 +107,10 @@ export class MuxedStream extends AbstractStream {
     this.#receiveWindow -= length
   }
 
-  /** Takes received bytes. */
+  /** Takes received bytes; whoever has them may overwrite them afterwards. */
   take(chunk: Uint8Array): void {
     if (this.#reader) this.#reader(chunk)
-    else this.onData(chunk)
+    else this.onData(new Uint8Array(chunk))
     this.#openWindowIfLow()
   }
 

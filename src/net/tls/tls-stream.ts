@@ -5,6 +5,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { CONNECTION_SILENT_MS } from '../../limits.ts'
+import { readInPlace } from './_in-place.ts'
 import { type Reader, readingTurn } from './_reading-turn.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -33,7 +34,9 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
     this.#socket = socket
     this.#watch = setInterval(() => this.#dropIfSilent(), CONNECTION_SILENT_MS)
     this.#watch.unref()
+    // Here come the bytes that arrived before, and all where they cannot be read in place.
     socket.on('data', (chunk) => this.#take(chunk))
+    readInPlace(socket, (chunk) => this.#take(chunk))
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('error', (error) => transport.abort(error))
     socket.on('close', () => void this.#closeTransport())
@@ -53,7 +56,7 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
     await this.#transport.close(options)
   }
 
-  /** Hands every received piece to `reader` instead of raising events. What waits already still comes as an event, before. It must not throw. */
+  /** Hands every received piece to `reader` instead of raising events. What waits already still comes as an event, before. It must neither throw nor keep the piece. */
   readDirectly(reader: (chunk: Uint8Array) => void): void {
     this.#reader = reader
   }
@@ -109,7 +112,7 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
     if (!this.#isHeld) readingTurn.took(this, chunk.length)
     if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable')
       this.#reader(chunk)
-    else this.onData(chunk)
+    else this.onData(new Uint8Array(chunk))
   }
 
   #write(parts: Iterable<Uint8Array>): boolean {
