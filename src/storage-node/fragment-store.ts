@@ -86,7 +86,7 @@ export class FragmentStore {
   }
 
   /**
-   * Resolves when `count` fragments of neighbouring columns of one put, from its column at `first` on, are durable.
+   * Resolves when `count` fragments of one put are durable: from the one of `stripe` in its column at place `first` on, by stripe and then by column.
    * `body` holds them one after the other; it must not be used afterwards: its memory may move to the disk thread.
    * @returns that memory when it was moved, for whoever wants to fill it again.
    */

@@ -42,13 +42,18 @@ export class ServedPut {
     await this.#session.send({ op: 'HAVE', objectKnown: have.objectKnown, body: have.bitmaps })
   }
 
-  /** Hands fragments of one stripe to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
+  /** Hands fragments to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
   async take(message: MessageOf<'PUT'>): Promise<void> {
     if (this.#failure) throw this.#failure
     const { length } = message.body
+    const { columns, stripes } = this.#order
     const count = length / fragmentBytesOf(this.#order)
-    if (!Number.isInteger(count) || message.first + count > this.#order.columns.length)
-      throw new XcareError('MALFORMED', `${length} bytes from column ${message.first} on are no fragments`)
+    const end = message.stripe * columns.length + message.first + count
+    if (!Number.isInteger(count) || message.first >= columns.length || end > stripes * columns.length)
+      throw new XcareError(
+        'MALFORMED',
+        `${length} bytes from fragment (${message.stripe}, ${columns[message.first] ?? 'none'}) on are not whole fragments of the put`,
+      )
     if (this.#unackedBytes + length > CREDIT_BYTES_MAX)
       throw new XcareError('MALFORMED', 'more bytes than the credit allows')
     this.#hasTaken = true

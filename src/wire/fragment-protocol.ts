@@ -18,7 +18,7 @@ import { bytes, format, text, uint, z } from '../schema.ts'
 import { joinFrame, splitFrame } from './frame.ts'
 
 /** Protocol name under which nodes serve fragments. Spec: docs/spec/fragment-protocol.md. */
-export const FRAGMENT_PROTOCOL = '/xcare/frag/2'
+export const FRAGMENT_PROTOCOL = '/xcare/frag/3'
 /** Bytes of one key share, as they stand in a fragment's head and in a HEADS frame. */
 export const SHARE_BYTES = 33
 /** Ranges of one GET_LEAVES, at most. */

@@ -62,16 +62,22 @@ describe.each([
       }
   })
 
-  test('one PUT frame a stripe and node, with all its columns: else every fragment costs the wire and the disk thread a message', () => {
+  test('one PUT frame a burst and node, with all its columns of several stripes: else every fragment costs the wire and the disk thread a message', () => {
     for (const { sent, layout } of both()) {
+      // The burst ends where the node with the most columns would be sent more than a frame takes.
+      const most = Math.max(...ofOp(sent, 'OPEN_PUT').map(({ message: { columns } }) => columns.length))
+      const burst = Math.floor(BATCH_BYTES_MAX / (most * fragmentBytesOf(layout)))
+      expect(burst).toBeGreaterThan(1)
       for (const { peer, message } of ofOp(sent, 'OPEN_PUT')) {
-        const size = message.columns.length * fragmentBytesOf(layout)
-        expect(size).toBeLessThan(BATCH_BYTES_MAX)
         const frames = ofOp(sent, 'PUT', peer)
+        const first = Array.from({ length: Math.ceil(layout.stripes / burst) }, (_, at) => at * burst)
         expect(frames.map(({ message: { stripe, first } }) => [stripe, first])).toEqual(
-          Array.from({ length: layout.stripes }, (_, stripe) => [stripe, 0]),
+          first.map((stripe) => [stripe, 0]),
         )
-        expect(new Set(frames.map(({ bodyBytes }) => bodyBytes))).toEqual(new Set([size]))
+        const stripe = message.columns.length * fragmentBytesOf(layout)
+        expect(frames.map(({ bodyBytes }) => bodyBytes)).toEqual(
+          first.map((from) => Math.min(burst, layout.stripes - from) * stripe),
+        )
       }
     }
   })

@@ -249,20 +249,51 @@ test('several columns of an object go over one stream: together in frames, in th
   expect((some[0] as MessageOf<'HEADS'>).body).toHaveLength(2 * stripes * 33)
 })
 
-test('a frame that is no whole number of fragments, or reaches beyond the columns of its put, ends the put', async () => {
-  const object = makeObject({ seed: 17, columns: [0, 1], k: 12, n: 16 })
+test('a frame may go on with the next stripes, from any place of the first to any of the last', async () => {
+  const columns = [1, 4, 5]
+  const object = makeObject({ seed: 26, length: 60_000, shardBytesMax: 1024, columns, k: 12, n: 16 })
+  const { stripes } = object.layout
+  const inOrder = Array.from({ length: stripes }, (_, stripe) =>
+    object.fragments.map((column) => column[stripe]!),
+  ).flat()
+  const client = node.connect()
+  await client.send(openPutOf(object, columns))
+  // The cuts lie within stripes; what is sent out of turn is as good.
+  const cuts = [0, 2, 7, 8, inOrder.length]
+  for (const at of [2, 0, 3, 1])
+    await client.send({
+      ...{ op: 'PUT', stripe: Math.floor(cuts[at]! / 3), first: cuts[at]! % 3 },
+      body: concat(...inOrder.slice(cuts[at], cuts[at + 1])),
+    })
+  const receipt = (await client.ask({ op: 'DONE', body: object.manifest })) as MessageOf<'RECEIPT'>
+  const roots = columns.map((column) => object.columnRoots[column]!)
+  expect(receipt).toMatchObject({ op: 'RECEIPT', columns, root: merkleRoot(roots) })
+  const range = { ...versionOf(object), columns, from: 0, to: stripes }
+  const read = await client.collect({ op: 'GET', ...range, hashes: false })
+  expect(concat(...read.flatMap((answer) => (answer.op === 'FRAG' ? [answer.body] : [])))).toEqual(
+    concat(...inOrder),
+  )
+})
+
+test('a frame that is no whole number of fragments, or reaches beyond the columns or the stripes of its put, ends the put', async () => {
+  const object = makeObject({ seed: 17, length: 30_000, shardBytesMax: 1024, columns: [0, 1], k: 12, n: 16 })
+  const last = object.layout.stripes - 1
+  expect(last).toBeGreaterThan(1)
   const [one, two] = object.fragments.map(([fragment]) => fragment!)
-  const odd: [number, Uint8Array][] = [
-    [0, concat(one!, one!.subarray(0, 512))],
-    [1, concat(one!, two!)],
-    [2, two!],
-    // A fragment of another column in its place.
-    [0, concat(two!, one!)],
+  const [lastOne, lastTwo] = object.fragments.map((column) => column[last]!)
+  const odd: [number, number, Uint8Array][] = [
+    [0, 0, concat(one!, one!.subarray(0, 512))],
+    [0, 2, two!],
+    [last, 1, concat(lastTwo!, lastOne!)],
+    [last + 1, 0, lastOne!],
+    // A fragment of another column, or of another stripe, in its place.
+    [0, 0, concat(two!, one!)],
+    [0, 1, concat(two!, lastOne!)],
   ]
-  for (const [first, body] of odd) {
+  for (const [stripe, first, body] of odd) {
     const client = node.connect()
     await client.send(openPutOf(object, [0, 1]))
-    await client.send({ op: 'PUT', stripe: 0, first, body })
+    await client.send({ op: 'PUT', stripe, first, body })
     expect(await client.answer()).toMatchObject({ op: 'ERR', code: 'MALFORMED' })
   }
 })

@@ -94,7 +94,7 @@ async function sendAll(
     const fragments = await columns.stripe(stripe, manifest.stripes)
     const sent = [...live].map((upload) => {
       const made = rebuildFragments(manifest, stripe, upload.columns, fragments)
-      return guarded(upload, upload.send(stripe, made))
+      return guarded(upload, upload.send([{ stripe, fragments: made }]))
     })
     await Promise.all(sent)
   }

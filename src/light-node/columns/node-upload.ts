@@ -10,8 +10,23 @@ import {
 } from '../../wire/fragment-protocol.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
 
+/** The fragments of one stripe for the columns of one node, in their order; null for those it has. */
+export interface StripeShare {
+  stripe: number
+  fragments: readonly (Uint8Array | null)[]
+}
+
+/** Fragments that follow each other by stripe and then by column: what one PUT carries. */
+interface Run {
+  stripe: number
+  first: number
+  fragments: Uint8Array[]
+  /** Place of the next one, counted over stripes. */
+  next: number
+}
+
 /**
- * Sends the columns of an object that one storage node keeps, over one stream: those of a stripe together. Fragments already
+ * Sends the columns of an object that one storage node keeps, over one stream: what follows each other goes together. Fragments already
  * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. The first failure ends it: every later call rejects with that error.
  */
 export class NodeUpload {
@@ -66,21 +81,25 @@ export class NodeUpload {
 
   /**
    * Resolves when the fragments are on their way and there was credit for them; skips what the node has already.
-   * @param fragments of one stripe, one for each of `columns`, all of one size, null for those it has; not to be changed until they are durable.
+   * @param stripes in rising order, the fragments all of one size, one for each of `columns`; not to be changed until they are durable.
    */
-  async send(stripe: number, fragments: readonly (Uint8Array | null)[]): Promise<void> {
-    const size = fragments.find((fragment) => fragment !== null)?.length ?? BATCH_BYTES_MAX
-    const most = Math.max(1, Math.floor(BATCH_BYTES_MAX / size))
-    for (let first = 0; first < fragments.length; ) {
-      const batch: Uint8Array[] = []
-      for (let at = first; at < fragments.length && batch.length < most; at++) {
-        const fragment = fragments[at]
-        if (!fragment || this.#has(at, stripe)) break
-        batch.push(fragment)
+  async send(stripes: readonly StripeShare[]): Promise<void> {
+    for (const run of this.#runs(stripes)) await this.#put(run)
+  }
+
+  *#runs(stripes: readonly StripeShare[]): Generator<Run> {
+    let run = null as Run | null
+    for (const { stripe, fragments } of stripes)
+      for (const [place, fragment] of fragments.entries()) {
+        if (!fragment || this.#has(place, stripe)) continue
+        const at = stripe * this.columns.length + place
+        const isNext = run?.next === at && (run.fragments.length + 1) * fragment.length <= BATCH_BYTES_MAX
+        if (run && !isNext) yield run
+        if (!run || !isNext) run = { stripe, first: place, fragments: [], next: at }
+        run.fragments.push(fragment)
+        run.next++
       }
-      if (batch.length > 0) await this.#put(stripe, first, batch)
-      first += Math.max(1, batch.length)
-    }
+    if (run) yield run
   }
 
   /** First stripe that is still under way to this node; every one before it is durable there. `none` when nothing is. */
@@ -113,7 +132,7 @@ export class NodeUpload {
     return Boolean(((this.#have[place * this.#haveBytes + (stripe >> 3)] ?? 0) >> (stripe & 7)) & 1)
   }
 
-  async #put(stripe: number, first: number, fragments: readonly Uint8Array[]): Promise<void> {
+  async #put({ stripe, first, fragments }: Run): Promise<void> {
     const size = fragments.length * fragments[0]!.length
     while (!this.#failure && !this.#window.hasRoom(size)) await this.#wake.promise
     if (this.#failure) throw this.#failure

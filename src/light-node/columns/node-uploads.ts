@@ -77,13 +77,15 @@ export class NodeUploads {
    */
   async send(stripes: readonly StripeFragments[]): Promise<Uint8Array[]> {
     for (const { stripe, bytes } of stripes) this.#underWay.push({ stripe, bytes, isLost: false })
-    await this.#untilTarget(async (_, upload) => {
-      for (const { stripe, bytes } of stripes) {
-        const size = bytes.length / this.#profile.n
-        const fragments = upload.columns.map((column) => bytes.subarray(column * size, (column + 1) * size))
-        await upload.send(stripe, fragments)
-      }
-    })
+    await this.#untilTarget((_, upload) =>
+      upload.send(
+        stripes.map(({ stripe, bytes }) => {
+          const size = bytes.length / this.#profile.n
+          const fragments = upload.columns.map((column) => bytes.subarray(column * size, (column + 1) * size))
+          return { stripe, fragments }
+        }),
+      ),
+    )
     return this.#settled((stripes.at(-1)?.stripe ?? -1) + 1)
   }
 

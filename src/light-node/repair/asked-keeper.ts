@@ -66,10 +66,8 @@ export class AskedKeeper {
 
   /** Sends what it lost of one stripe. @param made the fragments, by column. @throws XcareError as NodeUpload.send. */
   async send(stripe: number, made: ReadonlyMap<number, Uint8Array>): Promise<void> {
-    await this.#upload.send(
-      stripe,
-      this.columns.map((column) => made.get(column) ?? null),
-    )
+    const fragments = this.columns.map((column) => made.get(column) ?? null)
+    await this.#upload.send([{ stripe, fragments }])
   }
 
   /** Hands over the manifest and checks the receipt for all columns. @throws XcareError INTEGRITY on a wrong one; what the node answers. */

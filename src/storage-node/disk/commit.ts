@@ -17,7 +17,7 @@ import type { Batch } from './volume/batch.ts'
 import { RECORD, type RecordHeader, type RecordType, recordBytes, wholeBlocks } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
 
-/** One thing to make durable. */
+/** One thing to make durable. A put: `count` fragments of its columns, from the one of `stripe` in the column at place `first` on, by stripe and then by column. */
 export type CommitOp =
   | { kind: 'put'; handle: number; stripe: number; first: number; count: number; body: Uint8Array }
   | { kind: 'finish'; handle: number; manifest: Uint8Array }
@@ -154,7 +154,8 @@ export class Committer {
       if (op.kind === 'finish') return this.#finish(columns, op.manifest)
       const size = op.body.length / op.count
       const body = op.body.subarray(fragment * size, (fragment + 1) * size)
-      this.#put(columns[op.first + fragment], op.stripe, body)
+      const at = op.first + fragment
+      this.#put(columns[at % columns.length]!, op.stripe + Math.floor(at / columns.length), body)
       return {}
     } catch (error) {
       if (error instanceof XcareError) return error
@@ -162,8 +163,7 @@ export class Committer {
     }
   }
 
-  #put(column: OpenColumn | undefined, stripe: number, body: Uint8Array): void {
-    if (column === undefined) throw new XcareError('MALFORMED', 'more fragments than columns')
+  #put(column: OpenColumn, stripe: number, body: Uint8Array): void {
     const share = shareOf(column, stripe, body)
     const hash = blake3(body)
     const { index } = this.#parts
@@ -334,10 +334,11 @@ function stepsOf(ops: readonly Settled[]): Step[] {
     steps.push(...puts.sort((a, b) => a.handle - b.handle || a.place - b.place))
     puts = []
   }
-  for (const [at, { op }] of ops.entries()) {
+  for (const [at, { op, columns }] of ops.entries()) {
     if (op.kind === 'put') {
-      for (let fragment = 0; fragment < op.count; fragment++)
-        puts.push({ at, fragment, handle: op.handle, place: op.first + fragment })
+      const { handle, first, count } = op
+      for (let fragment = 0; fragment < count; fragment++)
+        puts.push({ at, fragment, handle, place: (first + fragment) % (columns?.length ?? 1) })
       continue
     }
     endPuts()
