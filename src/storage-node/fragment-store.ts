@@ -11,7 +11,7 @@ const FLOW_BODY_BYTES = 16 * 1024
 const FLOW_MS = 50
 /** A flow waits so long, or until so many bytes are there: one message, one sync and one wake-up serve many. A single body never waits. */
 const GATHER_MS = 10
-const GATHER_BYTES = 1024 * 1024
+const GATHER_BYTES = 512 * 1024
 /** A buffer with more than this beside the body is not handed over: others may be using it. */
 const BESIDE_BYTES = 128
 
