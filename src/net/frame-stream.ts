@@ -19,6 +19,8 @@ import { MuxedStream } from './mux/_stream.ts'
 const PREFIX_BYTES = 4
 /** Parts up to this size are joined: copying them is cheaper than sending them one by one. */
 const JOIN_BYTES = 1024
+/** So much of a frame has come before memory is taken for the rest: an announcement alone costs nothing. */
+const RESERVE_BYTES = 8 * 1024
 
 interface Waiter {
   resolve: () => void
@@ -154,7 +156,7 @@ class Libp2pFrameStream implements ReusableStream {
     }
     this.#wanted = PREFIX_BYTES + length
     if (this.#inbox.length < this.#wanted) {
-      this.#inbox.reserve(this.#wanted)
+      if (this.#inbox.length >= RESERVE_BYTES) this.#inbox.reserve(this.#wanted)
       return this.#end()
     }
     this.#inbox.skip(PREFIX_BYTES)

@@ -96,6 +96,18 @@ describe('reading frames', () => {
     await closed
   })
 
+  test('an announcement alone takes no memory: many could make it at once', async () => {
+    const { bare, ours } = await bareStream()
+    const frame = new Uint8Array(2 ** 20).fill(7)
+    const before = process.memoryUsage().arrayBuffers
+    const reading = ours.read(2 ** 20, IDLE)
+    bare.send(concat(u32be(frame.length), frame.subarray(0, 8000)))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 19)
+    bare.send(frame.slice(8000))
+    expect(await reading).toEqual(frame)
+  })
+
   test('an end inside a frame is a cut, not an end', async () => {
     const { bare, ours } = await bareStream()
     bare.send(concat(u32be(10), new Uint8Array(9)))
