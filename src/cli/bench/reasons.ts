@@ -23,11 +23,11 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'stage/wire',
-    'Node’s own TLS takes three fifths of its time and two thirds of its CPU: a record of 16 KiB is an event and an allocation of its own. Plain TCP and TLS of the same run stand beside it: “Distance to the limit of this machine”.',
+    'Node’s own TLS takes four fifths of its time or more, in records of 16 KiB that are decrypted and handed on one by one. Plain TCP and TLS of the same run stand beside it: “Distance to the limit of this machine”.',
   ],
   [
     'put/rate/',
-    'The processors are busy, with nothing large: of the time of all 17 processes the kernel takes 16 % (wake-ups, sockets, direct writes), JavaScript and its runtime 35 %, copies 9 %, BLAKE3 6 %, TLS and sealing 6 %, the collector and the allocator 9 %. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
+    'The processors are busy, with nothing large: of the time of all 17 processes JavaScript and its runtime take 43 % and compiling 5 % (in each of twelve nodes, little of its code runs often enough to become fast), the kernel 17 % (wake-ups, sockets, direct writes), copies 9 %, the collector and the allocator 8 %, BLAKE3 7 %, TLS and sealing 6 %. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
   ],
   [
     'put/cpu/all/',
@@ -35,7 +35,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'losses/whole/',
-    'Half of it is the client’s one network thread: TLS, hashing and putting fragments together; the rest is twelve nodes that wake up, read and send. A short object also pays for locating it and its manifest, about 40 ms.',
+    'More than half of it is twelve nodes that wake up, read, hash and send, a quarter the client’s one network thread: TLS, hashing and putting fragments together. A short object also pays for locating it and its manifest, about 40 ms.',
   ],
   [
     'losses/lost/',
