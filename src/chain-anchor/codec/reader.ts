@@ -10,7 +10,7 @@ const FIELD_MAX = 0x1fff_ffff
 
 /**
  * Reads one protobuf message field by field:
- * `while (reader.next()) switch (reader.field) { case 1: x = reader.int(); break; default: reader.skip() }`.
+ * `while (reader.next()) switch (reader.field) { case 1: x = reader.int(); break; default: reader.skipField() }`.
  * Every method throws XcareError MALFORMED on cut data, a wrong wire type or a number out of range. Groups are refused.
  */
 export class ProtoReader {
@@ -75,7 +75,7 @@ export class ProtoReader {
   }
 
   /** Steps over the current field. */
-  skip(): void {
+  skipField(): void {
     switch (this.#wire) {
       case VARINT:
         this.#varint()

@@ -29,7 +29,7 @@ export function decodeTime(bytes: Uint8Array): Timestamp {
   while (reader.next()) {
     if (reader.field === 1) time.seconds = reader.int()
     else if (reader.field === 2) time.nanos = reader.int()
-    else reader.skip()
+    else reader.skipField()
   }
   return checkTime(time)
 }
@@ -40,7 +40,7 @@ function decodePartSetHeader(bytes: Uint8Array): PartSetHeader {
   while (reader.next()) {
     if (reader.field === 1) parts.total = reader.uint()
     else if (reader.field === 2) parts.hash = hash(reader)
-    else reader.skip()
+    else reader.skipField()
   }
   return parts
 }
@@ -52,7 +52,7 @@ export function decodeBlockId(bytes: Uint8Array): BlockId {
   while (reader.next()) {
     if (reader.field === 1) id.hash = hash(reader)
     else if (reader.field === 2) id.parts = decodePartSetHeader(reader.bytes())
-    else reader.skip()
+    else reader.skipField()
   }
   return id
 }
@@ -63,7 +63,7 @@ function decodeVersion(bytes: Uint8Array): Header['version'] {
   while (reader.next()) {
     if (reader.field === 1) version.block = reader.uint()
     else if (reader.field === 2) version.app = reader.uint()
-    else reader.skip()
+    else reader.skipField()
   }
   return version
 }
@@ -75,7 +75,7 @@ export function decodeHeader(bytes: Uint8Array): Header {
   while (reader.next()) {
     const read = HEADER_FIELDS[reader.field]
     if (read) read(header, reader)
-    else reader.skip()
+    else reader.skipField()
   }
   return header
 }
@@ -152,7 +152,7 @@ function decodeCommitSig(bytes: Uint8Array): CommitSig {
     else if (reader.field === 2) line.address = exactly(reader.bytes(), ADDRESS_BYTES)
     else if (reader.field === 3) line.time = decodeTime(reader.bytes())
     else if (reader.field === 4) line.signature = reader.bytes(SIGNATURE_BYTES_MAX)
-    else reader.skip()
+    else reader.skipField()
   }
   return { ...line, flag: checkFlag(line.flag) }
 }
@@ -175,7 +175,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
       if (commit.signatures.length === VALIDATORS_MAX)
         throw new XcareError('MALFORMED', 'a commit has too many lines')
       commit.signatures.push(decodeCommitSig(reader.bytes()))
-    } else reader.skip()
+    } else reader.skipField()
   }
   return commit
 }
@@ -198,7 +198,7 @@ function decodeValidator(bytes: Uint8Array): Validator {
     else if (reader.field === 2) validator.publicKey = decodePublicKey(reader.bytes())
     else if (reader.field === 3) validator.power = reader.bigint()
     else if (reader.field === 4) validator.priority = reader.bigint()
-    else reader.skip()
+    else reader.skipField()
   }
   return validator
 }
@@ -207,7 +207,7 @@ function decodeValidators(bytes: Uint8Array): Validator[] {
   const validators: Validator[] = []
   const reader = new ProtoReader(bytes)
   while (reader.next()) {
-    if (reader.field !== 1) reader.skip()
+    if (reader.field !== 1) reader.skipField()
     else if (validators.length === VALIDATORS_MAX) throw new XcareError('MALFORMED', 'too many validators')
     else validators.push(decodeValidator(reader.bytes()))
   }
@@ -226,10 +226,10 @@ export function decodeLightBlock(bytes: Uint8Array): LightBlock {
       while (signed.next()) {
         if (signed.field === 1) header = decodeHeader(signed.bytes())
         else if (signed.field === 2) commit = decodeCommit(signed.bytes())
-        else signed.skip()
+        else signed.skipField()
       }
     } else if (reader.field === 2) validators = decodeValidators(reader.bytes())
-    else reader.skip()
+    else reader.skipField()
   }
   if (!header || !commit) throw new XcareError('MALFORMED', 'a light block lacks its header or commit')
   return { header, commit, validators }

@@ -250,7 +250,7 @@ function decodeExistence(bytes: Uint8Array): ExistenceProof {
     else if (reader.field === 4) {
       if (proof.path.length === DEPTH_MAX) throw new XcareError('MALFORMED', 'a commitment proof is too deep')
       proof.path.push(decodeInnerOp(reader.bytes()))
-    } else reader.skip()
+    } else reader.skipField()
   }
   return proof
 }
@@ -262,7 +262,7 @@ function decodeNonExistence(bytes: Uint8Array): NonExistenceProof {
     if (reader.field === 1) proof.key = reader.bytes(STATE_KEY_BYTES_MAX)
     else if (reader.field === 2) proof.left = decodeExistence(reader.bytes())
     else if (reader.field === 3) proof.right = decodeExistence(reader.bytes())
-    else reader.skip()
+    else reader.skipField()
   }
   return proof
 }
@@ -276,7 +276,7 @@ function decodeLeafOp(bytes: Uint8Array): LeafOp {
     else if (reader.field === 3) op.prehashValue = reader.int()
     else if (reader.field === 4) op.length = reader.int()
     else if (reader.field === 5) op.prefix = reader.bytes(OP_BYTES_MAX)
-    else reader.skip()
+    else reader.skipField()
   }
   return op
 }
@@ -288,7 +288,7 @@ function decodeInnerOp(bytes: Uint8Array): InnerOp {
     if (reader.field === 1) op.hash = reader.int()
     else if (reader.field === 2) op.prefix = reader.bytes(OP_BYTES_MAX)
     else if (reader.field === 3) op.suffix = reader.bytes(OP_BYTES_MAX)
-    else reader.skip()
+    else reader.skipField()
   }
   return op
 }

@@ -72,16 +72,16 @@ describe('messages', () => {
       else if (reader.field === 2) found.push(reader.sfixed64())
       else if (reader.field === 3) found.push(reader.text())
       else if (reader.field === 4) found.push(reader.bigint())
-      else reader.skip()
+      else reader.skipField()
     }
     expect(found).toEqual([-5, -9, 'é', 2n ** 62n])
   })
 
   it.each([
-    ['field number 0', '0001', (r: ProtoReader) => r.skip()],
-    ['a group', '0b', (r: ProtoReader) => r.skip()],
-    ['a cut fixed64', '0900', (r: ProtoReader) => r.skip()],
-    ['a cut byte string', '0a05ff', (r: ProtoReader) => r.skip()],
+    ['field number 0', '0001', (r: ProtoReader) => r.skipField()],
+    ['a group', '0b', (r: ProtoReader) => r.skipField()],
+    ['a cut fixed64', '0900', (r: ProtoReader) => r.skipField()],
+    ['a cut byte string', '0a05ff', (r: ProtoReader) => r.skipField()],
     ['a wrong wire type', '0801', (r: ProtoReader) => r.bytes()],
     ['a number above the safe range', '08ffffffffffffffff7f', (r: ProtoReader) => r.uint()],
     ['text that is not UTF-8', '0a01ff', (r: ProtoReader) => r.text()],
@@ -99,7 +99,7 @@ describe('messages', () => {
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         try {
           const reader = new ProtoReader(bytes)
-          while (reader.next()) reader.skip()
+          while (reader.next()) reader.skipField()
         } catch (error) {
           expect(error).toBeInstanceOf(XcareError)
         }
