@@ -42,7 +42,7 @@ export class ServedPut {
     await this.#session.send({ op: 'HAVE', objectKnown: have.objectKnown, body: have.bitmaps })
   }
 
-  /** Hands fragments to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED above the credit, or what failed before. */
+  /** Hands fragments to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED when they are not whole fragments of the put, or above the credit; what failed before. */
   async take(message: MessageOf<'PUT'>): Promise<void> {
     if (this.#failure) throw this.#failure
     const { length } = message.body

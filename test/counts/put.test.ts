@@ -70,13 +70,13 @@ describe.each([
       expect(burst).toBeGreaterThan(1)
       for (const { peer, message } of ofOp(sent, 'OPEN_PUT')) {
         const frames = ofOp(sent, 'PUT', peer)
-        const first = Array.from({ length: Math.ceil(layout.stripes / burst) }, (_, at) => at * burst)
+        const starts = Array.from({ length: Math.ceil(layout.stripes / burst) }, (_, at) => at * burst)
         expect(frames.map(({ message: { stripe, first } }) => [stripe, first])).toEqual(
-          first.map((stripe) => [stripe, 0]),
+          starts.map((stripe) => [stripe, 0]),
         )
         const stripe = message.columns.length * fragmentBytesOf(layout)
         expect(frames.map(({ bodyBytes }) => bodyBytes)).toEqual(
-          first.map((from) => Math.min(burst, layout.stripes - from) * stripe),
+          starts.map((from) => Math.min(burst, layout.stripes - from) * stripe),
         )
       }
     }

@@ -11,7 +11,7 @@ import {
 import { readNodeMessage, unexpected } from './node-message.ts'
 
 /** The fragments of one stripe for the columns of one node, in their order; null for those it has. */
-export interface StripeShare {
+export interface NodeStripe {
   stripe: number
   fragments: readonly (Uint8Array | null)[]
 }
@@ -83,11 +83,11 @@ export class NodeUpload {
    * Resolves when the fragments are on their way and there was credit for them; skips what the node has already.
    * @param stripes in rising order, the fragments all of one size, one for each of `columns`; not to be changed until they are durable.
    */
-  async send(stripes: readonly StripeShare[]): Promise<void> {
+  async send(stripes: readonly NodeStripe[]): Promise<void> {
     for (const run of this.#runs(stripes)) await this.#put(run)
   }
 
-  *#runs(stripes: readonly StripeShare[]): Generator<Run> {
+  *#runs(stripes: readonly NodeStripe[]): Generator<Run> {
     let run = null as Run | null
     for (const { stripe, fragments } of stripes)
       for (const [place, fragment] of fragments.entries()) {
