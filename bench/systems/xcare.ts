@@ -20,7 +20,7 @@ import { type Sink, type StartOptions, type System, serve } from './serve.ts'
 const TYPE = 'application/octet-stream'
 
 // As bin/xcare.mjs starts a client.
-setFlagsFromString('--heap-growing-percent=200')
+setFlagsFromString('--heap-growing-percent=100')
 
 /** A whole local network, each part a process of its own; this process is the light node. A variant is a shape `k/n`. */
 async function start({ scratch }: StartOptions): Promise<System> {
