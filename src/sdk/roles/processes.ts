@@ -10,7 +10,7 @@ import { isAlive, type RunFile, runningRole } from './role.ts'
 const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 /** Flags of Node for a part of a network. Helper threads cost more than they save where a dozen processes share two cores. Measured: ADR 0096 and 0106. */
 export const ROLE_FLAGS = [
-  ...['--max-semi-space-size=4', '--single-threaded-gc', '--heap-growing-percent=200'],
+  ...['--max-semi-space-size=2', '--single-threaded-gc', '--heap-growing-percent=200'],
   ...['--always-sparkplug', '--invocation-count-for-maglev=5000', '--invocation-count-for-turbofan=50000'],
 ]
 const READY_MS_MAX = 60_000
