@@ -59,7 +59,7 @@ export class ByteQueue {
   }
 
   /** Drops the first `count` bytes; at least that many must be held. */
-  skip(count: number): void {
+  drop(count: number): void {
     this.#length -= count
     let left = count
     while (left > 0) {
@@ -81,7 +81,7 @@ export class ByteQueue {
     // still to be read: whoever gets the view may move its memory to another thread.
     if (chunk.length - this.#offset === count && count * 2 >= chunk.buffer.byteLength) {
       const view = chunk.subarray(this.#offset)
-      this.skip(count)
+      this.drop(count)
       return view
     }
     const out = this.#memory(count)

@@ -159,7 +159,7 @@ class Libp2pFrameStream implements ReusableStream {
       if (this.#inbox.length >= RESERVE_BYTES) this.#inbox.reserve(this.#wanted)
       return this.#end()
     }
-    this.#inbox.skip(PREFIX_BYTES)
+    this.#inbox.drop(PREFIX_BYTES)
     const frame = this.#inbox.take(length)
     if (this.#stream.readStatus === 'paused' && this.#inbox.length < STREAM_BUFFER_BYTES / 2) this.#resume()
     return frame

@@ -19,7 +19,7 @@ describe('a byte queue', () => {
         for (const want of takes) {
           const count = Math.min(want, whole.length - at)
           if (count >= 4) expect(queue.peekU32()).toBe(new DataView(whole.buffer, at).getUint32(0))
-          if (want % 3 === 0) queue.skip(count)
+          if (want % 3 === 0) queue.drop(count)
           else expect(queue.take(count)).toEqual(whole.slice(at, at + count))
           at += count
           expect(queue.length).toBe(whole.length - at)
@@ -32,7 +32,7 @@ describe('a byte queue', () => {
   test('puts what comes to the place that was reserved for it, and what is too much behind', () => {
     const cuts = fc.array(fc.integer({ min: 1, max: 70 }), { maxLength: 20 })
     fc.assert(
-      fc.property(cuts, cuts, fc.integer({ min: 0, max: 4 }), (parts, pieces, skipped) => {
+      fc.property(cuts, cuts, fc.integer({ min: 0, max: 4 }), (parts, pieces, headBytes) => {
         const pushes = [...parts]
         const whole = new Uint8Array(pushes.reduce((sum, count) => sum + count, 0)).map((_, at) => at + 1)
         const queue = new ByteQueue()
@@ -50,9 +50,9 @@ describe('a byte queue', () => {
             push(pushes.shift()!)
           }
           if (queue.length < piece) break
-          const skip = Math.min(skipped, piece)
-          queue.skip(skip)
-          expect(queue.take(piece - skip)).toEqual(whole.slice(taken + skip, taken + piece))
+          const head = Math.min(headBytes, piece)
+          queue.drop(head)
+          expect(queue.take(piece - head)).toEqual(whole.slice(taken + head, taken + piece))
           taken += piece
           expect(queue.length).toBe(pushed - taken)
         }
@@ -66,7 +66,7 @@ describe('a byte queue', () => {
     queue.push(new Uint8Array(10).fill(1))
     queue.reserve(1000)
     for (let at = 0; at < 10; at++) queue.push(new Uint8Array(100).fill(2))
-    queue.skip(4)
+    queue.drop(4)
     const piece = queue.take(996)
     expect(piece.byteOffset).toBe(4)
     expect(piece.buffer.byteLength).toBe(1000)
@@ -79,7 +79,7 @@ describe('a byte queue', () => {
     queue.push(new Uint8Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + 1000)))
     expect(queue.take(10).buffer.byteLength).toBe(10)
     queue.push(Buffer.allocUnsafeSlow(100).fill(1))
-    queue.skip(990)
+    queue.drop(990)
     const view = queue.take(90)
     expect(Buffer.isBuffer(view)).toBe(false)
     expect(view).toEqual(new Uint8Array(90).fill(1))
