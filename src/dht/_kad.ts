@@ -26,6 +26,7 @@ export interface KadParts {
   readonly peerId: PeerId
   readonly peerStore: KadDHTComponents['peerStore']
   readonly addressManager: KadDHTComponents['addressManager']
+  readonly identify: { identify(connection: Connection): Promise<unknown> }
   readonly connectionManager: {
     getConnections(peer?: PeerId): Connection[]
     openStream(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Stream>
@@ -47,7 +48,9 @@ export function rememberKad(service: KadDHT, components: KadDHTComponents): KadP
   )
   const { peerId, peerStore, addressManager } = components
   const connectionManager = components.connectionManager as unknown as KadParts['connectionManager']
-  const parts = { kad, peerId, peerStore, addressManager, connectionManager }
+  // A service that the DHT names as one it depends on, so that it is there.
+  const { identify } = components as unknown as Pick<KadParts, 'identify'>
+  const parts = { kad, peerId, peerStore, addressManager, connectionManager, identify }
   known.set(service, parts)
   return parts
 }
@@ -59,11 +62,23 @@ export function partsOf(service: unknown): KadParts {
   return parts
 }
 
+/** Connections on which a client has asked, or asks, what the other side speaks. */
+const asked = new WeakSet<Connection>()
+
+/** Learns which of those a client is connected to serve the DHT: it does not ask before it has a question. */
+function askNeighbours({ kad, connectionManager, identify }: KadParts): void {
+  if (kad.getMode() !== 'client') return
+  for (const connection of connectionManager.getConnections()) {
+    if (asked.has(connection)) continue
+    asked.add(connection)
+    identify.identify(connection).catch(() => asked.delete(connection))
+  }
+}
+
 /** A peer that has just connected is not in the table yet: questions asked before would find an empty network. Waits at most DHT_FIRST_NEIGHBOUR_MS. */
-export async function firstNeighbour(
-  { kad, connectionManager }: KadParts,
-  signal: AbortSignal,
-): Promise<void> {
+export async function firstNeighbour(parts: KadParts, signal: AbortSignal): Promise<void> {
+  const { kad, connectionManager } = parts
+  askNeighbours(parts)
   if (kad.routingTable.size > 0 || signal.aborted || connectionManager.getConnections().length === 0) return
   const { promise, resolve } = Promise.withResolvers<void>()
   const onEvent = () => resolve()

@@ -156,7 +156,7 @@ function orderOf({ objectId, seed, table, nodes }: PlacementInput): number[] {
   const step = (view.getUint32(4, true) % SLOTS) | 1
   const isMet = new Uint8Array(nodes.length)
   const order: number[] = []
-  for (let turn = 0; turn < SLOTS; turn++) {
+  for (let turn = 0; turn < SLOTS && order.length < nodes.length; turn++) {
     const node = table[(start + turn * step) % SLOTS]
     if (!isMet[node]) order.push(node)
     isMet[node] = 1

@@ -183,7 +183,7 @@ function targetsOf(
     const layout = { k: profile.k, n: profile.n, shardBytes, stripes }
     const order = { objectId, version: FIRST_VERSION, columns, ...layout }
     const place = { network: ports.network, nodeId: keeper.nodeId }
-    return { peer: addressOf(keeper), order: signedOrder(place, order, ownerKey) }
+    return { peer: addressOf(keeper), columns, signOrder: () => signedOrder(place, order, ownerKey) }
   })
 }
 

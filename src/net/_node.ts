@@ -20,6 +20,11 @@ const DEFAULT_LIMITS: PeerLimits = {
   connectionsPerSecond: 256,
 }
 
+/** Whether a peer needs to know what its neighbours speak. One that nobody calls and that hears no topics knows what to ask of whom; its DHT learns when it is asked. */
+function isAcquainted({ listen, topics = [] }: PeerOptions): boolean {
+  return listen.length > 0 || topics.length > 0
+}
+
 /** @param services libp2p services besides identify and ping. @returns a libp2p node, not started. Settings: docs/spec/transport.md section 5. */
 export async function createNode(
   options: PeerOptions,
@@ -50,7 +55,11 @@ export async function createNode(
     // The monitor ends connections whose remote was busy for some seconds; silence is judged in TlsMessageStream instead.
     connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
     peerStore: { maxAddressAge: PEER_AGE_MS, maxPeerAge: PEER_AGE_MS },
-    services: { identify: identify(), ping: ping(), ...services },
+    services: {
+      identify: identify({ runOnConnectionOpen: isAcquainted(options) }),
+      ping: ping(),
+      ...services,
+    },
   })
   quietMerges(node.peerStore)
   return node

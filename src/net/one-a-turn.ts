@@ -12,9 +12,11 @@ export class OneATurn {
   }
 }
 
-function laterTurn(): Promise<void> {
+/** Resolves in a later turn of the event loop, when whatever came meanwhile was looked at. */
+export function laterTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve)
+    // The first of the two may belong to this turn still, behind what asked for it.
+    if (typeof setImmediate === 'function') setImmediate(() => setImmediate(resolve))
     else inPageTurn(resolve)
   })
 }

@@ -113,6 +113,29 @@ describe('twelve nodes', () => {
     expect(await openDirectory(fresh).locate(extra[0]!.nodeId, soon())).toBeNull()
   })
 
+  test('a client that hears no topics asks nobody what it speaks before it has a question', async () => {
+    await openDirectory(nodes[4]!).announce(object(6), soon())
+    const quiet = await startPeer({
+      ...{ seed: new Uint8Array(32).fill(53), listen: [] },
+      services: { kad: kadService({ serverMode: false }) },
+    })
+    extra.push(quiet)
+    await quiet.connect(address(nodes[0]!), soon())
+    await quiet.connect(address(nodes[1]!), soon())
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const { routingTable } = quiet.service('kad') as { routingTable: { size: number } }
+    expect(routingTable.size).toBe(0)
+    const hints = await openDirectory(quiet).find(object(6), 8, soon())
+    expect(hints).toEqual([address(nodes[4]!)])
+    await until(() => routingTable.size >= 2)
+    // Whom it meets later it asks with its next question.
+    await quiet.connect(address(nodes[2]!), soon())
+    expect((await openDirectory(quiet).locate(nodes[7]!.nodeId, soon()))?.addresses).toEqual(
+      nodes[7]!.addresses(),
+    )
+    await until(() => routingTable.size >= 3)
+  })
+
   test('half of the nodes gone, two announcers among them: the others are found, the dead are only hints', async () => {
     const announcers = [nodes[1]!, nodes[2]!, nodes[8]!, nodes[9]!]
     for (const node of announcers) await openDirectory(node).announce(object(2), soon())

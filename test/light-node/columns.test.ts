@@ -147,7 +147,7 @@ describe('uploads and stragglers', () => {
     const nodes = columns.map((column) => {
       const { op: _, ...order } = openPutOf(object, 0)
       const peer = { nodeId: `node-${column}` as NodeId, addresses: [] }
-      return new SlowNode({ peer, order: { ...order, columns: [column] } })
+      return new SlowNode({ peer, columns: [column], signOrder: () => ({ ...order, columns: [column] }) })
     })
     const byId = new Map(nodes.map((node) => [node.target.peer.nodeId, node]))
     const open = async ({ nodeId }: { nodeId: NodeId }) => {

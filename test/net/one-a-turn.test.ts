@@ -2,31 +2,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, test } from 'vitest'
 import { OneATurn } from '../../src/net/one-a-turn.ts'
 import { address, echo, ourPeer, soon, stopAll } from './_stock.ts'
+import { countTurns } from './_turns.ts'
 
 const PROTOCOL = '/test/echo/1'
 /** Node tells of every TCP client socket that is made. */
 const SOCKETS = 'net.client.socket'
 
 afterEach(stopAll)
-
-/** Counts what happens in each turn of the event loop until `end`. */
-function countTurns(): { happened(): void; end(): number[] } {
-  const counts = [0]
-  let isOver = false
-  const next = () => {
-    if (isOver) return
-    counts.push(0)
-    setImmediate(next)
-  }
-  setImmediate(next)
-  return {
-    happened: () => counts[counts.length - 1]!++,
-    end: () => {
-      isOver = true
-      return counts
-    },
-  }
-}
 
 describe('one a turn', () => {
   test('those who come together go on in their order, each in a turn of its own', async () => {
@@ -59,7 +41,8 @@ test('a peer that is asked for a dozen others at once begins with one of them a 
   for (const server of servers) await server.handle(PROTOCOL, echo, { maxInboundStreams: 4 })
   const client = await ourPeer(99, { listen: [] })
   const turns = countTurns()
-  subscribe(SOCKETS, turns.happened)
+  const onSocket = () => turns.happened()
+  subscribe(SOCKETS, onSocket)
   try {
     await Promise.all(
       servers.map(async (server) => {
@@ -69,7 +52,7 @@ test('a peer that is asked for a dozen others at once begins with one of them a 
       }),
     )
   } finally {
-    unsubscribe(SOCKETS, turns.happened)
+    unsubscribe(SOCKETS, onSocket)
   }
   const counts = turns.end()
   expect(counts.reduce((sum, count) => sum + count)).toBe(12)

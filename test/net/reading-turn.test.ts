@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { FrameStream } from '../../src/ports.ts'
 import { address, ourPeer, soon, stopAll } from './_stock.ts'
+import { countTurns } from './_turns.ts'
 
 const PROTOCOL = '/test/pour/1'
 const MIB = 1024 * 1024
@@ -21,13 +22,7 @@ test('what a dozen peers sent meanwhile is taken in turns of a few MiB, and all 
   for (const server of servers) await server.handle(PROTOCOL, pour, { maxInboundStreams: 4 })
   const client = await ourPeer(99, { listen: [] })
   const streams = await Promise.all(servers.map((server) => client.open(address(server), PROTOCOL, soon())))
-  const turns = [0]
-  let isOver = false
-  const nextTurn = () => {
-    turns.push(0)
-    if (!isOver) setImmediate(nextTurn)
-  }
-  setImmediate(nextTurn)
+  const turns = countTurns()
   await Promise.all(
     streams.map(async (stream, peer) => {
       await stream.write(Uint8Array.of(1))
@@ -35,12 +30,12 @@ test('what a dozen peers sent meanwhile is taken in turns of a few MiB, and all 
         const frame = await stream.read(FRAME, 20_000)
         if (frame?.length !== FRAME || frame[0] !== at || frame[FRAME - 1] !== at)
           throw new Error(`frame ${at} of peer ${peer} is another`)
-        turns[turns.length - 1]! += FRAME
+        turns.happened(FRAME)
       }
     }),
   )
-  isOver = true
-  expect(turns.reduce((sum, bytes) => sum + bytes)).toBe(PEERS * FRAMES * FRAME)
+  const counts = turns.end()
+  expect(counts.reduce((sum, bytes) => sum + bytes)).toBe(PEERS * FRAMES * FRAME)
   // Beyond the bound lies what one read of each socket brings.
-  expect(Math.max(...turns)).toBeLessThan(5 * MIB)
+  expect(Math.max(...counts)).toBeLessThan(5 * MIB)
 })

@@ -32,7 +32,7 @@ export interface LateColumns {
  */
 export async function storeLateColumns(ports: ColumnPorts, late: LateColumns): Promise<number[]> {
   const targets = late.dropped.filter(({ error }) => !FINAL.includes(error.code)).map(({ target }) => target)
-  const count = targets.reduce((sum, { order }) => sum + order.columns.length, 0)
+  const count = targets.reduce((sum, { columns }) => sum + columns.length, 0)
   if (count === 0 || count > COLUMNS_MAX) return []
   const reached = await Promise.all(targets.map((target) => begun(ports, target)))
   const uploads = reached.flatMap((upload) => upload ?? [])
@@ -56,7 +56,7 @@ export async function storeLateColumns(ports: ColumnPorts, late: LateColumns): P
 }
 
 /** @returns null for a node that still does not answer at once. */
-async function begun(ports: ColumnPorts, { peer, order }: UploadTarget): Promise<NodeUpload | null> {
+async function begun(ports: ColumnPorts, target: UploadTarget): Promise<NodeUpload | null> {
   const over = new AbortController()
   const late = ports.clock.sleep(HEDGE_MS, over.signal).then(
     () => over.abort(),
@@ -64,10 +64,10 @@ async function begun(ports: ColumnPorts, { peer, order }: UploadTarget): Promise
   )
   let upload: NodeUpload | null = null
   try {
-    const stream = await ports.transport.open(peer, FRAGMENT_PROTOCOL, over.signal)
-    upload = new NodeUpload(stream, order.columns)
+    const stream = await ports.transport.open(target.peer, FRAGMENT_PROTOCOL, over.signal)
+    upload = new NodeUpload(stream, target.signOrder())
     const tooLate = late.then(() => Promise.reject(new XcareError('TIMEOUT', 'still too slow')))
-    await Promise.race([upload.begin(order), tooLate])
+    await Promise.race([upload.begin(), tooLate])
     return upload
   } catch (error) {
     upload?.abort(asXcareError(error))

@@ -16,6 +16,9 @@ export interface NodeStripe {
   fragments: readonly (Uint8Array | null)[]
 }
 
+/** What a storage node needs to take columns: whose they are, their shape, and the owner's signature. */
+export type StorageOrder = Omit<MessageOf<'OPEN_PUT'>, 'op'>
+
 /** Fragments that follow each other by stripe and then by column: what one PUT carries. */
 interface Run {
   stripe: number
@@ -37,15 +40,19 @@ export class NodeUpload {
   readonly #sent: number[] = []
   #have: Uint8Array = new Uint8Array(0)
   #haveBytes = 0
-  #opening: Omit<MessageOf<'OPEN_PUT'>, 'op'> | null = null
+  readonly #order: StorageOrder
+  /** The order goes with the first fragments. */
+  #isUnopened = false
   #receipt: Promise<MessageOf<'RECEIPT'>> | null = null
   #isDone = false
   #failure: XcareError | null = null
   #wake = Promise.withResolvers<void>()
 
-  constructor(stream: FrameStream, columns: readonly number[]) {
+  /** @param order signed by the object's owner key for this very node. */
+  constructor(stream: FrameStream, order: StorageOrder) {
     this.#stream = stream
-    this.columns = columns
+    this.#order = order
+    this.columns = order.columns
   }
 
   /** The peer these columns go to. */
@@ -53,13 +60,13 @@ export class NodeUpload {
     return this.#stream.remote
   }
 
-  /** Opens the put. @param order of `columns`, signed by the object's owner key for this very node. @throws XcareError with the node's own code when it refuses. */
-  async begin(order: Omit<MessageOf<'OPEN_PUT'>, 'op'>): Promise<void> {
-    await this.#stream.write(...encodeFrame({ op: 'OPEN_PUT', ...order }))
+  /** Opens the put. @throws XcareError with the node's own code when it refuses. */
+  async begin(): Promise<void> {
+    await this.#sendOrder()
     await this.#stream.write(...encodeFrame({ op: 'GET_HAVE' }))
     const reply = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
     if (reply.op !== 'HAVE') throw unexpected(reply)
-    this.#haveBytes = Math.ceil(order.stripes / 8)
+    this.#haveBytes = Math.ceil(this.#order.stripes / 8)
     if (reply.body.length !== this.#haveBytes * this.columns.length)
       throw new XcareError(
         'MALFORMED',
@@ -70,8 +77,8 @@ export class NodeUpload {
   }
 
   /** Opens the put of an object that no node can know yet, together with its first fragments: nothing is asked, and a refusal is met by a later call. */
-  beginWithFragments(order: Omit<MessageOf<'OPEN_PUT'>, 'op'>): void {
-    this.#opening = order
+  beginWithFragments(): void {
+    this.#isUnopened = true
   }
 
   /** Those of `columns` whose fragment of `stripe` the node did not have when the put began. */
@@ -138,13 +145,16 @@ export class NodeUpload {
     if (this.#failure) throw this.#failure
     this.#window.take(size)
     this.#sent.push(stripe)
-    const order = this.#opening
-    this.#opening = null
-    if (order) {
+    if (this.#isUnopened) {
+      this.#isUnopened = false
       this.#startListening()
-      await this.#stream.write(...encodeFrame({ op: 'OPEN_PUT', ...order }))
+      await this.#sendOrder()
     }
     await this.#stream.write(...encodeFragments('PUT', { stripe, first }, fragments))
+  }
+
+  #sendOrder(): Promise<void> {
+    return this.#stream.write(...encodeFrame({ op: 'OPEN_PUT', ...this.#order }))
   }
 
   #startListening(): void {

@@ -4,7 +4,7 @@ import type { StripeFragments } from '../../fragment/writer.ts'
 import { STRAGGLER_MS_MAX } from '../../limits.ts'
 import type { Clock, PeerAddress, Progress, Transport } from '../../ports.ts'
 import { FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.ts'
-import { NodeUpload } from './node-upload.ts'
+import { NodeUpload, type StorageOrder } from './node-upload.ts'
 
 const DIAL_MS_MAX = 5_000
 /** Why a timer ends: without a reason each end would make an error with a stack. */
@@ -19,10 +19,13 @@ export interface UploadPorts {
   progress: Progress
 }
 
-/** A node with the columns it is to keep and the signed order for them. */
+/** A node with the columns it is to keep. */
 export interface UploadTarget {
   peer: PeerAddress
-  order: Omit<MessageOf<'OPEN_PUT'>, 'op'>
+  /** Rising. */
+  columns: readonly number[]
+  /** @returns the order for them. It is signed when the node is reached, as a dozen signatures at once keep a thread busy. */
+  signOrder(): StorageOrder
 }
 
 interface UnderWay {
@@ -65,8 +68,8 @@ export class NodeUploads {
   ): Promise<NodeUploads> {
     const uploads = new NodeUploads(ports, profile)
     await Promise.all(targets.map((target) => uploads.#dial(target)))
-    if (isSmall) for (const [{ order }, upload] of uploads.#live) upload.beginWithFragments(order)
-    else await uploads.#untilTarget(({ order }, upload) => upload.begin(order))
+    if (isSmall) for (const upload of uploads.#live.values()) upload.beginWithFragments()
+    else await uploads.#untilTarget((_, upload) => upload.begin())
     uploads.#requireTarget()
     return uploads
   }
@@ -129,7 +132,7 @@ export class NodeUploads {
     try {
       const signal = AbortSignal.timeout(DIAL_MS_MAX)
       const stream = await this.#ports.transport.open(target.peer, FRAGMENT_PROTOCOL, signal)
-      this.#live.set(target, new NodeUpload(stream, target.order.columns))
+      this.#live.set(target, new NodeUpload(stream, target.signOrder()))
     } catch (error) {
       this.#dropped(target, asXcareError(error))
     }
@@ -165,7 +168,7 @@ export class NodeUploads {
 
   #columnsOf(targets: Iterable<UploadTarget>): number {
     let columns = 0
-    for (const { order } of targets) columns += order.columns.length
+    for (const target of targets) columns += target.columns.length
     return columns
   }
 
@@ -204,7 +207,7 @@ export class NodeUploads {
   #dropped(target: UploadTarget, error: XcareError): void {
     this.#problems.push({ target, error })
     const { code, message } = error
-    const { columns } = target.order
+    const { columns } = target
     this.#ports.progress({ type: 'node-dropped', node: target.peer.nodeId, columns, code, message })
   }
 

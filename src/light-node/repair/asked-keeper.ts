@@ -3,8 +3,7 @@ import { asXcareError, XcareError } from '../../errors.ts'
 import type { Manifest } from '../../fragment/manifest.ts'
 import { KEEPER_ANSWER_MS_MAX } from '../../limits.ts'
 import type { Clock, FrameStream } from '../../ports.ts'
-import { NodeUpload } from '../columns/node-upload.ts'
-import type { UploadTarget } from '../columns/node-uploads.ts'
+import { NodeUpload, type StorageOrder } from '../columns/node-upload.ts'
 import { checkReceipt } from '../storage-receipts.ts'
 
 /** A storage node that keeps columns of an object, asked which of their fragments it has. */
@@ -30,7 +29,7 @@ export class AskedKeeper {
   static async ask(
     clock: Clock,
     keeper: NodeValue,
-    order: UploadTarget['order'],
+    order: StorageOrder,
     dial: () => Promise<FrameStream>,
   ): Promise<AskedKeeper> {
     const tooLate = new XcareError('TIMEOUT', `storage node ${keeper.nodeId} did not answer in time`)
@@ -43,8 +42,8 @@ export class AskedKeeper {
     outOfTime.catch(() => {})
     let upload: NodeUpload | null = null
     try {
-      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order.columns)
-      await Promise.race([upload.begin(order), outOfTime])
+      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order)
+      await Promise.race([upload.begin(), outOfTime])
       return new AskedKeeper(keeper, upload, order.stripes)
     } catch (error) {
       upload?.abort(asXcareError(error))

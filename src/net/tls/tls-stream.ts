@@ -7,6 +7,7 @@ import { XcareError } from '../../errors.ts'
 import { CONNECTION_SILENT_MS } from '../../limits.ts'
 import { readInPlace } from './_in-place.ts'
 import { type Reader, readingTurn } from './_reading-turn.ts'
+import { writingTurn } from './_writing-turn.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -122,14 +123,16 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
     return canSendMore
   }
 
-  /** Whatever is sent in one turn leaves together: each write of its own would be a TLS record, a system call and a wake-up. */
+  /** Whatever is sent in one turn leaves together, in that turn or soon after: each write of its own would be a TLS record, a system call and a wake-up. */
   #cork(): void {
     if (this.#isCorked) return
     this.#isCorked = true
     this.#socket.cork()
     process.nextTick(() => {
-      this.#isCorked = false
-      this.#socket.uncork()
+      writingTurn.take(this.#socket.writableLength, () => {
+        this.#isCorked = false
+        this.#socket.uncork()
+      })
     })
   }
 
