@@ -27,6 +27,8 @@ export interface SystemEntry {
   isPutLocal: boolean
   /** How many small records are put and got at most, for systems that take long for each. */
   recordsMax?: number
+  /** Works also when nobody asks: its processes are stopped while others have their turn. */
+  isNeverIdle?: boolean
   facts: Facts
 }
 
@@ -111,6 +113,8 @@ export const SYSTEMS: SystemEntry[] = [
     variants: ['6/12', '3/10'],
     needs: ['python'],
     recordsMax: 50,
+    // Its twelve servers look through their shares all the time: half a core.
+    isNeverIdle: true,
     hasOwnReader: false,
     isPutLocal: false,
     facts: {

@@ -11,8 +11,9 @@ const PASSAGE_MS = 300_000
 const LOAD_MS = 60_000
 const WARM_UP_BYTES = 64 * 1024 * 1024
 const QUIET_CORES = 0.2
-const QUIET_STEP_MS = 500
-const QUIET_STEPS_MAX = 60
+const QUIET_STEP_MS = 300
+/** After a start; and before each put. */
+const QUIET_STEPS_MAX = { start: 60, put: 10 }
 
 /** One put or get. */
 export interface Passage {
@@ -91,15 +92,16 @@ export async function measureSystems(entries: SystemEntry[], options: MeasureOpt
       try {
         const system = await startSystem(entry, options)
         running.push(system)
+        rest(system)
         measured.versions[entry.id] = system.version
       } catch (error) {
         measured.failed[entry.id] = reasonOf(error)
       }
     }
-    await quiet(running)
+    await quiet(running, QUIET_STEPS_MAX.start)
     for (const [at, load] of options.loads.entries()) {
       const isFirst = options.loads.findIndex((one) => isRecords(one) === isRecords(load)) === at
-      if (isFirst) await warmUp(subjectsOf(running), load, options)
+      if (isFirst) await warmUp(running, load, options)
       measured.series.push(...(await measureLoad(running, load, options)))
     }
   } finally {
@@ -162,10 +164,12 @@ async function measureLoad(running: Running[], load: Load, options: MeasureOptio
         const bytes = bytesFor(entry, load)
         if (workload?.bytes !== bytes)
           workload = await writeWorkload(join(options.scratch, 'workload'), bytes, seed)
+        await quiet(running, QUIET_STEPS_MAX.put)
         one.samples.push(await sample(subject.system, subject.variant, workload, load.recordBytes))
       } catch (error) {
         one.failure = reasonOf(error)
       }
+      rest(subject.system)
     }
   }
   return [...series.values()]
@@ -181,16 +185,17 @@ function bytesFor(
 
 /** One uncounted pass of at most 64 MiB before the first load of its kind: code is compiled, connections are open. */
 async function warmUp(
-  subjects: { system: Running; variant: string }[],
+  running: Running[],
   load: Load,
   { scratch, seed, tell }: MeasureOptions,
 ): Promise<void> {
-  for (const { system, variant } of subjects) {
+  for (const { system, variant } of subjectsOf(running)) {
     tell(`${load.name}, warm-up: ${system.entry.name} ${variant}`)
     const bytes = Math.min(WARM_UP_BYTES, bytesFor(system.entry, load))
     const workload = await writeWorkload(join(scratch, 'workload'), bytes, `${seed} ${load.name} warm-up`)
     // What fails now fails again when it counts, and is told then.
     await sample(system, variant, workload, load.recordBytes).catch(() => {})
+    rest(system)
   }
 }
 
@@ -245,10 +250,17 @@ function flush(path: string): void {
   spawnSync('sync', ['-f', path])
 }
 
-/** Waits until the systems together use less than a fifth of a core: they get to know each other after a start. */
-async function quiet(running: Running[]): Promise<void> {
+/** Keeps a system that works without being asked from taking part of the machine from the others. */
+function rest({ entry, writer, reader }: Running): void {
+  if (!entry.isNeverIdle) return
+  writer.pause()
+  if (reader !== writer) reader.pause()
+}
+
+/** Waits until the systems together use less than a fifth of a core: they get to know each other after a start, and tidy up after a put. */
+async function quiet(running: Running[], stepsMax: number): Promise<void> {
   const roots = running.flatMap(({ writer, reader }) => [...writer.roots, ...reader.roots])
-  for (let step = 0; step < QUIET_STEPS_MAX; step++) {
+  for (let step = 0; step < stepsMax; step++) {
     const before = cpuSecondsOf(roots)
     await new Promise((resolve) => setTimeout(resolve, QUIET_STEP_MS))
     if (cpuSecondsOf(roots) - before < (QUIET_CORES * QUIET_STEP_MS) / 1000) return

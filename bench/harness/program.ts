@@ -14,6 +14,8 @@ export interface Program {
   roots: number[]
   /** @throws Error with what the program said, or when it does not answer in `deadlineMs`. */
   ask(request: Request, deadlineMs: number): Promise<Answer>
+  /** Stops all of its processes where they are until it is asked again. */
+  pause(): void
   /** Ends it and everything it started, gently first. Never throws. */
   end(): Promise<void>
 }
@@ -34,21 +36,30 @@ export function startProgram(file: string, scratch: string): Program {
   closeSync(log)
   const detached: number[] = []
   const roots = () => (child.pid === undefined ? detached : [child.pid, ...detached])
+  let paused: number[] = []
+  const resume = () => {
+    for (const pid of paused.splice(0)) signal(pid, 'SIGCONT')
+  }
   const program: Program = {
     get roots() {
       return roots()
     },
     ask: async (request, deadlineMs) => {
+      resume()
       const answer = await exchange(child, request, deadlineMs, path)
       detached.push(...(answer.detached ?? []))
       if (answer.error !== undefined) throw new Error(answer.error)
       return answer
     },
+    pause: () => {
+      paused = treeOf(roots())
+      for (const pid of paused) signal(pid, 'SIGSTOP')
+    },
     end: async () => {
       running.delete(program)
       const all = treeOf(roots())
       await program.ask({ do: 'stop' }, STOP_MS).catch(() => {})
-      for (const pid of all) kill(pid)
+      for (const pid of all) signal(pid, 'SIGKILL')
     },
   }
   running.add(program)
@@ -90,9 +101,9 @@ function tailOf(log: string): string {
 }
 
 /** By number, and only of processes that were just found in our own tree. */
-function kill(pid: number): void {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, name)
   } catch {
     // It has ended already.
   }

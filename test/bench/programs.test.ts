@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { absenceOf } from '../../bench/harness/install.ts'
 import { KERNELS, runKernel } from '../../bench/harness/kernels.ts'
 import { LIMITS, runLimit } from '../../bench/harness/limits.ts'
-import { benchFile } from '../../bench/harness/program.ts'
+import { cpuSecondsOf } from '../../bench/harness/processes.ts'
+import { benchFile, startProgram } from '../../bench/harness/program.ts'
 import { writeWorkload } from '../../bench/harness/workload.ts'
 
 const TOOLS = benchFile('../bench-report/tools')
@@ -43,3 +44,31 @@ test.each(LIMITS)('limit $id moves the bytes it says', async ({ id }) => {
   await runLimit(series, scratch, BLOCK_BYTES)
   expect(series).toMatchObject({ verified: true, runs: [{ bytes: expect.any(Number) }] })
 })
+
+test.runIf(process.platform === 'linux')(
+  'a program that is never idle uses nothing while it is paused, answers when it is asked, and can be ended in its pause',
+  async () => {
+    const folder = join(scratch, 'busy')
+    const program = startProgram(benchFile('../test/bench/store-child.ts'), folder)
+    const { path, digest } = await writeWorkload(join(scratch, 'busy-bytes'), 10_000, 'busy')
+    await program.ask({ do: 'start', scratch: folder, tools: '', variants: ['busy'], peer: null }, 5000)
+    await program.ask({ do: 'load', path, recordBytes: null, sink: true }, 5000)
+    const usedIn = async (ms: number) => {
+      const before = cpuSecondsOf(program.roots)
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      return cpuSecondsOf(program.roots) - before
+    }
+    const { token } = await program.ask({ do: 'put', variant: 'busy' }, 5000)
+    expect(await usedIn(300)).toBeGreaterThan(0)
+    program.pause()
+    await usedIn(50)
+    expect(await usedIn(300)).toBe(0)
+    await program.ask({ do: 'get', variant: 'busy', token: token! }, 5000)
+    expect((await program.ask({ do: 'digest' }, 5000)).digest).toBe(digest)
+    program.pause()
+    const [pid] = program.roots
+    await program.end()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(() => process.kill(pid!, 0)).toThrow()
+  },
+)

@@ -2,10 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serve } from '../../bench/systems/serve.ts'
 
+function busyFor(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
+
 /** A system that keeps bytes in one file. What it does with them is its variant: `honest`, or one way to be wrong. */
 serve(async ({ scratch }) => {
   const path = join(scratch, 'kept')
   const put = async (variant: string, content: Buffer) => {
+    // Works on without being asked.
+    if (variant === 'busy') setInterval(() => busyFor(5), 10)
     if (variant === 'refuses') throw new Error('no room')
     if (variant === 'ends') process.exit(3)
     writeFileSync(path, content)
