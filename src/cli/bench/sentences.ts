@@ -96,57 +96,137 @@ function largestOf(figures: readonly Figure[], prefix: string): Figure | undefin
   return figures.filter(({ id }) => id.startsWith(prefix)).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0))[0]
 }
 
-/** @returns the whole run in fourteen lines. */
+/** One thing that was measured, in words; null when it was not. */
+type Part = string | null
+
+/** @returns a line about `what`; none when no part of it was measured. */
+function lineOf(what: string, parts: readonly Part[]): string[] {
+  const told = parts.filter((part) => part !== null)
+  return told.length > 0 ? [`${what.padEnd(8)}${told.join('; ')}`] : []
+}
+
+function partOf(
+  figure: Figure | null | undefined,
+  words: (said: string) => string = (said) => said,
+  unit?: string,
+): Part {
+  return figure ? words(`${figure.median} ${unit ?? figure.unit}`) : null
+}
+
+/** @returns the whole run in fourteen lines, or fewer when not all of it was asked for. */
 export function summaryLines(report: Report): string[] {
   const { figures, targets, settings, stages } = report
-  const median = (id: string) => figures.find((figure) => figure.id === id)?.median ?? null
-  const largest = (prefix: string) => largestOf(figures, prefix)
-  const say = (value: number | null | undefined, unit: string) =>
-    value === null || value === undefined ? 'not measured' : `${value} ${unit}`
   const shape = `${settings.shapes[0]!.k}-${settings.shapes[0]!.n}`
-  const put = largest(`put/rate/${shape}/`)
-  const at = (prefix: string) => (put ? median(`${prefix}/${shape}/${put.bytes}`) : null)
-  const passages = (way: 'put' | 'get') =>
-    settings.shapes
-      .map(({ k, n }) => {
-        const rate = largest(`${way}/rate/${k}-${n}/`)
-        const of = (what: string) => median(`${way}/${what}/${k}-${n}/${rate?.bytes}`)
-        const costs = `${say(of('fragments'), 'fragments/s')}, ${say(of('cpu/all'), 'CPU-s/GB')}`
-        return `${rate?.label.split(':')[0] ?? `${k}/${n}`}: ${say(rate?.median, 'MB/s')}, ${costs}`
-      })
-      .join('; ')
   const verdicts = (...wanted: string[]) => targets.filter(({ verdict }) => wanted.includes(verdict)).length
   const missing = stages.filter(({ state }) => state !== 'done').map(({ name }) => name)
-  const whole = largest(`losses/whole/rate/${shape}/`)
-  const lost = largest(`losses/lost/rate/${shape}/`)
   return [
-    `put   ${passages('put')}`,
-    `get   ${passages('get')}; first byte ${say(at('get/first-byte'), 'ms')}`,
-    `loss  get ${say(whole?.median, 'MB/s')} whole, ${say(lost?.median, 'MB/s')} with n - k columns killed; a lost disk: ${say(largest(`repair/rebuilt/${shape}/`)?.median, 'MB/s')} made again`,
-    `small 4 KiB put p50 ${say(median('small/put/alone/p50'), 'ms')}, p99 ${say(median('small/put/alone/p99'), 'ms')} alone; ${settings.concurrency} in flight: p50 ${say(median('small/put/closed/p50'), 'ms')}, ${say(median('small/put/closed/rate'), 'records/s')}, gathered into bundles ${say(median('small/put/gathered/rate'), 'records/s')}`,
-    `bundles ${say(median('bundles/rate'), 'records/s')} of 2 KiB; one read out of a thousand: ${say(median('bundles/read'), 'ms')}`,
-    `codec seal ${say(median(`stage/seal/${shape}`), 'GB/s')}, encode ${say(median(`stage/encode/${shape}`), 'GB/s')}, hash ${say(median(`stage/hash/${shape}`), 'GB/s')}, one thread; all three in two coder threads: ${say(median(`coders/2/${shape}`), 'GB/s')}`,
-    `wire  ${say(median('stage/wire'), 'MB/s')} on one connection; disk ${say(median('stage/disk'), 'MB/s')} made durable; index ${say(largest('index/last/')?.median, 'rows/s')}`,
-    `bytes ${say(largest(`amplification/stored/${shape}/`)?.median, 'stored')} and ${say(largest(`amplification/wire-put/${shape}/`)?.median, 'sent')} for each of a record of ${largest(`amplification/stored/${shape}/`)?.label.split(':')[0] ?? shape}`,
-    `memory client ${say(median('memory/client'), 'MiB')}, largest node ${say(median('memory/node'), 'MiB')}; longest turn of the client’s network thread: put ${say(at('put/turn/longest'), 'ms')}, get ${say(at('get/turn/longest'), 'ms')}`,
+    ...objectLines(report, shape),
+    ...recordLines(report),
+    ...partLines(figures, shape),
     `targets ${verdicts('hit', 'stretch')} hit, ${verdicts('missed')} missed, ${verdicts('not measured')} not measured here`,
     ...limitLines(figures, shape),
-    `run   ${spanText(report.seconds)}, ${report.network.processes} processes, acks durable, fragments verified, every byte compared`,
+    `run     ${spanText(report.seconds)}, ${report.network.processes} processes, acks durable, fragments verified, every byte compared`,
     missing.length === 0 ? 'complete: every stage was measured' : `INCOMPLETE: without ${missing.join(', ')}`,
+  ]
+}
+
+function objectLines({ figures, settings }: Report, shape: string): string[] {
+  const of = (id: string) => figures.find((figure) => figure.id === id)
+  const largest = (prefix: string) => largestOf(figures, `${prefix}/${shape}/`)
+  const passages = (way: 'put' | 'get') =>
+    settings.shapes.map(({ k, n }) => {
+      const rate = largestOf(figures, `${way}/rate/${k}-${n}/`)
+      if (!rate) return null
+      const costs = ['fragments', 'cpu/all'].map((what) =>
+        partOf(of(`${way}/${what}/${k}-${n}/${rate.bytes}`)),
+      )
+      return `${rate.label.split(':')[0]}: ${[partOf(rate), ...costs].filter(Boolean).join(', ')}`
+    })
+  return [
+    ...lineOf('put', passages('put')),
+    ...lineOf('get', [
+      ...passages('get'),
+      partOf(of(`get/first-byte/${shape}/${largest('put/rate')?.bytes}`), (said) => `first byte ${said}`),
+    ]),
+    ...lineOf('loss', [
+      partOf(largest('losses/whole/rate'), (said) => `get ${said} whole`),
+      partOf(largest('losses/lost/rate'), (said) => `get ${said} with n - k columns killed`),
+      partOf(largest('repair/rebuilt'), (said) => `a lost disk: ${said} made again`),
+    ]),
+  ]
+}
+
+function recordLines({ figures, settings }: Report): string[] {
+  const of = (id: string) => figures.find((figure) => figure.id === id)
+  const crowd = `${settings.concurrency} in flight`
+  return [
+    ...lineOf('small', [
+      partOf(of('small/put/alone/p50'), (said) => `4 KiB put alone p50 ${said}`),
+      partOf(of('small/put/alone/p99'), (said) => `p99 ${said}`),
+      partOf(of('small/put/closed/p50'), (said) => `${crowd} p50 ${said}`),
+      partOf(of('small/put/closed/rate'), (said) => `${said} ${crowd}`, 'records/s'),
+      partOf(of('small/put/gathered/rate'), (said) => `${said} gathered into bundles`, 'records/s'),
+    ]),
+    ...lineOf('bundles', [
+      partOf(of('bundles/rate'), (said) => `${said} of 2 KiB`, 'records/s'),
+      partOf(of('bundles/read'), (said) => `one read out of a thousand: ${said}`),
+    ]),
+  ]
+}
+
+function partLines(figures: readonly Figure[], shape: string): string[] {
+  const of = (id: string) => figures.find((figure) => figure.id === id)
+  const largest = (prefix: string) => largestOf(figures, `${prefix}/${shape}/`)
+  const stored = largest('amplification/stored')
+  const turn = (way: 'put' | 'get') =>
+    partOf(of(`${way}/turn/longest/${shape}/${largest('put/rate')?.bytes}`), (said) => `${way} ${said}`)
+  const turns = [turn('put'), turn('get')].filter(Boolean)
+  return [
+    ...lineOf('codec', [
+      ...['seal', 'encode', 'hash'].map((what) =>
+        partOf(of(`stage/${what}/${shape}`), (said) => `${what} ${said}`),
+      ),
+      partOf(of(`coders/2/${shape}`), (said) => `all three in two coder threads ${said}`),
+    ]),
+    ...lineOf('wire', [
+      partOf(of('stage/wire'), (said) => `${said} on one connection`),
+      partOf(of('stage/disk'), (said) => `disk ${said} made durable`),
+      partOf(largestOf(figures, 'index/last/'), (said) => `index ${said}`),
+    ]),
+    ...lineOf('bytes', [
+      partOf(stored, (said) => `${said} stored for each of a record of ${stored!.label.split(':')[0]}`),
+      partOf(largest('amplification/wire-put'), (said) => `${said} sent`),
+    ]),
+    ...lineOf('memory', [
+      partOf(of('memory/client'), (said) => `client ${said}`),
+      partOf(of('memory/node'), (said) => `largest node ${said}`),
+      turns.length > 0 ? `longest turn of the client’s network thread: ${turns.join(', ')}` : null,
+    ]),
   ]
 }
 
 /** What this machine allows in the same run, beside what the targets assume, and how far from it we are. */
 function limitLines(figures: readonly Figure[], shape: string): string[] {
-  const say = (figure: Figure | undefined) => (figure ? `${figure.median} ${figure.unit}` : 'not measured')
   const of = (id: string) => figures.find((figure) => figure.id === id)
-  const over = (way: string, ...prefixes: string[]) => {
-    const found = prefixes.map((prefix) => largestOf(figures, `${prefix}/over-floor/${shape}/`))
-    return `${way} ${say(of(`floor/${way}/${shape}`))}, as a whole ${say(found.find((figure) => figure))}`
+  const limit = (id: 'tcp' | 'tls', name: string) =>
+    partOf(
+      of(`stage/${id}`),
+      (said) => `${name} ${said} (the targets assume ${ASSUMED_MBS[id].join(' to ')})`,
+    )
+  const floor = (way: string, ...prefixes: string[]) => {
+    const over = prefixes.map((prefix) => largestOf(figures, `${prefix}/over-floor/${shape}/`)).find(Boolean)
+    return partOf(of(`floor/${way}/${shape}`), (said) =>
+      [`CPU of the parts of a ${way} alone ${said}`, partOf(over, (times) => `as a whole ${times}`)]
+        .filter(Boolean)
+        .join(', '),
+    )
   }
-  const [tcp, tls] = [ASSUMED_MBS.tcp, ASSUMED_MBS.tls].map((ends) => ends.join(' to '))
   return [
-    `limits plain TCP ${say(of('stage/tcp'))}, Node’s TLS ${say(of('stage/tls'))} (the targets assume ${tcp} and ${tls}); our wire ${say(of('stage/wire/of-tls'))} TLS`,
-    `floor CPU of the parts alone: ${over('put', 'put')}; ${over('get', 'losses/whole', 'get')}`,
+    ...lineOf('limits', [
+      limit('tcp', 'plain TCP'),
+      limit('tls', 'Node’s TLS'),
+      partOf(of('stage/wire/of-tls'), (said) => `our wire ${said} TLS`),
+    ]),
+    ...lineOf('floor', [floor('put', 'put'), floor('get', 'losses/whole', 'get')]),
   ]
 }

@@ -5,14 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isErrorCode, XcareError } from '../../errors.ts'
 import { systemClock } from '../clock.ts'
+import nodeFlags from './node-flags.json' with { type: 'json' }
 import { isAlive, type RunFile, runningRole } from './role.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-/** Flags of Node for a part of a network. Helper threads cost more than they save where a dozen processes share two cores. Measured: ADR 0096 and 0106. */
-export const ROLE_FLAGS = [
-  ...['--max-semi-space-size=2', '--single-threaded-gc', '--heap-growing-percent=200'],
-  ...['--always-sparkplug', '--invocation-count-for-maglev=5000', '--invocation-count-for-turbofan=50000'],
-]
 const READY_MS_MAX = 60_000
 const STOP_MS_MAX = 10_000
 
@@ -35,7 +31,7 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
   try {
     const child = spawn(
       process.execPath,
-      [...ROLE_FLAGS, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
+      [...nodeFlags.role, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
       {
         detached: true,
         env: ownEnvironment(),

@@ -95,28 +95,33 @@ describe('targets', () => {
 })
 
 describe('the summary', () => {
-  test('has fourteen lines, with what was measured', () => {
+  test('has a line for everything that was measured, and none for the rest', () => {
     const lines = summaryLines(sampleReport())
-    expect(lines).toHaveLength(14)
-    expect(lines.join('\n')).toContain('223 MB/s')
+    expect(lines[0]).toMatch(/^put {5}20\/40 .*: 223 MB\/s, [\d.]+ CPU-s\/GB$/)
+    expect(lines.find((line) => line.startsWith('loss'))).toBe(
+      'loss    get 192 MB/s with n - k columns killed',
+    )
+    expect(lines.find((line) => line.startsWith('memory'))).toBe('memory  client 307 MiB')
+    expect(lines.some((line) => line.startsWith('bytes'))).toBe(false)
+    expect(lines.join('\n')).not.toMatch(/undefined|null|: *$|; *$/m)
     expect(lines.at(-1)).toBe('INCOMPLETE: without wire')
   })
 
   test('says what this machine allows, where the targets assume more, and how far from it a put and a get are', () => {
     const text = summaryLines(sampleReport()).join('\n')
     expect(text).toMatch(
-      /^limits plain TCP 1200 MB\/s, Node’s TLS 755 MB\/s \(the targets assume 2200 to 3000/m,
+      /^limits {2}plain TCP 1200 MB\/s \(the targets assume 2200 to 3000\); Node’s TLS 755 MB\/s \(the targets assume 1300 to 2100\)/m,
     )
     expect(text).toMatch(
-      /^floor .* put \d.* CPU-s\/GB, as a whole [\d.]+ ×; get \d.* CPU-s\/GB, as a whole [\d.]+ ×$/m,
+      /^floor .* put alone \d.* CPU-s\/GB, as a whole [\d.]+ ×; .* get alone \d.* CPU-s\/GB, as a whole [\d.]+ ×$/m,
     )
   })
 
-  test('has fourteen lines when nothing was measured', () => {
+  test('tells of the run and the targets when nothing was measured', () => {
     const lines = summaryLines(
       sampleReport({ figures: [], latencies: [], timelines: [], targets: judgeTargets([]) }),
     )
-    expect(lines).toHaveLength(14)
-    expect(lines[0]).toContain('not measured')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toBe(`targets 0 hit, 0 missed, ${judgeTargets([]).length} not measured here`)
   })
 })
