@@ -21,8 +21,8 @@ import {
 } from '../comet/json.ts'
 import type { Validator } from '../comet/types.ts'
 import { STATE_PROOF_TYPE } from '../state/proof.ts'
+import { askCapped } from './ask.ts'
 import type { Endpoint, QueryAnswer, SignedHeader } from './endpoint.ts'
-import { fetchCapped } from './fetch.ts'
 
 const PAGE = 100
 const PROOF_OPS_MAX = 8
@@ -97,7 +97,7 @@ class RpcEndpoint implements Endpoint {
   async #call(method: string, params: JsonObject, deadlineMs = RPC_DEADLINE_MS): Promise<JsonObject> {
     const id = ++this.#requests
     const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
-    const text = await fetchCapped(this.#clock, { url: this.#url, name: this.name, body, deadlineMs })
+    const text = await askCapped(this.#clock, { url: this.#url, name: this.name, body, deadlineMs })
     const answer = jsonObject(parse(text, this.name))
     if (answer.error != null) throw refusal(jsonObject(answer.error), this.name)
     if (answer.id !== id) throw new XcareError('MALFORMED', `${this.name} answered another question`)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../../src/bytes.ts'
@@ -8,6 +9,7 @@ import { commitToJson, headerToJson, validatorToJson } from '../../../src/chain-
 import type { Endpoint } from '../../../src/chain-anchor/light/endpoint.ts'
 import { rpcProvider } from '../../../src/chain-anchor/light/rpc-provider.ts'
 import { RPC_ANSWER_BYTES_MAX } from '../../../src/limits.ts'
+import { freshTlsIdentity } from '../../../src/net/tls/raw-tls.ts'
 import type { Clock } from '../../../src/ports.ts'
 import { shared } from '../../shared-data.ts'
 import { FakeChain, members } from './fake-chain.ts'
@@ -18,6 +20,8 @@ interface Request {
   params: Record<string, string>
 }
 
+/** The answer of a server that is killed while it gives one. */
+const CUT = Symbol('cut')
 const code = (name: string) => expect.objectContaining({ code: name })
 const chain = new FakeChain(members(130)).grow(2)
 const dir = shared('vectors/chain/rpc-v0_38')
@@ -36,6 +40,7 @@ class HeldClock implements Clock {
 
 let server: Server
 let clock: HeldClock
+let connections: number
 let endpoint: Endpoint
 let asked: Request[]
 /** Whole answer to a request, or its result, or null for silence. */
@@ -51,13 +56,20 @@ beforeEach(async () => {
     asked.push(question)
     const result = answer(question)
     if (result === null) return
-    if (typeof result === 'number') response.writeHead(result)
+    if (result === CUT) {
+      response.write('{"jsonrpc":')
+      setTimeout(() => response.destroy(), 20)
+      return
+    }
+    if (typeof result === 'number') response.writeHead(result, { location: '/elsewhere' })
     response.end(
       typeof result === 'string'
         ? result
         : JSON.stringify({ jsonrpc: '2.0', id: question.id, ...(result as object) }),
     )
   })
+  connections = 0
+  server.on('connection', () => connections++)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   endpoint = rpcProvider(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock)
 })
@@ -122,6 +134,13 @@ describe('questions and answers', () => {
   ])('understands the error "%s"', async (data, expected) => {
     answer = () => ({ error: { code: -32603, message: 'Internal error', data } })
     await expect(endpoint.signedHeader(9)).rejects.toThrow(code(expected))
+  })
+
+  it('asks one question after the other over one connection', async () => {
+    answer = () => ({ result: { signed_header: { header: null, commit: null }, canonical: false } })
+    for (let at = 0; at < 5; at++) await endpoint.signedHeader(null).catch(() => {})
+    expect(asked).toHaveLength(5)
+    expect(connections).toBe(1)
   })
 
   it('a node without blocks has none yet', async () => {
@@ -197,6 +216,31 @@ describe('hostile and broken endpoints', () => {
     await new Promise((resolve) => server.close(resolve))
     const offline = expect.objectContaining({ code: 'OFFLINE', next: expect.any(String) })
     await expect(endpoint.signedHeader(1)).rejects.toThrow(offline)
+  })
+
+  it.each([301, 302, 307, 308])('is not sent elsewhere by status %i', async (status) => {
+    answer = () => status
+    await expect(endpoint.submit(utf8('tx'))).rejects.toThrow(code('OFFLINE'))
+    expect(asked).toHaveLength(1)
+  })
+
+  it('an answer that is cut off is offline', async () => {
+    answer = () => CUT
+    await expect(endpoint.signedHeader(1)).rejects.toThrow(code('OFFLINE'))
+  })
+
+  it('a server over https that nobody vouches for is offline, and hears no question', async () => {
+    const { key, cert } = await freshTlsIdentity()
+    const questions: unknown[] = []
+    const secure = createSecureServer({ key, cert }, (request, response) => {
+      questions.push(request.url)
+      response.end()
+    })
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve))
+    const stranger = rpcProvider(`https://127.0.0.1:${(secure.address() as AddressInfo).port}`, clock)
+    await expect(stranger.signedHeader(1)).rejects.toThrow(code('OFFLINE'))
+    expect(questions).toEqual([])
+    await new Promise((resolve) => secure.close(resolve))
   })
 
   it('other addresses are a mistake of the caller', () => {

@@ -1,11 +1,11 @@
-import { fromUtf8 } from '../../bytes.ts'
+import { post } from '#post'
+import { concat, fromUtf8 } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { RPC_ANSWER_BYTES_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 
+const HTTP_OK = 200
 const HTTP_SERVER_ERROR = 500
-/** Made here, before anything is under way: a platform may load its whole HTTP client with the first of these, for 40 ms. */
-const JSON_BODY = new Headers({ 'content-type': 'application/json' })
 /** Why a timer ends. Without a reason each end would make an error with a stack. */
 const ANSWERED = 'answered'
 
@@ -20,11 +20,11 @@ export interface Question {
 }
 
 /**
- * Posts `question` with the platform's fetch. Redirects are not followed.
+ * Posts `question` as the platform does it. Redirects are not followed.
  * @returns the text of the answer, which may also be an error report of the server.
  * @throws XcareError OFFLINE when the endpoint cannot be reached, TIMEOUT after the deadline, MALFORMED above RPC_ANSWER_BYTES_MAX
  */
-export async function fetchCapped(clock: Clock, question: Question): Promise<string> {
+export async function askCapped(clock: Clock, question: Question): Promise<string> {
   const { name, deadlineMs } = question
   const request = new AbortController()
   const timer = new AbortController()
@@ -48,28 +48,19 @@ export async function fetchCapped(clock: Clock, question: Question): Promise<str
 }
 
 async function exchange({ url, name, body }: Question, signal: AbortSignal): Promise<string> {
-  const response = await fetch(url, { method: 'POST', headers: JSON_BODY, body, signal, redirect: 'error' })
-  if (!response.ok && response.status !== HTTP_SERVER_ERROR)
-    throw new XcareError('OFFLINE', `${name} answered with HTTP status ${response.status}`)
-  return fromUtf8(await readCapped(response, name))
+  const { status, body: pieces } = await post(url, body, signal)
+  if (status !== HTTP_OK && status !== HTTP_SERVER_ERROR)
+    throw new XcareError('OFFLINE', `${name} answered with HTTP status ${status}`)
+  return fromUtf8(await readCapped(pieces, name))
 }
 
-async function readCapped(response: Response, name: string): Promise<Uint8Array> {
+async function readCapped(pieces: AsyncIterable<Uint8Array>, name: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
-  const reader = response.body?.getReader()
-  while (reader) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
+  for await (const piece of pieces) {
+    length += piece.length
     if (length > RPC_ANSWER_BYTES_MAX) throw new XcareError('MALFORMED', `${name} sent too much`)
-    parts.push(value)
+    parts.push(piece)
   }
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return parts.length === 1 ? parts[0]! : concat(...parts)
 }
