@@ -59,7 +59,9 @@ async function find(
 async function locate(parts: KadParts, nodeId: NodeId, signal: AbortSignal): Promise<PeerAddress | null> {
   const id = nodeIdOf(nodeId)
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(DHT_QUERY_MS)])
-  if (parts.connectionManager.getConnections(id).length > 0) return remembered(parts, id)
+  const isConnected = parts.connectionManager.getConnections(id).length > 0
+  const known = isConnected ? await remembered(parts, id) : null
+  if (known) return known
   await firstNeighbour(parts, deadline)
   if (parts.kad.routingTable.size === 0) return remembered(parts, id)
   try {

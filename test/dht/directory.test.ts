@@ -128,6 +128,10 @@ describe('twelve nodes', () => {
     const hints = await openDirectory(quiet).find(object(6), 8, soon())
     expect(hints).toEqual([address(nodes[4]!)])
     await until(() => routingTable.size >= 2)
+    // It never asked for the addresses of those it is connected to, and is told all the same.
+    expect((await openDirectory(quiet).locate(nodes[1]!.nodeId, soon()))?.addresses).toEqual(
+      nodes[1]!.addresses(),
+    )
     // Whom it meets later it asks with its next question.
     await quiet.connect(address(nodes[2]!), soon())
     expect((await openDirectory(quiet).locate(nodes[7]!.nodeId, soon()))?.addresses).toEqual(

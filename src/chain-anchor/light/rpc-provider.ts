@@ -45,9 +45,10 @@ class RpcEndpoint implements Endpoint {
   constructor(url: string, clock: Clock) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
       throw new XcareError('USAGE', `"${url.slice(0, 100)}" is not an http or https address`)
-    this.#url = url
+    const { href, host } = new URL(url)
+    this.#url = href
     this.#clock = clock
-    this.name = new URL(url).host
+    this.name = host
   }
 
   async signedHeader(height: number | null): Promise<SignedHeader> {

@@ -105,12 +105,8 @@ function lineOf(what: string, parts: readonly Part[]): string[] {
   return told.length > 0 ? [`${what.padEnd(8)}${told.join('; ')}`] : []
 }
 
-function partOf(
-  figure: Figure | null | undefined,
-  words: (said: string) => string = (said) => said,
-  unit?: string,
-): Part {
-  return figure ? words(`${figure.median} ${unit ?? figure.unit}`) : null
+function partOf(figure: Figure | null | undefined, words: (said: string) => string = (said) => said): Part {
+  return figure ? words(`${figure.median} ${figure.unit}`) : null
 }
 
 /** @returns the whole run in fourteen lines, or fewer when not all of it was asked for. */
@@ -164,11 +160,11 @@ function recordLines({ figures, settings }: Report): string[] {
       partOf(of('small/put/alone/p50'), (said) => `4 KiB put alone p50 ${said}`),
       partOf(of('small/put/alone/p99'), (said) => `p99 ${said}`),
       partOf(of('small/put/closed/p50'), (said) => `${crowd} p50 ${said}`),
-      partOf(of('small/put/closed/rate'), (said) => `${said} ${crowd}`, 'records/s'),
-      partOf(of('small/put/gathered/rate'), (said) => `${said} gathered into bundles`, 'records/s'),
+      partOf(of('small/put/closed/rate'), (said) => `${said} ${crowd}`),
+      partOf(of('small/put/gathered/rate'), (said) => `${said} gathered into bundles`),
     ]),
     ...lineOf('bundles', [
-      partOf(of('bundles/rate'), (said) => `${said} of 2 KiB`, 'records/s'),
+      partOf(of('bundles/rate'), (said) => `${said} of 2 KiB`),
       partOf(of('bundles/read'), (said) => `one read out of a thousand: ${said}`),
     ]),
   ]
