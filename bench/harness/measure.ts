@@ -13,7 +13,7 @@ const WARM_UP_BYTES = 64 * 1024 * 1024
 const QUIET_CORES = 0.2
 const QUIET_STEP_MS = 300
 /** After a start; and before each put. */
-const QUIET_STEPS_MAX = { start: 60, put: 10 }
+const QUIET_STEPS_MAX = { start: 100, put: 10 }
 
 /** One put or get. */
 export interface Passage {

@@ -4,7 +4,7 @@ import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } f
 import { join } from 'node:path'
 import { blake3 as blake3Noble } from '@noble/hashes/blake3.js'
 import { blake3 } from '../../src/crypto/hash.ts'
-import nodeFlags from '../../src/sdk/roles/node-flags.json' with { type: 'json' }
+import runtimeFlags from '../../src/sdk/roles/runtime-flags.json' with { type: 'json' }
 import { cpuSecondsOf } from '../harness/processes.ts'
 import { keep, measureFanOut } from './fan-out.ts'
 import { measureWire, wireNamed } from './wire.ts'
@@ -99,7 +99,7 @@ function timed(bytes: number, work: () => void): Omit<LimitRun, 'verified'> {
 /** From this process to a second one, both on loopback. */
 async function wire(name: string, bytes: number): Promise<LimitRun> {
   const receiver = fork(import.meta.filename, ['receive', name], {
-    execArgv: name === 'xcare' ? nodeFlags.role : [],
+    execArgv: name === 'xcare' ? runtimeFlags.role : [],
   })
   try {
     const cpu = () => cpuSecondsOf([process.pid])

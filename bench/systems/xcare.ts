@@ -12,8 +12,8 @@ import { LOCAL_SIZE, rolesOf } from '../../src/sdk/network/local-network.ts'
 import { type NetworkFolder, networkFolder } from '../../src/sdk/network/network-folder.ts'
 import { startNetwork, stopNetwork } from '../../src/sdk/network/start-network.ts'
 import { type LightNode, openLightNode } from '../../src/sdk/open-light-node.ts'
-import nodeFlags from '../../src/sdk/roles/node-flags.json' with { type: 'json' }
 import { runningRole } from '../../src/sdk/roles/role.ts'
+import runtimeFlags from '../../src/sdk/roles/runtime-flags.json' with { type: 'json' }
 import { inMemory } from '../../src/sdk/sample/sample-patient.ts'
 import { createWallet, openWallet } from '../../src/sdk/wallet.ts'
 import { type Sink, type StartOptions, type System, serve } from './serve.ts'
@@ -21,7 +21,7 @@ import { type Sink, type StartOptions, type System, serve } from './serve.ts'
 const TYPE = 'application/octet-stream'
 
 // As bin/xcare.mjs starts a client.
-for (const flag of nodeFlags.client) setFlagsFromString(flag)
+for (const flag of runtimeFlags.client) setFlagsFromString(flag)
 
 /** A whole local network, each part a process of its own; this process is the light node. A variant is a shape `k/n`. */
 async function start({ scratch }: StartOptions): Promise<System> {

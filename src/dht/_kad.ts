@@ -75,7 +75,7 @@ function askNeighbours({ kad, connectionManager, identify }: KadParts): void {
   }
 }
 
-/** A peer that has just connected is not in the table yet: questions asked before would find an empty network. Waits at most DHT_FIRST_NEIGHBOUR_MS. */
+/** To be awaited before a question: a client first asks who serves the DHT, and whoever has just connected is not in the table yet, so that the network would seem empty. Waits at most DHT_FIRST_NEIGHBOUR_MS. */
 export async function firstNeighbour(parts: KadParts, signal: AbortSignal): Promise<void> {
   const { kad, connectionManager } = parts
   askNeighbours(parts)

@@ -79,7 +79,7 @@ class Libp2pPeer implements Peer {
   readonly broadcast: Broadcast
   readonly #node: Libp2p<ServiceMap>
   readonly #idle = new IdleStreams()
-  readonly #openings = new OneATurn()
+  readonly #dials = new OneATurn()
 
   constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast) {
     this.#node = node
@@ -97,7 +97,6 @@ class Libp2pPeer implements Peer {
   }
 
   async connect(peer: PeerAddress, signal: AbortSignal): Promise<void> {
-    await this.#openings.pass()
     await this.#connection(peer, signal)
   }
 
@@ -106,7 +105,6 @@ class Libp2pPeer implements Peer {
     const giveBack = (stream: ReusableStream) => this.#idle.give(name, stream)
     const idle = signal.aborted ? null : this.#idle.take(name)
     if (idle) return new LentStream(idle, giveBack)
-    await this.#openings.pass()
     const connection = await this.#connection(peer, signal)
     let stream: Stream
     try {
@@ -154,6 +152,7 @@ class Libp2pPeer implements Peer {
     const open = this.#node.getConnections(id).find((connection) => connection.status === 'open')
     if (open) return open
     const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)])
+    await this.#dials.pass()
     try {
       const addresses = peer.addresses.map((address) => multiaddr(`${address}/p2p/${peer.nodeId}`))
       return await this.#node.dial(addresses.length > 0 ? addresses : id, { signal: limited })

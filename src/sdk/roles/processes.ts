@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isErrorCode, XcareError } from '../../errors.ts'
 import { systemClock } from '../clock.ts'
-import nodeFlags from './node-flags.json' with { type: 'json' }
 import { isAlive, type RunFile, runningRole } from './role.ts'
+import runtimeFlags from './runtime-flags.json' with { type: 'json' }
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const READY_MS_MAX = 60_000
@@ -31,7 +31,7 @@ export async function startProcess(role: Role, args: string[] = []): Promise<Run
   try {
     const child = spawn(
       process.execPath,
-      [...nodeFlags.role, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
+      [...runtimeFlags.role, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
       {
         detached: true,
         env: ownEnvironment(),

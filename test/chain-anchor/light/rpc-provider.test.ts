@@ -218,6 +218,12 @@ describe('hostile and broken endpoints', () => {
     await expect(endpoint.signedHeader(1)).rejects.toThrow(offline)
   })
 
+  it('every 2xx is an answer', async () => {
+    answer = () => 202
+    // Its body has no result, which is another fault.
+    await expect(endpoint.signedHeader(1)).rejects.toThrow(code('MALFORMED'))
+  })
+
   it.each([301, 302, 307, 308])('is not sent elsewhere by status %i', async (status) => {
     answer = () => status
     await expect(endpoint.submit(utf8('tx'))).rejects.toThrow(code('OFFLINE'))

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import nodeFlags from '../../src/sdk/roles/node-flags.json' with { type: 'json' }
+import runtimeFlags from '../../src/sdk/roles/runtime-flags.json' with { type: 'json' }
 
 const PROGRAM = 'bin/xcare.mjs'
 /** Every Node that is started tells its flags first. */
@@ -13,10 +13,14 @@ function flagsOf(...typed: string[]): string[] {
 }
 
 test.each([
-  ['a node by hand', ['node', 'run', '--dir', 'no-such-folder'], nodeFlags.role],
-  ['a guardian by hand', ['guardian', 'run', '--dir', 'no-such-folder'], nodeFlags.role],
-  ['a command', ['ls', '--dir', 'no-such-folder'], nodeFlags.client],
-  ['a command that only sounds like it', ['put', 'node', 'run', '--dir', 'no-such-folder'], nodeFlags.client],
+  ['a node by hand', ['node', 'run', '--dir', 'no-such-folder'], runtimeFlags.role],
+  ['a guardian by hand', ['guardian', 'run', '--dir', 'no-such-folder'], runtimeFlags.role],
+  ['a command', ['ls', '--dir', 'no-such-folder'], runtimeFlags.client],
+  [
+    'a command that only sounds like it',
+    ['put', 'node', 'run', '--dir', 'no-such-folder'],
+    runtimeFlags.client,
+  ],
 ])('%s runs with the flags of its kind', (_, typed, flags) => {
   expect(flagsOf(...typed)).toEqual(flags)
 })
