@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { isErrorCode, XcareError } from '../errors.ts'
 import { DISK_QUEUE_BYTES_MAX } from '../limits.ts'
 import type { DiskAnswer, DiskCall, DiskCalls, DiskOptions, DiskRequest, DiskStarted } from './disk/calls.ts'
+import type { FragmentRun } from './disk/column-reader.ts'
 import type { Recovery } from './disk/recover.ts'
 
 /** Bodies below this size are copied: handing their memory over costs more. */
@@ -78,7 +79,7 @@ export class FragmentStore {
   }
 
   /** Asks the disk thread. @throws XcareError as the call does; INTERRUPTED after close. */
-  async call<C extends Exclude<DiskCall, 'put' | 'close'>>(
+  async call<C extends Exclude<DiskCall, 'put' | 'giveBack' | 'close'>>(
     call: C,
     ...args: DiskCalls[C][0]
   ): Promise<DiskCalls[C][1]> {
@@ -106,6 +107,12 @@ export class FragmentStore {
     const args = [handle, stripe, first, count, sent]
     const stored = await this.#post('put', args, [sent.buffer as ArrayBuffer], body.length)
     return isOwn ? (stored as DiskCalls['put'][1])!.bytes.buffer : null
+  }
+
+  /** Gives the memory of a fragment run back that nobody reads any more. It travels with the next call: nobody waits for it. */
+  giveBack({ bytes }: FragmentRun): void {
+    if (bytes.buffer instanceof SharedArrayBuffer)
+      this.#outbox.push({ id: this.#nextId++, call: 'giveBack', args: [bytes] })
   }
 
   /** Resolves when the disk thread has room for more: streams read on only then. */

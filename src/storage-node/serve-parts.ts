@@ -25,6 +25,8 @@ export interface Conversation {
   send(message: NodeMessage): Promise<void>
   /** Sends one frame whose parts are made already. */
   write(...parts: Uint8Array[]): Promise<void>
+  /** Resolves when nothing that was sent is read from its memory any more. */
+  flushed(): Promise<void>
   /** Gives back the memory of a frame that is stored. */
   recycle(frame: ArrayBuffer): void
   /** Tells the client at once that the stream ends because of `problem`. */

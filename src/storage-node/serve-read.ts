@@ -2,6 +2,7 @@ import { concat } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
 import { CREDIT_BYTES_MAX, LEAF_BYTES } from '../limits.ts'
 import { BATCH_BYTES_MAX, encodeFragments, type MessageOf } from '../wire/fragment-protocol.ts'
+import type { FragmentRun } from './disk/column-reader.ts'
 import type { Conversation } from './serve-parts.ts'
 
 /** Sends whole fragments by stripe, those of neighbouring columns together; damaged ones are left out. */
@@ -9,10 +10,12 @@ export async function serveFragmentsOf(session: Conversation, message: MessageOf
   const { columns, from, to } = message
   if (message.hashes) await sendHashes(session, message, columns)
   const { store } = session.parts
-  const { bytes, parts } = await store.call('fragments', versionOf(message), columns, from, to)
-  for (const { stripe, first, body } of batches(bytes, parts, columns))
+  const run = await store.call('fragments', versionOf(message), columns, from, to)
+  for (const { stripe, first, body } of batches(run, columns))
     await session.write(...encodeFragments('FRAG', { stripe, first }, body))
   await session.send({ op: 'END' })
+  // What was not sent to its end does not come back: somebody may still read it.
+  void session.flushed().then(() => store.giveBack(run))
 }
 
 /** Sends the key shares of columns without touching their fragments. */
@@ -80,11 +83,7 @@ interface Batch {
 }
 
 /** @returns the fragments in groups that fit one frame: of one stripe, of columns side by side in the request. */
-function* batches(
-  bytes: Uint8Array,
-  parts: { stripe: number; column: number; at: number; length: number }[],
-  columns: readonly number[],
-): Generator<Batch> {
+function* batches({ bytes, parts }: FragmentRun, columns: readonly number[]): Generator<Batch> {
   const placeOf = new Map(columns.map((column, place) => [column, place]))
   let batch = null as Batch | null
   for (const { stripe, column, at, length } of parts) {

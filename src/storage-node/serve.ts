@@ -55,6 +55,10 @@ class Session implements Conversation {
     await this.#stream.write(...parts)
   }
 
+  async flushed(): Promise<void> {
+    await this.#stream.flushed?.()
+  }
+
   recycle(frame: ArrayBuffer): void {
     this.#stream.recycle?.(frame)
   }

@@ -55,6 +55,10 @@ class ReadCounter implements VolumeFolder {
         this.reads++
         return file.read(into, at)
       },
+      readDirectly: (into, at) => {
+        this.reads++
+        return file.readDirectly(into, at)
+      },
     }
   }
 

@@ -110,6 +110,12 @@ export class CrashDisk implements VolumeFolder {
   }
 
   #handle(file: number): VolumeFile {
+    const read = (into: Uint8Array, at: number) => {
+      this.#called()
+      const part = this.#contents[file]!.subarray(at, at + into.length)
+      into.set(part)
+      return part.length
+    }
     return {
       size: () => {
         this.#called()
@@ -119,12 +125,8 @@ export class CrashDisk implements VolumeFolder {
         this.#called()
         return this.#write(file, bytes, at)
       },
-      read: (into, at) => {
-        this.#called()
-        const part = this.#contents[file]!.subarray(at, at + into.length)
-        into.set(part)
-        return part.length
-      },
+      read,
+      readDirectly: read,
       truncate: (length) => {
         this.#called()
         this.#contents[file] = resized(this.#contents[file]!, length)

@@ -36,6 +36,7 @@ export interface DiskCalls {
   ]
   finish: [[handle: number, manifest: Uint8Array], { root: Uint8Array; bytes: number }]
   delete: [[order: MessageOf<'DELETE'>], null]
+  /** The bytes of the run come back by `giveBack` when they are shared. */
   fragments: [[key: VersionKey, columns: readonly number[], from: number, to: number], FragmentRun]
   hashes: [[key: VersionKey, columns: readonly number[]], HashRun[]]
   shares: [[key: VersionKey, columns: readonly number[], from: number, to: number], ShareRun[]]
@@ -46,6 +47,8 @@ export interface DiskCalls {
   compact: [[], boolean]
   takeDamaged: [[], DamagedFragment[]]
   status: [[], StoreStatus]
+  /** Shared memory of a fragment run that nobody reads any more. It has no answer. */
+  giveBack: [[bytes: Uint8Array], never]
   close: [[], null]
 }
 

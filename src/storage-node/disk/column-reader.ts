@@ -9,8 +9,15 @@ import { hashesOf } from './catalog/column-hashes.ts'
 import type { FragmentIndex } from './catalog/fragment-index.ts'
 import type { Place } from './catalog/place.ts'
 import type { ColumnName, ColumnRow } from './catalog/rows.ts'
+import { RecentReads } from './recent-reads.ts'
+import { ReadMemory } from './volume/read-memory.ts'
 import { RECORD_HEADER_BYTES, recordBytes } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
+
+/** Extents of this length in the mean are read past the page cache. */
+const DIRECT_BYTES_MIN = 64 * 1024
+/** All of them together, at most: what is asked for, record headers, and what lies between. */
+const DIRECT_BYTES_MAX = CREDIT_BYTES_MAX * 1.25
 
 /** Names a column to a reader, who need not know its owner. */
 export type ColumnKey = Omit<ColumnName, 'ownerKey'>
@@ -20,7 +27,7 @@ export type VersionKey = Omit<ColumnKey, 'column'>
 
 /** Whole fragments that were read in one go. Damaged ones are left out. */
 export interface FragmentRun {
-  /** Memory that belongs to this run alone. */
+  /** Memory that belongs to this run alone: it moves to whoever asked, or, when it is shared, is given back. */
   bytes: Uint8Array
   /** By stripe, then by column. */
   parts: { stripe: number; column: number; at: number; length: number }[]
@@ -65,15 +72,40 @@ interface Located {
   place: Place
 }
 
+/** Part of a volume that is read in one go, with the fragments in it. */
+interface Extent {
+  group: Located[]
+  at: number
+  bytes: number
+}
+
+/** What reads have in common from one to the next. */
+export interface Reading {
+  memory: ReadMemory
+  recent: RecentReads
+}
+
+/** @returns them for a store that was just opened. */
+export function newReading(): Reading {
+  return { memory: new ReadMemory(DIRECT_BYTES_MAX), recent: new RecentReads() }
+}
+
 /** Reads what is complete. Nothing leaves unless it has the hash it was put under. */
 export class ColumnReader {
   readonly #index: FragmentIndex
   readonly #volumes: Volumes
+  readonly #reading: Reading
   readonly #onDamage: (fragment: DamagedFragment) => void
 
-  constructor(index: FragmentIndex, volumes: Volumes, onDamage: (fragment: DamagedFragment) => void) {
+  constructor(
+    index: FragmentIndex,
+    volumes: Volumes,
+    reading: Reading,
+    onDamage: (fragment: DamagedFragment) => void,
+  ) {
     this.#index = index
     this.#volumes = volumes
+    this.#reading = reading
     this.#onDamage = onDamage
   }
 
@@ -85,25 +117,23 @@ export class ColumnReader {
       throw new XcareError('MALFORMED', `${wanted} bytes asked for, at most ${CREDIT_BYTES_MAX} at once`)
     const located = rows.flatMap((row) => this.#located(row, from, to))
     const groups = neighbours(located.sort(byPlace))
-    const bytes = new Uint8Array(groups.reduce((sum, group) => sum + spanOf(group), 0))
+    const blocks = groups.map((group) => extentOf(group, VOLUME_BLOCK_BYTES))
+    const isLong = isWorthDirect(lengthOf(blocks), blocks.length)
+    const extents = isLong ? blocks : groups.map((group) => extentOf(group, 1))
+    const { memory, recent } = this.#reading
+    const bytes = isLong ? memory.take(lengthOf(extents)) : new Uint8Array(lengthOf(extents))
+    const isAgain = recent.isAgain(key.objectId, key.version, from, to)
     const parts: FragmentRun['parts'] = []
     let base = 0
-    for (const group of groups) {
-      const span = bytes.subarray(base, base + spanOf(group))
-      const start = group[0]!.place.at
-      this.#read(group[0]!.place.volume, start, span)
-      for (const found of group) {
-        const at = found.place.at - start + RECORD_HEADER_BYTES
-        const body = span.subarray(at, at + found.place.length)
-        if (this.#isSound(found, body))
-          parts.push({
-            stripe: found.stripe,
-            column: found.column.column,
-            at: base + at,
-            length: body.length,
-          })
+    for (const extent of extents) {
+      this.#fill(extent, bytes.subarray(base, base + extent.bytes), isLong && !isAgain)
+      for (const found of extent.group) {
+        const at = base + found.place.at - extent.at + RECORD_HEADER_BYTES
+        const { stripe, column, place } = found
+        if (this.#isSound(found, bytes.subarray(at, at + place.length)))
+          parts.push({ stripe, column: column.column, at, length: place.length })
       }
-      base += span.length
+      base += extent.bytes
     }
     return { bytes, parts: parts.sort((a, b) => a.stripe - b.stripe || a.column - b.column) }
   }
@@ -182,13 +212,29 @@ export class ColumnReader {
     return places.filter(({ place }) => !place.isBad).map((found) => ({ column, ...found }))
   }
 
+  /** Fills `into` with an extent. A disk that cannot read all of it is asked for each fragment: one bad sector costs one. */
+  #fill({ group, at }: Extent, into: Uint8Array, isDirect: boolean): void {
+    const { volume } = group[0]!.place
+    try {
+      const file = this.#volumes.file(volume)
+      const count = isDirect ? file.readDirectly(into, at) : file.read(into, at)
+      into.fill(0, count)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      into.fill(0)
+      for (const { place } of group) {
+        const from = place.at - at + RECORD_HEADER_BYTES
+        this.#read(volume, place.at + RECORD_HEADER_BYTES, into.subarray(from, from + place.length))
+      }
+    }
+  }
+
   /** Fills `into`; what the disk does not give stays zero and fails its hash. */
   #read(volume: number, at: number, into: Uint8Array): void {
     try {
       this.#volumes.file(volume).read(into, at)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EIO') return
-      throw error
+      if (!isUnreadable(error)) throw error
     }
   }
 
@@ -220,9 +266,25 @@ function neighbours(located: Located[]): Located[][] {
   return groups
 }
 
-function spanOf(group: Located[]): number {
-  const { at, length } = group.at(-1)!.place
-  return at + RECORD_HEADER_BYTES + length - group[0]!.place.at
+/** @returns where `group` lies, in whole blocks of `block` bytes. */
+function extentOf(group: Located[], block: number): Extent {
+  const last = group.at(-1)!.place
+  const at = Math.floor(group[0]!.place.at / block) * block
+  const end = Math.ceil((last.at + RECORD_HEADER_BYTES + last.length) / block) * block
+  return { group, at, bytes: end - at }
+}
+
+function lengthOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** A short read would cost a disk access where the system reads ahead. */
+function isWorthDirect(length: number, extents: number): boolean {
+  return length <= DIRECT_BYTES_MAX && length >= DIRECT_BYTES_MIN * Math.max(1, extents)
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EIO'
 }
 
 /** @returns `located` of one column in runs of neighbouring stripes. */

@@ -6,7 +6,7 @@ import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
 import { emptyBitmap, setBit } from './bitmap.ts'
 import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
-import { ColumnReader, type DamagedFragment } from './column-reader.ts'
+import { ColumnReader, type DamagedFragment, newReading } from './column-reader.ts'
 import { type CommitOp, type CommitResult, Committer } from './commit.ts'
 import { Compactor } from './compact.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
@@ -62,6 +62,7 @@ export class VolumeStore {
   readonly #open = new Map<string, OpenColumn>()
   readonly #handles = new Map<number, OpenColumn[]>()
   readonly #damaged: DamagedFragment[] = []
+  readonly #reading = newReading()
   #index: FragmentIndex
   #committer: Committer
   #compactor: Compactor
@@ -166,12 +167,19 @@ export class VolumeStore {
 
   /** Everything that is read. */
   get reader(): ColumnReader {
-    return new ColumnReader(this.#index, this.#volumes, (fragment) => this.#noteDamage(fragment))
+    return new ColumnReader(this.#index, this.#volumes, this.#reading, (fragment) =>
+      this.#noteDamage(fragment),
+    )
   }
 
   /** Runs `read` and repairs the index when it turns out damaged. */
   read<T>(read: (reader: ColumnReader) => T): T {
     return this.#guarded(() => read(this.reader))
+  }
+
+  /** Takes the shared memory of a fragment run back. */
+  giveBack(bytes: Uint8Array): void {
+    this.#reading.memory.giveBack(bytes)
   }
 
   /** @returns fragments found damaged since the last call; each is reported once. */

@@ -13,7 +13,7 @@ const MOVED_BODY_BYTES = 8 * 1024
 /** The file of the index may lag this far behind. */
 const SETTLE_MS = 200
 
-type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'close'>
+type Now = Exclude<DiskCall, 'put' | 'finish' | 'delete' | 'giveBack' | 'close'>
 type Handlers = { [C in Now]: (store: VolumeStore, ...args: DiskCalls[C][0]) => DiskCalls[C][1] }
 
 const HANDLERS: Handlers = {
@@ -73,7 +73,8 @@ class DiskThread {
     } else if (call === 'delete') {
       const [order] = args as DiskCalls['delete'][0]
       this.#waiting.push({ id, op: { kind: 'delete', order } })
-    } else if (call === 'close') this.#end(id)
+    } else if (call === 'giveBack') this.#store.giveBack(...(args as DiskCalls['giveBack'][0]))
+    else if (call === 'close') this.#end(id)
     else if (call === 'openPut' && isFollowed) this.#held.push(this.#run(id, call, args))
     else this.#answer([this.#run(id, call, args)])
   }

@@ -1,0 +1,33 @@
+import { assert } from '../../../assert.ts'
+import { againPageAligned, sharedPageAligned } from './page-aligned.ts'
+
+/** Pieces that wait to be used again, at most: those of a few readers. */
+const SPARES_MAX = 8
+
+/**
+ * Page-aligned memory that fragments are read into past the page cache and sent from. The network thread sees it without a copy and gives it
+ * back when it is sent; what a broken stream keeps from coming back is the collector's.
+ */
+export class ReadMemory {
+  /** Bytes of a piece. */
+  readonly #pieceBytes: number
+  readonly #spares: Uint8Array[] = []
+
+  /** @param pieceBytes most that is ever taken at once. */
+  constructor(pieceBytes: number) {
+    this.#pieceBytes = pieceBytes
+  }
+
+  /** @returns a view of `bytes` of any content. */
+  take(bytes: number): Uint8Array {
+    assert(bytes <= this.#pieceBytes, 'a read fits one piece')
+    const piece = this.#spares.pop() ?? sharedPageAligned(this.#pieceBytes)
+    return piece.subarray(0, bytes)
+  }
+
+  /** Takes back the piece that `view` is of, taken here; it may have been in another thread meanwhile. */
+  giveBack(view: Uint8Array): void {
+    if (this.#spares.length >= SPARES_MAX) return
+    this.#spares.push(againPageAligned(new Uint8Array(view.buffer)))
+  }
+}
