@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concat } from '../../src/bytes.ts'
-import { ByteQueue } from '../../src/net/_byte-queue.ts'
+import { ByteQueue } from '../../src/net/frames/_byte-queue.ts'
 
 describe('a byte queue', () => {
   test('gives back the bytes it got, however they were cut on the way in and out', () => {

@@ -24,6 +24,14 @@ describe('a writing turn', () => {
     expect(count).toBe(100)
   })
 
+  test('does not wait for a turn with what is small, right after much was written', async () => {
+    await laterTurn()
+    const order: string[] = []
+    writingTurn.take(4 * MIB, () => order.push('much'))
+    writingTurn.take(10, () => order.push('little'))
+    expect(order).toEqual(['much', 'little'])
+  })
+
   test('spreads twelve MiB over turns, in their order, none more than the bound and one share', async () => {
     await laterTurn()
     const turns = countTurns()

@@ -15,6 +15,8 @@ const STREAMS_MAX = 1024
 const EARLY_STREAMS_MAX = 10
 const KEEP_ALIVE_MS = 30_000
 const GO_AWAY = { normal: 0, protocolError: 1, internalError: 2 } as const
+/** A frame up to this size is one piece: copying it is cheaper than writing it in two. */
+const SHORT_BYTES = 1024
 const NOTHING: readonly Uint8Array[] = []
 
 /**
@@ -62,7 +64,9 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     length: number,
     body: readonly Uint8Array[],
   ): boolean {
-    const parts = [encodeFrameHeader(type, flags, stream, length), ...body]
+    const header = encodeFrameHeader(type, flags, stream, length)
+    const isShort = type === FRAME.data && length <= SHORT_BYTES
+    const parts = isShort ? [concat(header, ...body)] : [header, ...body]
     if (!(this.#connection instanceof TlsMessageStream)) return this.send(copyOf(parts))
     const canSendMore = this.#connection.sendParts(parts)
     if (!canSendMore) for (const each of this.streams) each.onMuxerNeedsDrain()

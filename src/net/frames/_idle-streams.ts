@@ -1,6 +1,6 @@
-import { assert } from '../assert.ts'
-import type { FrameStream } from '../ports.ts'
-import { inBackground } from './_background.ts'
+import { assert } from '../../assert.ts'
+import type { FrameStream } from '../../ports.ts'
+import { inBackground } from '../_background.ts'
 
 /** Streams without work, kept so long for the next exchange with the same peer: well below the time a remote waits for a frame. */
 const IDLE_MS = 2_000

@@ -1,20 +1,15 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { assert } from '../assert.ts'
-import { concat, u32be } from '../bytes.ts'
-import { XcareError } from '../errors.ts'
-import type { NodeId } from '../ids.ts'
-import {
-  FRAME_BYTES_MAX,
-  FRAME_IDLE_MS,
-  FRAME_PROGRESS_BYTES,
-  STREAM_BUFFER_BYTES,
-  WRITE_STALL_MS,
-} from '../limits.ts'
-import { inBackground } from './_background.ts'
+import { assert } from '../../assert.ts'
+import { concat, u32be } from '../../bytes.ts'
+import { XcareError } from '../../errors.ts'
+import type { NodeId } from '../../ids.ts'
+import { FRAME_BYTES_MAX, FRAME_IDLE_MS, STREAM_BUFFER_BYTES, WRITE_STALL_MS } from '../../limits.ts'
+import { inBackground } from '../_background.ts'
+import { MuxedStream } from '../mux/_stream.ts'
 import { ByteQueue } from './_byte-queue.ts'
 import type { ReusableStream } from './_idle-streams.ts'
-import { MuxedStream } from './mux/_stream.ts'
+import { Patience } from './_patience.ts'
 
 const PREFIX_BYTES = 4
 /** Parts up to this size are joined: copying them is cheaper than sending them one by one. */
@@ -55,6 +50,11 @@ class Libp2pFrameStream implements ReusableStream {
   #arrived = 0
   #drains = 0
   #reads = 0
+  readonly #patience = new Patience(
+    () => this.#arrived,
+    (idleMs) =>
+      this.#reader?.reject(new XcareError('TIMEOUT', `the remote sent no frame for ${idleMs / 1000} s`)),
+  )
 
   constructor(stream: Stream, remote: NodeId) {
     this.#stream = stream
@@ -181,22 +181,12 @@ class Libp2pFrameStream implements ReusableStream {
 
   async #arrival(idleMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    let before = this.#arrived
-    const check = () => {
-      // A slow frame may take longer than the deadline as long as it makes real progress.
-      if (this.#arrived - before < FRAME_PROGRESS_BYTES) {
-        reject(new XcareError('TIMEOUT', `the remote sent no frame for ${idleMs / 1000} s`))
-        return
-      }
-      before = this.#arrived
-      timer = setTimeout(check, idleMs)
-    }
-    let timer = setTimeout(check, idleMs)
     this.#reader = { resolve, reject }
+    this.#patience.begin(idleMs)
     try {
       await promise
     } finally {
-      clearTimeout(timer)
+      this.#patience.pause()
       this.#reader = null
     }
   }
@@ -259,6 +249,7 @@ class Libp2pFrameStream implements ReusableStream {
   #onClose({ error }: StreamCloseEvent): void {
     this.#closed = { error }
     if (this.#lingering) clearTimeout(this.#lingering)
+    this.#patience.end()
     this.#wakeAll()
   }
 
