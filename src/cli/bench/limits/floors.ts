@@ -33,8 +33,8 @@ const WHOLES = [
 ] as const
 
 /**
- * Adds up the parts of puts and gets, from medians. Not in it: heads of fragments (a 64th at most), messages, index, chain, guardians, and reads from a
- * warm disk cache. A floor is absent where one of its parts was not measured, the whole was not, or it went over another network.
+ * Adds up the parts of puts and gets, from medians. Not in it: heads of fragments (a 64th at most), messages, index, chain, guardians, and what
+ * nodes read from their disks. A floor is absent where one of its parts was not measured, the whole was not, or it went over another network.
  * @param figures of one report.
  */
 export function floorsOf(figures: readonly Figure[]): Floor[] {
