@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { equalBytes } from '../../src/bytes.ts'
 import { XcareError } from '../../src/errors.ts'
 import { CREDIT_BYTES_MAX, VOLUME_BLOCK_BYTES } from '../../src/limits.ts'
@@ -85,7 +85,7 @@ function readAll(store: VolumeStore, object: MadeObject): string[] {
       equalBytes(run.bytes.subarray(at, at + length), object.fragments[column]![stripe]!),
       `${stripe}/${column}`,
     ).toBe(true)
-  store.giveBack(run.bytes)
+  if (run.bytes.buffer instanceof SharedArrayBuffer) store.giveBack(run.bytes)
   return run.parts.map(({ stripe, column }) => `${stripe}/${column}`)
 }
 
@@ -112,6 +112,23 @@ describe('what is read', () => {
     for (let stripe = 0; stripe < 4; stripe++)
       store.read((reader) => reader.fragments({ objectId, version }, [0], stripe, stripe + 1))
     expect(folder.reads.every(({ way }) => way === 'cached')).toBe(true)
+    store.close()
+  })
+
+  test('comes through the page cache where there is no page-aligned memory', () => {
+    const folder = new WornDisk()
+    const store = stored(folder, object)
+    const { length } = folder.reads
+    const Memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function none() {
+      throw new RangeError('no more addresses')
+    })
+    try {
+      expect(readAll(store, object)).toEqual(all)
+      expect(Memory).toHaveBeenCalledOnce()
+    } finally {
+      Memory.mockRestore()
+    }
+    expect(folder.reads.slice(length).map(({ way }) => way)).toEqual(['cached'])
     store.close()
   })
 
@@ -274,7 +291,7 @@ describe('a file that is read past the page cache', () => {
     const whole = new Uint8Array(Buffer.concat([all, late]))
     for (const memory of [
       pageAligned(whole.length),
-      sharedPageAligned(whole.length),
+      sharedPageAligned(whole.length)!,
       new Uint8Array(whole.length),
     ]) {
       const into = memory.subarray(0, whole.length)

@@ -121,12 +121,13 @@ export class ColumnReader {
     const isLong = isWorthDirect(lengthOf(blocks), blocks.length)
     const extents = isLong ? blocks : groups.map((group) => extentOf(group, 1))
     const { memory, recent } = this.#reading
-    const bytes = isLong ? memory.take(lengthOf(extents)) : new Uint8Array(lengthOf(extents))
     const isAgain = recent.isAgain(key.objectId, key.version, from, to)
+    const shared = isLong ? memory.take(lengthOf(extents)) : null
+    const bytes = shared ?? new Uint8Array(lengthOf(extents))
     const parts: FragmentRun['parts'] = []
     let base = 0
     for (const extent of extents) {
-      this.#fill(extent, bytes.subarray(base, base + extent.bytes), isLong && !isAgain)
+      this.#fill(extent, bytes.subarray(base, base + extent.bytes), shared !== null && !isAgain)
       for (const found of extent.group) {
         const at = base + found.place.at - extent.at + RECORD_HEADER_BYTES
         const { stripe, column, place } = found

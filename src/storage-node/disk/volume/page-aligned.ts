@@ -12,11 +12,16 @@ export function pageAligned(length: number): Uint8Array {
   return new Uint8Array(buffer)
 }
 
-/** As `pageAligned`, but other threads can be given it without a copy. */
-export function sharedPageAligned(length: number): Uint8Array {
+/** As `pageAligned`, but other threads can be given it without a copy. @returns null where the process may not have more addresses: the engine sets many GiB of them aside for each. */
+export function sharedPageAligned(length: number): Uint8Array | null {
   const pages = pagesOf(length)
-  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-  return againPageAligned(new Uint8Array(buffer))
+  try {
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    return againPageAligned(new Uint8Array(buffer))
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
 }
 
 /** @returns `memory`, made by `sharedPageAligned` in this thread and back from another one: what comes back is the same memory under another name. */

@@ -18,11 +18,11 @@ export class ReadMemory {
     this.#pieceBytes = pieceBytes
   }
 
-  /** @returns a view of `bytes` of any content. */
-  take(bytes: number): Uint8Array {
+  /** @returns a view of `bytes` of any content; null when there is no such memory. */
+  take(bytes: number): Uint8Array | null {
     assert(bytes <= this.#pieceBytes, 'a read fits one piece')
     const piece = this.#spares.pop() ?? sharedPageAligned(this.#pieceBytes)
-    return piece.subarray(0, bytes)
+    return piece?.subarray(0, bytes) ?? null
   }
 
   /** Takes back the piece that `view` is of, taken here; it may have been in another thread meanwhile. */
