@@ -20,6 +20,11 @@ export function fromUtf8(bytes: Uint8Array): string {
 
 /** @returns one new array holding `parts` in order. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
+  return concatAll(parts)
+}
+
+/** As `concat`, where others decide how many parts there are: too many for the arguments of one call. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)

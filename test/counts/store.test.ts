@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { XcareError } from '../../src/errors.ts'
 import type { VolumeStore } from '../../src/storage-node/disk/store.ts'
-import type { VolumeFile, VolumeFolder } from '../../src/storage-node/disk/volume/files.ts'
 import { FragmentStore } from '../../src/storage-node/fragment-store.ts'
-import { CrashDisk } from '../storage-node/crash-disk.ts'
 import { AUDIENCE, type MadeObject, makeObject, openPutOf } from '../storage-node/made-object.ts'
 import { openStoreOn } from '../storage-node/store-model.ts'
+import { WornDisk } from '../storage-node/worn-disk.ts'
 import { diskTally } from './disk-tallies.ts'
 import { as, reset, tallyOf } from './roles.ts'
 import { since } from './tally.ts'
@@ -38,34 +37,11 @@ const bodyOf = ({ fragments }: MadeObject, stripe: number) =>
 const stripesOf = ({ fragments }: MadeObject) => [...fragments[0]!.keys()]
 
 /** Counts reads of the disk; the crash disk itself notes the rest. */
-class ReadCounter implements VolumeFolder {
-  readonly disk = new CrashDisk()
-  reads = 0
-  list = () => this.disk.list()
-  create = (name: string) => this.#counted(this.disk.create(name))
-  open = (name: string) => this.#counted(this.disk.open(name))
-  remove = (name: string) => this.disk.remove(name)
-  sync = () => this.disk.sync()
-  freeBytes = () => this.disk.freeBytes()
-
-  #counted(file: VolumeFile): VolumeFile {
-    return {
-      ...file,
-      read: (into, at) => {
-        this.reads++
-        return file.read(into, at)
-      },
-      readDirectly: (into, at) => {
-        this.reads++
-        return file.readDirectly(into, at)
-      },
-    }
-  }
-
+class ReadCounter extends WornDisk {
   /** @returns how often `work` wrote, synced and read, what it hashed, and its transactions. */
   count(work: () => void) {
     const { log } = this.disk
-    const before = { at: log.length, reads: this.reads }
+    const before = { at: log.length, reads: this.reads.length }
     reset()
     as('node', work)
     const { blake3Bytes, transactions, verifications } = tallyOf('node')
@@ -73,7 +49,7 @@ class ReadCounter implements VolumeFolder {
     return {
       writes: done.filter((kind) => kind === 'write').length,
       syncs: done.filter((kind) => kind === 'sync' || kind === 'syncFolder').length,
-      reads: this.reads - before.reads,
+      reads: this.reads.length - before.reads,
       ...{ blake3Bytes, transactions, verifications },
     }
   }

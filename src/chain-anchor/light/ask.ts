@@ -1,5 +1,5 @@
 import { post } from '#post'
-import { fromUtf8 } from '../../bytes.ts'
+import { concatAll, fromUtf8 } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { RPC_ANSWER_BYTES_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
@@ -62,12 +62,5 @@ async function readCapped(pieces: AsyncIterable<Uint8Array>, name: string): Prom
     if (length > RPC_ANSWER_BYTES_MAX) throw new XcareError('MALFORMED', `${name} sent too much`)
     parts.push(piece)
   }
-  // A hostile endpoint decides how many parts there are: too many for the arguments of one call.
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return concatAll(parts)
 }

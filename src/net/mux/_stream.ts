@@ -53,7 +53,7 @@ export class MuxedStream extends AbstractStream {
     for (const chunk of waiting) reader(chunk)
   }
 
-  /** Sends `parts`, `length` bytes in all, one after another; they are not copied. @returns and @throws as `send`. */
+  /** Sends `parts`, `length` bytes in all, one after another; what is long is not copied. @returns and @throws as `send`. */
   sendParts(parts: readonly Uint8Array[], length: number): boolean {
     const isFree = !this.writableNeedsDrain && !this.sendingData && this.writeBuffer.byteLength === 0
     if (!isFree || this.writeStatus !== 'writable' || length > this.#sendWindow)

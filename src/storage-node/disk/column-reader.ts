@@ -121,7 +121,7 @@ export class ColumnReader {
     const isLong = isWorthDirect(lengthOf(blocks), blocks.length)
     const extents = isLong ? blocks : groups.map((group) => extentOf(group, 1))
     const { memory, recent } = this.#reading
-    const isAgain = recent.isAgain(key.objectId, key.version, from, to)
+    const isAgain = isLong && recent.isAgain(key.objectId, key.version, from, to)
     const shared = isLong ? memory.take(lengthOf(extents)) : null
     const bytes = shared ?? new Uint8Array(lengthOf(extents))
     const parts: FragmentRun['parts'] = []
