@@ -4,6 +4,7 @@ import type { KeyQuery, Pair, Query } from 'interface-datastore'
 import { Key } from 'interface-datastore/key'
 import { XcareError } from '../errors.ts'
 import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX, KNOWN_PEERS_MAX } from '../limits.ts'
+import { SortedNames } from './_sorted-names.ts'
 
 const DHT_PREFIX = '/dht/'
 const PEERS_PREFIX = '/peers/'
@@ -15,8 +16,7 @@ const PEERS_PREFIX = '/peers/'
  */
 export class MemoryStore extends BaseDatastore {
   readonly #values = new Map<string, Uint8Array>()
-  /** All names, sorted. */
-  readonly #names: string[] = []
+  readonly #names = new SortedNames()
   /** Names of peers, the longest unused first. */
   readonly #peers = new Set<string>()
   #dhtRecords = 0
@@ -46,14 +46,14 @@ export class MemoryStore extends BaseDatastore {
   }
 
   override *_all(query: Query): Generator<Pair> {
-    for (const name of this.#range(query.prefix ?? '')) {
+    for (const name of this.#names.startingWith(query.prefix ?? '')) {
       const value = this.#values.get(name)
       if (value) yield { key: new Key(name), value }
     }
   }
 
   override *_allKeys(query: KeyQuery): Generator<Key> {
-    for (const name of this.#range(query.prefix ?? '')) yield new Key(name)
+    for (const name of this.#names.startingWith(query.prefix ?? '')) yield new Key(name)
   }
 
   #add(name: string): void {
@@ -61,12 +61,12 @@ export class MemoryStore extends BaseDatastore {
       this.#refuseWhenFull(name)
       this.#dhtRecords++
     }
-    this.#names.splice(this.#lowerBound(name), 0, name)
+    this.#names.add(name)
   }
 
   #remove(name: string): void {
     if (!this.#values.delete(name)) return
-    this.#names.splice(this.#lowerBound(name), 1)
+    this.#names.remove(name)
     this.#peers.delete(name)
     if (name.startsWith(DHT_PREFIX)) this.#dhtRecords--
   }
@@ -84,26 +84,7 @@ export class MemoryStore extends BaseDatastore {
     if (this.#dhtRecords >= DHT_RECORDS_MAX)
       throw new XcareError('BUSY', 'this node keeps no more DHT records')
     const siblings = name.slice(0, name.lastIndexOf('/') + 1)
-    if (this.#range(siblings).length >= DHT_PROVIDERS_MAX)
+    if (this.#names.startingWith(siblings).length >= DHT_PROVIDERS_MAX)
       throw new XcareError('BUSY', 'this node keeps no more providers of one object')
-  }
-
-  /** @returns a copy, so that the caller may change the store while it looks. */
-  #range(prefix: string): string[] {
-    const start = this.#lowerBound(prefix)
-    let end = start
-    while (end < this.#names.length && this.#names[end]!.startsWith(prefix)) end++
-    return this.#names.slice(start, end)
-  }
-
-  #lowerBound(name: string): number {
-    let low = 0
-    let high = this.#names.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#names[middle]! < name) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }
