@@ -55,7 +55,7 @@ async function measure(
   scratch: string,
   head: Pick<Report, 'machine' | 'loadAtStart'>,
 ): Promise<Report> {
-  const { repeats, seed, budgetSeconds } = options
+  const { repeats, seed, budgetSeconds, warmUpSeconds } = options
   const isWanted = (id: string) => options.only.length === 0 || options.only.includes(id)
   const loads = loadsOf(options)
   const absent: Record<string, string> = {}
@@ -76,6 +76,7 @@ async function measure(
     loads,
     repeats,
     budgetSeconds,
+    warmUpSeconds,
     seed,
     tell,
   })

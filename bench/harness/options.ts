@@ -14,6 +14,8 @@ export interface BenchOptions {
   /** How many records of 2 KiB; 0 for none. */
   records: number
   budgetSeconds: number
+  /** Each system works so long under each kind of load before anything counts. */
+  warmUpSeconds: number
   out: string
   seed: string
   install: boolean
@@ -30,6 +32,7 @@ export const USAGE = `node bin/node24.mjs bench/peers.ts [options]
   --size 64MiB,256MiB  sizes of the objects
   --records 1000     records of 2 KiB; 0 for none
   --budget 40        seconds after which a slow system is not run again under the same load
+  --warm-up 15       seconds that each system works before anything counts, objects and records apart
   --seed text        another seed gives other bytes
   --out DIR          where peers.json and peers.md go; bench-report otherwise`
 
@@ -43,6 +46,7 @@ export function readOptions(args: string[]): BenchOptions {
       size: { type: 'string', default: '64MiB,256MiB' },
       records: { type: 'string', default: '1000' },
       budget: { type: 'string', default: '40' },
+      'warm-up': { type: 'string', default: '15' },
       out: { type: 'string', default: 'bench-report' },
       seed: { type: 'string', default: 'xcare' },
       install: { type: 'boolean', default: false },
@@ -57,6 +61,7 @@ export function readOptions(args: string[]): BenchOptions {
     sizes,
     records: wholeNumber('records', values.records, 0, 100_000),
     budgetSeconds: wholeNumber('budget', values.budget, 1, 3600),
+    warmUpSeconds: wholeNumber('warm-up', values['warm-up'], 0, 3600),
     out: values.out,
     seed: values.seed,
     install: values.install,

@@ -34,6 +34,7 @@ beforeAll(async () => {
       loads: [OBJECT, RECORDS],
       repeats: 2,
       budgetSeconds: 60,
+      warmUpSeconds: 0,
       seed: 'test',
       tell: () => {},
     },

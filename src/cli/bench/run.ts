@@ -21,6 +21,7 @@ import { repair } from './stages/repair.ts'
 import { small, sweep } from './stages/small.ts'
 import { wire } from './stages/wire.ts'
 import { round } from './statistics.ts'
+import { warmUpBytes } from './warm-up.ts'
 
 const MIB = 1024 * 1024
 /** Every stage there is, in the order they run; the last one kills nodes. */
@@ -40,7 +41,7 @@ const STAGES: readonly Stage[] = [
   losses,
 ]
 const NETWORK_SECONDS = { quick: 12, full: 15 }
-/** Beside the records themselves: warm-up, small records, bundles, profiles, indexes and headers. */
+/** Beside the records themselves: small records, bundles, profiles, indexes and headers. */
 const SPARE_DISK_BYTES = 1024 * MIB
 const QUOTA_BYTES_MIN = 1024 * MIB
 
@@ -209,13 +210,15 @@ function outcomeOf(
 }
 
 /** Bytes that a run writes to the disks of all nodes together, at most. */
-function diskNeeded({ cells, repeats, nodes }: Settings): number {
+function diskNeeded(settings: Settings): number {
+  const { cells, repeats, nodes } = settings
   const put = cells.reduce((sum, { k, n, bytes }) => sum + dispersed(bytes, k, n) * repeats, 0)
   const largest = Math.max(
     ...cells.map(({ k, n, bytes }) => dispersed(Math.min(bytes, OBJECT_BYTES_MAX), k, n)),
   )
-  // Warm-up, the loss stage, and a volume per node that is not full.
-  return put + 4 * largest + nodes * 16 * MIB + SPARE_DISK_BYTES
+  const [{ k, n }] = settings.shapes as [Settings['shapes'][number]]
+  // The first records, the loss stage, and a volume per node that is not full.
+  return put + dispersed(warmUpBytes(settings), k, n) + 4 * largest + nodes * 16 * MIB + SPARE_DISK_BYTES
 }
 
 function quotaNeeded(settings: Settings): number {

@@ -15,9 +15,9 @@ import { sizeLabel } from '../options.ts'
 import type { Settings } from '../report-shape.ts'
 import { type Bench, fits, type Stage, shapeId, TimeBudget } from '../stage.ts'
 import { medianOf } from '../statistics.ts'
+import { warmUp } from '../warm-up.ts'
 
 const MIB = 1024 * 1024
-const WARM_UP_BYTES = 8 * MIB
 /** Below this, CPU per GB says more about the clock's ticks than about the program. */
 const CPU_BYTES_MIN = MIB
 const WATCHED_BYTES_MAX = 64 * MIB
@@ -29,21 +29,14 @@ type Cell = Settings['cells'][number]
 export const passages: Stage = {
   name: 'passages',
   title: 'put and get, one record at a time',
-  seconds: { quick: 20, full: 150 },
+  seconds: { quick: 20, full: 180 },
   needsNetwork: true,
   async run(bench) {
-    const { settings, network, progress } = bench
+    const { settings, network } = bench
     const { client } = await network.connect(settings.profile, settings.fragmentSize)
     const cells = settings.cells.filter((cell) => fits(cell, settings.nodes))
     tellLeftOut(bench)
-    const shapes = settings.shapes.filter((shape) => cells.some(({ k, n }) => k === shape.k && n === shape.n))
-    for (const [at, shape] of shapes.entries()) {
-      progress(0, `warming up ${shape.k}/${shape.n}`)
-      const largest = Math.max(
-        ...cells.filter(({ k, n }) => k === shape.k && n === shape.n).map(({ bytes }) => bytes),
-      )
-      await warmUp(bench, client, { ...shape, bytes: Math.min(WARM_UP_BYTES, largest) }, at === 0)
-    }
+    await warmUp(bench, client, cells)
     await network.untilSettled(settings.mode === 'quick' ? 3 : 10)
     const processes = await network.processes()
     for (const party of PARTIES) if (party !== 'client') for (const pid of processes[party]) forgetPeak(pid)
@@ -51,26 +44,6 @@ export const passages: Stage = {
     addPeaks(bench, processes)
     await watchNodes(bench, client, cells, processes)
   },
-}
-
-/** @param isFirst of this process: it reaches the nodes, and code is compiled on its first use. */
-async function warmUp(
-  { draft, settings }: Bench,
-  client: BenchClient,
-  { k, n, bytes }: Cell,
-  isFirst: boolean,
-): Promise<void> {
-  const watched = async <T>(way: string, work: () => Promise<T>): Promise<T> => {
-    const watch = new TurnWatch()
-    const found = await work()
-    const { longest } = watch.end()
-    const label = `first ${way} of a process: longest turn of the network thread`
-    const head = { id: `${way}/turn/first`, label, group: 'turns', profile: settings.profile }
-    if (isFirst) draft.add({ ...head, unit: 'ms', better: 'lower' }, longest)
-    return found
-  }
-  const kept = await watched('put', () => client.put(bytes, client.profile(k, n)))
-  await watched('get', () => client.get(kept))
 }
 
 function tellLeftOut({ settings, draft }: Bench): void {
