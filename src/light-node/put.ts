@@ -83,13 +83,12 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
   const plan = await planPut(ports, profile)
   const layout = layoutOf(source.length, profile.k, profile.n, profile.shardBytes)
   const isSmall = burstShare(plan, profile.n * fragmentBytesOf(layout)) * layout.stripes <= UNASKED_BYTES
-  // Of a small object the nodes are dialled while it is sealed.
+  // The nodes are reached while the first stripes are sealed.
   const opening = NodeUploads.open(ports, profile, targetsOf(ports, plan, layout), isSmall)
   // It may fail before it is awaited.
   opening.catch(() => {})
   let sealing: SealStream | null = null
   try {
-    if (!isSmall) await opening
     const { objectId, ownerKey, custodyKey } = plan
     const named = { objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey }
     sealing = await ports.coder.seal({ ...named, custodyKey, layout, length: source.length })

@@ -27,7 +27,7 @@ const MIB = 1024 * 1024
 /** Every stage there is, in the order they run; the last one kills nodes. */
 const STAGES: readonly Stage[] = [
   apart(codec),
-  disk,
+  apart(disk),
   apart(indexRows),
   apart(wire),
   passages,

@@ -1,11 +1,12 @@
 import { asXcareError, XcareError } from '../../../errors.ts'
 import { codec } from '../stages/codec.ts'
+import { disk } from '../stages/disk.ts'
 import { indexRows } from '../stages/index-rows.ts'
 import { wire } from '../stages/wire.ts'
 import type { ApartTask, ApartWord } from './apart.ts'
 
 /** Runs one stage, tells its figures to the parent process and ends; ends with its parent, too. */
-const STAGES = [codec, indexRows, wire]
+const STAGES = [codec, disk, indexRows, wire]
 
 process.on('disconnect', () => process.exit(1))
 // Ctrl-C reaches every process of the terminal; the parent decides.

@@ -1,21 +1,20 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMMIT_BYTES_MAX } from '../../../limits.ts'
-import type { Stage } from '../stage.ts'
+import type { ApartStage } from '../apart/apart.ts'
 
 const MIB = 1024 * 1024
 
 /** What the disk gives to one file that is made durable commit by commit: the floor under every storage node. */
-export const disk: Stage = {
+export const disk: ApartStage = {
   name: 'disk',
   title: 'append and fdatasync in commits of 4 MiB, one file',
   seconds: { quick: 2, full: 6 },
-  needsNetwork: false,
-  async run({ settings, draft, network, progress }) {
+  async run({ settings, draft, scratch, progress }) {
     const bytes = (settings.mode === 'full' ? 128 : 32) * MIB
     for (let repeat = 0; repeat <= settings.repeats; repeat++) {
       progress(repeat / (settings.repeats + 1), `${bytes / MIB} MiB`)
-      const { rate, cpu } = append(join(network.scratch, 'disk-stage'), bytes)
+      const { rate, cpu } = append(join(scratch, 'disk-stage'), bytes)
       // The first round lets the disk back its space.
       if (repeat === 0) continue
       draft.add(
