@@ -25,11 +25,12 @@ export function warmUpBytes({ mode, cells, repeats }: Settings): number {
  * @param cells that will be measured.
  */
 export async function warmUp(bench: Bench, client: BenchClient, cells: readonly Cell[]): Promise<void> {
-  for (const [at, shape] of shapesOf(bench, cells).entries()) {
+  const shapes = shapesOf(bench, cells)
+  for (const [at, shape] of shapes.entries()) {
     bench.progress(0, `warming up ${shape.k}/${shape.n}`)
     await putFirst(bench, client, { ...shape, bytes: Math.min(FIRST_BYTES, shape.bytes) }, at === 0)
   }
-  await putLong(bench, client, shapesOf(bench, cells)[0]!)
+  if (shapes[0]) await putLong(bench, client, shapes[0])
 }
 
 /** @returns the shapes that are measured, each with its largest size. */
