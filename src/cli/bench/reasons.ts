@@ -48,7 +48,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ['repair/reads/', 'Stripes were read again after a node failed on the way.'],
   [
     'small/put/alone/p50',
-    'All processes together work for some 80 ms: twelve nodes for 3 ms each, four guardians for 5, the chain and the client. It also waits for a block of the chain (40 ms at least after the last one), for the header behind it, and for guardians who see it.',
+    'All processes together work for 60 to 80 ms: twelve nodes for 2 to 3 ms each, four guardians for 3, the client for 12, the chain for 6. It also waits for a block of the chain (40 ms at least after the last one), for the header behind it, and for guardians who see it.',
   ],
   [
     'small/put/alone/p99',
@@ -56,11 +56,11 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'small/put/closed/rate',
-    'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 70 to 90 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
+    'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 60 to 90 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
   ],
   [
     'small/put/gathered/rate',
-    'Sixteen callers fill a bundle with sixteen records and wait for it as for any put, some 70 ms, in which all processes together work for about 120: the rate is what is in flight over the time of one put, and grows with it.',
+    'Sixteen callers fill a bundle with sixteen records and wait for it as for any put, some 45 ms, in which all processes together work for about 70: the rate is what is in flight over the time of one put, and grows with it.',
   ],
   ['bundles/', 'A thousand records are one object, whose anchoring and custody cost as much as any.'],
   ['index/last/', 'Inserting at random places of a B-tree that has outgrown the caches.'],
