@@ -11,6 +11,7 @@ const PASSAGE_MS = 300_000
 const LOAD_MS = 60_000
 /** Of one uncounted pass, at most. */
 const WARM_UP_BYTES = 64 * 1024 * 1024
+/** For systems that need next to no time for one. */
 const WARM_UP_PASSES_MAX = 100
 const QUIET_CORES = 0.2
 const QUIET_STEP_MS = 300
@@ -187,7 +188,7 @@ function bytesFor(
   return recordBytes === null ? bytes : Math.min(bytes, recordsMax * recordBytes)
 }
 
-/** Uncounted passes before the first load of its kind, for all systems as long: code is compiled, connections are open. */
+/** Uncounted passes before the first load of its kind, by the same rule for all systems: code is compiled, connections are open. */
 async function warmUp(running: Running[], load: Load, options: MeasureOptions): Promise<void> {
   for (const { system, variant } of subjectsOf(running)) {
     options.tell(`${load.name}, warm-up: ${system.entry.name} ${variant}`)

@@ -26,7 +26,7 @@ export class SortedNames {
     if (bucket.length === 0) this.#buckets.splice(at, 1)
   }
 
-  /** @returns those that begin with `prefix`, in order. */
+  /** @returns those that begin with `prefix`, in order: a copy, so that names may come and go while it is looked through. */
   startingWith(prefix: string): string[] {
     const found: string[] = []
     for (let at = this.#bucketOf(prefix); at < this.#buckets.length; at++) {

@@ -152,6 +152,21 @@ function processesWith(path: string): string[] {
   })
 }
 
+test('a full run works before it counts, and tells the first put apart', async () => {
+  const folder = join(dir, 'full')
+  const shape = ['--k', '2', '--n', '3', '--nodes', '3', '--size', '64KiB', '--repeat', '2']
+  const run = await xcare(['bench', ...shape, '--stages', 'passages', '--out', folder, '--disk', dir])
+  expect(run.exit).toBe(0)
+  const { figures, method } = parseReport(readFileSync(join(folder, 'report.json'), 'utf8'), 'report.json')
+  const counted = (id: string) => figures.find((one) => one.id === id)?.samples.length
+  expect(counted('put/fresh/2-3/65536')).toBe(1)
+  expect(counted('put/rate/2-3/65536')).toBe(2)
+  expect(counted('get/rate/2-3/65536')).toBe(2)
+  // Twice what is measured: four records.
+  expect(method.at(-1)).toMatch(/^put and get: 256 KiB were put and got before/)
+  expect(figure('put/fresh/2-4/1048576'), 'a quick run').toBeUndefined()
+}, 120_000)
+
 test.runIf(existsSync('/proc/self/stat'))(
   'Ctrl-C ends every process, removes the folder, and leaves a partial report that says so',
   async () => {

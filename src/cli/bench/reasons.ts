@@ -31,7 +31,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'put/cpu/all/',
-    'Two thirds of it are the nodes’: a wake-up, a message between threads and several TLS records for each burst, in each of twelve processes; then hashing and copies. The first put after a start costs half as much again, for compiling and fresh memory.',
+    'Two thirds of it are the nodes’: a wake-up, a message between threads and several TLS records for each burst, in each of twelve processes; then hashing and copies. The first put after a start costs nearly twice as much, for compiling and fresh memory.',
   ],
   [
     'losses/whole/',

@@ -2,7 +2,7 @@ import type { BenchClient } from './client.ts'
 import { TurnWatch } from './machine/turns.ts'
 import { sizeLabel } from './options.ts'
 import type { Settings } from './report-shape.ts'
-import { type Bench, fits, shapeId } from './stage.ts'
+import { type Bench, shapeId } from './stage.ts'
 
 type Cell = Settings['cells'][number]
 
@@ -21,8 +21,8 @@ export function warmUpBytes({ mode, cells, repeats }: Settings): number {
 
 /**
  * Puts and gets that count nowhere but in the figures of what comes first. Every process of the network compiles its code as it is used: storage nodes
- * take a third less CPU for a put when some GiB have passed through them, and they are processes that run for weeks.
- * @param cells that will be measured.
+ * take half of the CPU of their first put when some GiB have passed through them, and they are processes that run for weeks.
+ * @param cells that will be measured; their nodes can take all of them.
  */
 export async function warmUp(bench: Bench, client: BenchClient, cells: readonly Cell[]): Promise<void> {
   const shapes = shapesOf(bench, cells)
@@ -36,7 +36,6 @@ export async function warmUp(bench: Bench, client: BenchClient, cells: readonly 
 /** @returns the shapes that are measured, each with its largest size. */
 function shapesOf({ settings }: Bench, cells: readonly Cell[]): Cell[] {
   return settings.shapes
-    .filter((shape) => fits(shape, settings.nodes))
     .map((shape) => {
       const sizes = cells.filter(({ k, n }) => k === shape.k && n === shape.n).map(({ bytes }) => bytes)
       return { ...shape, bytes: Math.max(0, ...sizes) }

@@ -42,8 +42,8 @@ export function connect(path: string | Buffer): Database.Database {
 export type Statements = ReturnType<typeof prepare>
 
 /**
- * @returns the statements, prepared once. Where a question may have several rows, its parameters stand behind a plus sign: this build of
- * SQLite (STAT4) else plans anew for each value, which costs three times the question.
+ * @returns the statements, prepared once. In questions of every put or get that may have several rows, parameters stand behind a plus sign: this
+ * build of SQLite (STAT4) else plans anew for each value, which costs twice the question again.
  */
 export function prepare(db: Database.Database) {
   const one = (sql: string) => db.prepare(sql).pluck()
