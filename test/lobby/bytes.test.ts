@@ -2,7 +2,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as bytes from '../../src/bytes.ts'
 
-const { compareBytes, concat, equalBytes, equalSecret, fromHex, fromUtf8, toHex, u32be, u64be, utf8 } = bytes
+const {
+  allZero,
+  compareBytes,
+  concat,
+  equalBytes,
+  equalSecret,
+  fromHex,
+  fromUtf8,
+  toHex,
+  u32be,
+  u64be,
+  utf8,
+} = bytes
 const someBytes = fc.uint8Array({ maxLength: 80 })
 
 describe('text', () => {
@@ -49,6 +61,20 @@ describe('joining and comparing', () => {
         expect(Math.sign(compareBytes(a, b))).toBe(Buffer.compare(a, b))
       }),
     )
+  })
+
+  it('find a single bit among zeros, wherever they lie in memory, and nothing beside them', () => {
+    for (let begin = 0; begin < 8; begin++)
+      for (let length = 0; length < 21; length++) {
+        const memory = new Uint8Array(40).fill(255)
+        const zeros = memory.subarray(begin, begin + length).fill(0)
+        expect(allZero(zeros)).toBe(true)
+        for (let at = 0; at < length; at++) {
+          zeros[at] = 1 << (at & 7)
+          expect(allZero(zeros)).toBe(false)
+          zeros[at] = 0
+        }
+      }
   })
 
   it('see a difference in any single bit', () => {
