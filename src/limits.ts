@@ -174,7 +174,7 @@ export const CUSTODY_GUARDIANS_MAX = 64
 /** A value in the chain's state, encoded, at most. */
 export const STATE_VALUE_BYTES_MAX = 64 * KIB
 /** State versions that stay readable behind the newest. */
-export const STATE_VERSIONS_KEPT = 320
+export const STATE_VERSIONS_KEPT = 640
 /** Transactions and their bytes in one block, at most. */
 export const BLOCK_TXS_MAX = 4096
 export const BLOCK_DATA_BYTES_MAX = 4 * MIB

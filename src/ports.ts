@@ -94,8 +94,11 @@ export interface ProvenValue {
 export interface Ledger {
   /** Newest verified header, at most `maxAgeMs` old. @throws XcareError OFFLINE when none that fresh can be had, INTEGRITY on a forged one. */
   head(maxAgeMs: number): Promise<{ height: number; timeMs: number; hash: Uint8Array; chainId: string }>
-  /** Value of `key` in the newest verified state, not older than `maxAgeMs`. @throws as head; INTEGRITY on a wrong proof. */
-  read(key: Uint8Array, maxAgeMs: number): Promise<ProvenValue>
+  /**
+   * Value of `key` in the newest verified state, not older than `maxAgeMs`.
+   * @param block a newer state is looked for at once when the one at hand is from before this block. @throws as head; INTEGRITY on a wrong proof.
+   */
+  read(key: Uint8Array, maxAgeMs: number, block?: number): Promise<ProvenValue>
   /** Public bytes whose SHA-256 is `hash` (node lists, slot tables), checked. @throws NOT_FOUND, INTEGRITY, OFFLINE. */
   blob(hash: Uint8Array): Promise<Uint8Array>
   /** Sends a transaction; resolves once it is in a block and its effect can be read. @throws XcareError REFUSED with the chain's reason, TIMEOUT, OFFLINE. */

@@ -26,7 +26,7 @@ export interface AnchorOptions {
   clock: Clock
   random: Random
   log: Progress
-  /** Time between two blocks with transactions, at least; 40 ms unless given. */
+  /** Time between two blocks with transactions, at least; 20 ms unless given. */
   blockIntervalMs?: number
 }
 

@@ -15,10 +15,7 @@ import type { Clock, Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
 import type { GuardianParts } from './parts.ts'
 
-/**
- * Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header.
- * The first is short: of records put one after the other, each would else miss the header that the one before had asked for.
- */
+/** Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header. */
 export const LOOK_AGAIN_MS: readonly number[] = [35, 100, 400]
 
 /** A chain view with the hash of its custody record. */
@@ -60,13 +57,13 @@ export async function readReleaseView(
   }
 }
 
-/** @returns the custody record of an object; looks again when `isEnough` says no. */
+/** @param height block of the record, 0 when it is not known. @returns the custody record of an object; looks again when `isEnough` says no. */
 export async function readCustody(
   ports: { ledger: Ledger; clock: Clock },
-  objectId: Uint8Array,
+  { objectId, height }: { objectId: Uint8Array; height: number },
   isEnough: (value: CustodyValue | null) => boolean,
 ): Promise<{ value: CustodyValue | null; height: number }> {
-  return readAgain(ports, custodyKey(objectId), custodyValue, isEnough)
+  return readAgain(ports, { key: custodyKey(objectId), codec: custodyValue, block: height }, isEnough)
 }
 
 /** @returns the current keys of an identity, or null when the chain knows none. */
@@ -74,18 +71,21 @@ export async function readIdentity(
   ports: { ledger: Ledger; clock: Clock },
   did: string,
 ): Promise<IdentityValue | null> {
-  const { value } = await readAgain(ports, identityKey(did), identityValue, (found) => found !== null)
+  const { value } = await readAgain(
+    ports,
+    { key: identityKey(did), codec: identityValue, block: 0 },
+    (found) => found !== null,
+  )
   return value
 }
 
 async function readAgain<T>(
   { ledger, clock }: { ledger: Ledger; clock: Clock },
-  key: Uint8Array,
-  codec: Format<T>,
+  { key, codec, block }: { key: Uint8Array; codec: Format<T>; block: number },
   isEnough: (value: T | null) => boolean,
 ): Promise<{ value: T | null; height: number }> {
   const read = async () => {
-    const proven = await ledger.read(key, HEADER_AGE_MS_MAX)
+    const proven = await ledger.read(key, HEADER_AGE_MS_MAX, block)
     return { value: decoded(proven, codec), height: proven.height }
   }
   let found = await read()

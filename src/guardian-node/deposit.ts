@@ -8,20 +8,22 @@ import { type GuardianParts, Refusal } from './parts.ts'
 
 /**
  * Takes a custody share in: only one that the chain's custody record of the object commits to, from its owner. Doing it twice
- * changes nothing. @returns the answer with a deposit receipt; the share is durable by then. @throws Refusal, XcareError
+ * changes nothing. @param height where the asker saw the custody record: believed for nothing, it only says from which block on to look.
+ * @returns the answer with a deposit receipt; the share is durable by then. @throws Refusal, XcareError
  */
 export async function keepDeposit(
   parts: GuardianParts,
   statement: Uint8Array,
+  height: number,
 ): Promise<AnswerOf<'deposited'>> {
   const signed = depositFormat.decode(statement)
   const { keys, network, store } = parts
   const deposit = signed.value
   if (deposit.network !== network) throw new Refusal('wrong-network')
   if (deposit.guardianId !== keys.guardianId) throw new Refusal('wrong-guardian')
-  const { value: terms, height } = await readCustody(
+  const { value: terms, height: provenHeight } = await readCustody(
     parts,
-    deposit.objectId,
+    { objectId: deposit.objectId, height },
     (value) => value !== null && value.epoch >= deposit.epoch,
   )
   if (!terms) throw new Refusal('no-custody')
@@ -42,7 +44,7 @@ export async function keepDeposit(
   const commitment = shareCommitment(terms, share)
   return {
     type: 'deposited',
-    receipt: depositReceiptFormat.sign(keys.signing, { ...place, commitment, height }),
+    receipt: depositReceiptFormat.sign(keys.signing, { ...place, commitment, height: provenHeight }),
   }
 }
 

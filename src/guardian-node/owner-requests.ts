@@ -29,7 +29,7 @@ export async function destroy(parts: GuardianParts, statement: Uint8Array): Prom
 async function ownerKeyOf(parts: GuardianParts, objectId: Uint8Array): Promise<Uint8Array | null> {
   const row = parts.store.share(objectId)
   if (row) return row.ownerKey
-  const { value } = await readCustody(parts, objectId, (found) => found !== null)
+  const { value } = await readCustody(parts, { objectId, height: 0 }, (found) => found !== null)
   return value?.ownerKey ?? null
 }
 

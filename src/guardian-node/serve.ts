@@ -54,7 +54,7 @@ async function answerTo(parts: GuardianParts, frame: Uint8Array, remote: NodeId)
 async function handle(parts: GuardianParts, request: CustodyRequest, remote: NodeId): Promise<CustodyAnswer> {
   switch (request.type) {
     case 'deposit':
-      return keepDeposit(parts, request.deposit)
+      return keepDeposit(parts, request.deposit, request.height)
     case 'release':
       return release(parts, request.sealed)
     case 'destroy':

@@ -277,17 +277,18 @@ async function anchor(
     ...{ manifestHash, epoch: view.epoch.epoch },
     ...{ columns: bitmapOf(columns, profile.n), moved: [] },
   }
-  await ports.ledger.submit(
-    buildTx({
-      chainId,
-      uniqueId: ports.random.bytes(16),
-      validUntilHeight: validUntil(height),
-      messages: [record, { type: 'custody.record', ...dealt.terms }],
-      signers: [ownerKey],
-    }),
-  )
-  ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
-  const { custodians, spare, problems } = await depositShares(ports, dealt, guardians, ownerKey)
+  const tx = buildTx({
+    chainId,
+    uniqueId: ports.random.bytes(16),
+    validUntilHeight: validUntil(height),
+    messages: [record, { type: 'custody.record', ...dealt.terms }],
+    signers: [ownerKey],
+  })
+  const anchored = ports.ledger.submit(tx).then((block) => {
+    ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
+    return block.height
+  })
+  const { custodians, spare, problems } = await depositShares(ports, dealt, guardians, ownerKey, anchored)
   for (const { guardianId, error } of problems)
     ports.progress({
       type: 'guardian-refused',

@@ -25,8 +25,8 @@ export function cachedLedger(ledger: Ledger, cache: Folder, clock: Pick<Clock, '
   }
   return {
     head,
-    read: (key, maxAgeMs) =>
-      equalBytes(key, latestEpochKey()) ? epoch(maxAgeMs) : ledger.read(key, maxAgeMs),
+    read: (key, maxAgeMs, block) =>
+      equalBytes(key, latestEpochKey()) ? epoch(maxAgeMs) : ledger.read(key, maxAgeMs, block),
     submit: (tx) => ledger.submit(tx),
     blob: async (hash) => {
       const name = toHex(hash)

@@ -20,7 +20,8 @@ const message = <T extends string, S extends z.ZodRawShape>(type: T, shape: S) =
   z.strictObject({ type: z.literal(type), ...shape })
 
 const request = z.discriminatedUnion('type', [
-  message('deposit', { deposit: statement }),
+  // `height` is the block of the custody record, for a guardian that has not seen it yet; 0 when it is not known.
+  message('deposit', { deposit: statement, height: uint() }),
   message('release', { sealed: statement }),
   message('destroy', { order: statement }),
   message('receipts', { fromSeq: uint(), questions: z.array(bytesMax(768)).min(1).max(RECEIPT_OBJECTS_MAX) }),

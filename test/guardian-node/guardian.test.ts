@@ -14,7 +14,7 @@ import { recogniseNotice } from '../../src/light-node/guardians/notices.ts'
 import { requestRelease } from '../../src/light-node/guardians/release.ts'
 import { requestFrame } from '../../src/wire/custody-protocol.ts'
 import { testRandom } from './ports.ts'
-import { NETWORK, type TestPerson, World } from './world.ts'
+import { ANCHORED, NETWORK, type TestPerson, World } from './world.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 let world: World
@@ -35,6 +35,7 @@ describe('a deposit', () => {
     object: Awaited<ReturnType<typeof keep>>,
     changes: Partial<Deposit> = {},
     key = object.ownerKey,
+    height = 9,
   ) => {
     const { objectId } = object
     const place = {
@@ -54,6 +55,7 @@ describe('a deposit', () => {
     }
     return requestFrame.encode({
       type: 'deposit',
+      height,
       deposit: depositFormat.sign(key, { ...value, ...changes }),
     })
   }
@@ -84,6 +86,16 @@ describe('a deposit', () => {
   ])('%s is refused', async (_, changes, reason) => {
     const object = await keep()
     expect(await world.ask(0, deposit(object, changes))).toEqual({ type: 'refused', reason })
+  })
+
+  test('is looked up in the block that it names, though the header at hand is older', async () => {
+    const object = await keep()
+    const sealed = await sealedFor(object)
+    world.guardians[0]!.view.heldAt = 9
+    const at = (height: number) => world.ask(0, deposit(object, { sealed }, object.ownerKey, height))
+    expect(await at(0)).toEqual({ type: 'refused', reason: 'no-custody' })
+    expect(await at(9)).toMatchObject({ type: 'deposited' })
+    expect(await at(Number.MAX_SAFE_INTEGER)).toMatchObject({ type: 'deposited' })
   })
 
   test('by someone else than the owner is refused', async () => {
@@ -127,7 +139,7 @@ describe('a deposit', () => {
     const custody = { ...next.terms, frozen: false, status: 'active' as const }
     world.chain.set(custodyKey(object.objectId), custodyValue.encode(custody))
     const { depositShares } = await import('../../src/light-node/guardians/deposit.ts')
-    await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey)
+    await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey, ANCHORED)
     const held = await world.grant(owner, clinic, object)
     const { custodyKey: key } = await requestRelease(world.ports(clinic), custody, held)
     expect(key).toEqual(object.custodyKey)

@@ -8,7 +8,7 @@ import { questionFormat } from '../../src/custody/release/receipt.ts'
 import { ownerKeyOf } from '../../src/identity/keypair.ts'
 import { requestFrame } from '../../src/wire/custody-protocol.ts'
 import { testRandom } from './ports.ts'
-import { NETWORK, type TestPerson, World } from './world.ts'
+import { ANCHORED, NETWORK, type TestPerson, World } from './world.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 let world: World
@@ -157,7 +157,7 @@ describe('destruction', () => {
       custodyValue.encode({ ...next.terms, frozen: false, status: 'active' }),
     )
     const { depositShares } = await import('../../src/light-node/guardians/deposit.ts')
-    await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey)
+    await depositShares(world.ports(owner), next, world.guardianValues(), object.ownerKey, ANCHORED)
     const statement = destroyOrderFormat.sign(object.ownerKey, order)
     await world.ask(0, requestFrame.encode({ type: 'destroy', order: statement }))
     expect(await world.ask(0, requestFrame.encode({ type: 'status' }))).toMatchObject({ shares: 1 })

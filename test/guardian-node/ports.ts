@@ -66,6 +66,16 @@ export function memoryFolder(): Folder & { files: Map<string, Uint8Array> } {
   }
 }
 
+/** What one reader of a chain makes of it. */
+export interface ViewOptions {
+  offline?: boolean
+  lagBlocks?: number
+  headAgeMs?: number
+  chainId?: string
+  /** Height of a header that it goes on using, from before anything was set, unless it is asked about that block or a later one. */
+  heldAt?: number
+}
+
 /** A chain that believes whatever is well signed, proven to everyone. `stale` and `lagBlocks` make its readers blind. */
 export class TestChain {
   readonly state = new Map<string, Uint8Array>()
@@ -92,9 +102,7 @@ export class TestChain {
   }
 
   /** @returns one reader's view; `options` can be changed while it is used. */
-  ledger(
-    options: { offline?: boolean; lagBlocks?: number; headAgeMs?: number; chainId?: string } = {},
-  ): Ledger {
+  ledger(options: ViewOptions = {}): Ledger {
     const head = async (maxAgeMs: number) => {
       const ageMs = options.headAgeMs ?? this.headAgeMs
       if (options.offline) throw new XcareError('OFFLINE', 'the chain cannot be reached')
@@ -109,8 +117,10 @@ export class TestChain {
     }
     return {
       head,
-      read: async (at, maxAgeMs) => {
+      read: async (at, maxAgeMs, block = 0) => {
         const { height, timeMs } = await head(maxAgeMs)
+        if (options.heldAt !== undefined && options.heldAt > block)
+          return { value: null, height: options.heldAt - 1, timeMs }
         return { value: this.get(at), height: height - 1 - (options.lagBlocks ?? 0), timeMs }
       },
       blob: async () => {

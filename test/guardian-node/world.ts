@@ -37,16 +37,18 @@ import {
   type CustodyAnswer,
   requestFrame,
 } from '../../src/wire/custody-protocol.ts'
-import { memoryFolder, streamPair, TestChain, TestClock, testRandom } from './ports.ts'
+import { memoryFolder, streamPair, TestChain, TestClock, testRandom, type ViewOptions } from './ports.ts'
 
 export const NETWORK = 'xcare-test'
+/** Height of the block that every custody record of these tests is in. */
+export const ANCHORED = Promise.resolve(9)
 const ASKER = '12D3KooWAsker' as NodeId
 
 /** A guardian of the test network: its real process object, and switches for what goes wrong. */
 export interface TestGuardian {
   keys: GuardianKeys
   guardian: Guardian
-  view: { offline?: boolean; lagBlocks?: number; headAgeMs?: number; chainId?: string }
+  view: ViewOptions
   down: boolean
   log: GuardianEvent[]
   /** Opens it again after `guardian.stop()`. */
@@ -154,7 +156,7 @@ export class World {
     )
     const terms = { ...dealt.terms, frozen: false, status: 'active' as const }
     this.chain.set(custodyKeyOf(objectId), custodyValue.encode(terms))
-    const deposited = await depositShares(this.ports(owner), dealt, this.guardianValues(), ownerKey)
+    const deposited = await depositShares(this.ports(owner), dealt, this.guardianValues(), ownerKey, ANCHORED)
     const createdMs = this.clock.nowMs()
     const object = { objectId, version: 1, custodyKey, name, mediaType: 'text/plain', bytes: 5 }
     await owner.vault.add({ ...object, createdMs, kind: 'record' })

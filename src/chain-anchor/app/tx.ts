@@ -81,7 +81,7 @@ export function txHash(input: Uint8Array): Uint8Array {
 }
 
 /** @returns the `validUntilHeight` of a transaction sent at `currentHeight` that may wait `blocks` blocks. */
-export function validUntil(currentHeight: number, blocks = 600): number {
+export function validUntil(currentHeight: number, blocks = 1200): number {
   return currentHeight + Math.min(blocks, TX_VALID_BLOCKS_MAX - 1)
 }
 

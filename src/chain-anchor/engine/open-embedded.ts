@@ -18,7 +18,7 @@ export interface EmbeddedOptions {
   genesis: Genesis
   keys: readonly SigningKey[]
   clock: Clock
-  /** Time between two blocks with transactions, at least; 40 ms unless told otherwise. */
+  /** Time between two blocks with transactions, at least; 20 ms unless told otherwise. */
   intervalMs?: number
   heartbeatMs?: number
   /** Lets one process play the validators of several institutions, against the advice of its status. */
@@ -49,7 +49,7 @@ export function openEmbedded(options: EmbeddedOptions): EmbeddedChain {
     const store = open(new BlockStore(join(options.folder, 'blocks.sqlite')))
     const state = open(new SqliteState(join(options.folder, 'state.sqlite')))
     const signState = open(new SignState(join(options.folder, 'sign-state')))
-    const { genesis, keys, clock, intervalMs = 40, heartbeatMs } = options
+    const { genesis, keys, clock, intervalMs = 20, heartbeatMs } = options
     const app = new XcareApp(state, genesis.chainId)
     const engine = EmbeddedEngine.start({
       genesis,

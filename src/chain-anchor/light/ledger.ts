@@ -52,9 +52,9 @@ class LightLedger implements Ledger {
     }
   }
 
-  async read(key: Uint8Array, maxAgeMs: number): Promise<ProvenValue> {
+  async read(key: Uint8Array, maxAgeMs: number, block = 0): Promise<ProvenValue> {
     for (let attempt = 1; ; attempt++) {
-      const { header } = await this.#fresh(maxAgeMs)
+      const { header } = await this.#fresh(maxAgeMs, block)
       const stateHeight = header.height - 1
       // The first header commits to the genesis state, which no endpoint can be asked about by height.
       if (stateHeight < 1)
@@ -117,11 +117,12 @@ class LightLedger implements Ledger {
     throw failure?.code === 'TIMEOUT' ? unconfirmed(failure) : failure!
   }
 
-  /** Newest verified block; fails only when what is known is older than `maxAgeMs`. */
-  async #fresh(maxAgeMs: number): Promise<LightBlock> {
+  /** Newest verified block; fails only when what is known is older than `maxAgeMs`. One that proves nothing of block `below` is not shared. */
+  async #fresh(maxAgeMs: number, below = 0): Promise<LightBlock> {
     const known = this.#client.newest
-    if (known && this.#clock.nowMs() - this.#syncedMs < SYNC_SHARED_MS && this.#age(known) <= maxAgeMs)
-      return known
+    const isShared =
+      known && known.header.height > below && this.#clock.nowMs() - this.#syncedMs < SYNC_SHARED_MS
+    if (isShared && this.#age(known) <= maxAgeMs) return known
     let block: LightBlock
     try {
       block = await this.#client.sync()

@@ -66,9 +66,9 @@ export class Meter {
         this.requests.ledgerReads++
         return ledger.head(maxAgeMs)
       },
-      read: (key, maxAgeMs) => {
+      read: (...args) => {
         this.requests.ledgerReads++
-        return ledger.read(key, maxAgeMs)
+        return ledger.read(...args)
       },
       blob: (hash) => {
         this.requests.ledgerReads++

@@ -17,22 +17,33 @@ export interface DepositPorts {
 }
 
 /**
- * Brings each guardian its share, all at once, and checks the receipts. The custody record must be on the chain already.
- * @param guardians in share order. @returns how many hold their share durably; the caller warns when it is not all of them.
- * @throws XcareError TOO_FEW_GUARDIANS when fewer than t do: nobody could ever read the object under a grant.
+ * Seals each share for its guardian while the custody record is on its way to the chain, then brings them all at once, and checks the receipts.
+ * @param guardians in share order. @param anchored the height of the block with the custody record, once it is there.
+ * @returns how many hold their share durably; the caller warns when it is not all of them.
+ * @throws XcareError TOO_FEW_GUARDIANS when fewer than t do: nobody could ever read the object under a grant; what `anchored` rejects with.
  */
 export async function depositShares(
   ports: DepositPorts,
   dealt: { terms: CustodyTerms; shares: CustodyShare[] },
   guardians: GuardianValue[],
   ownerKey: SigningKey,
+  anchored: Promise<number>,
 ): Promise<{ custodians: number; spare: boolean; problems: GuardianProblem[] }> {
+  // It is awaited once the shares are sealed; until then its failure must not count as unhandled.
+  anchored.catch(() => {})
   const { terms, shares } = dealt
   const notices = await ports.noticeAddressOf(terms.objectId)
-  const { good, problems } = await askAll(terms.guardians, async (guardianId, index) => {
+  const about = { network: ports.network, terms, ownerKey, notices }
+  const sealed = terms.guardians.map(async (guardianId, index) => {
     const guardian = guardians.find((candidate) => candidate.guardianId === guardianId)
     if (!guardian) throw new XcareError('NOT_FOUND', `the chain lists no guardian ${guardianId}`)
-    await depositOne(ports, terms, shares[index]!, guardian, ownerKey, notices)
+    return { guardian, deposit: await sealFor(guardian, shares[index]!, about) }
+  })
+  await Promise.allSettled(sealed)
+  const height = await anchored
+  const { good, problems } = await askAll(terms.guardians, async (_, index) => {
+    const { guardian, deposit } = await sealed[index]!
+    await depositOne(ports, { terms, share: shares[index]!, deposit, height }, guardian)
   })
   if (good.length >= terms.t) return { custodians: good.length, spare: good.length > terms.t, problems }
   const names = problems.map(({ error }) => error.message).join('; ')
@@ -43,34 +54,44 @@ export async function depositShares(
   )
 }
 
-async function depositOne(
-  ports: DepositPorts,
-  terms: CustodyTerms,
+/** What the deposits of one object have in common. */
+interface About {
+  network: string
+  terms: CustodyTerms
+  ownerKey: SigningKey
+  notices: NoticeAddress
+}
+
+/** @returns the signed statement that brings a guardian its share. */
+async function sealFor(
+  { guardianId, kemKey }: GuardianValue,
   share: CustodyShare,
-  guardian: GuardianValue,
-  ownerKey: SigningKey,
-  notices: NoticeAddress,
-): Promise<void> {
+  { network, terms, ownerKey, notices }: About,
+): Promise<Uint8Array> {
   const { objectId, version, epoch } = terms
+  const sealed = await sealDeposit(kemKey, custodyRecordHash(terms), share)
+  const place = { v: 1 as const, network, guardianId, objectId, version, epoch, index: share.index }
+  return depositFormat.sign(ownerKey, { ...place, sealed, ...notices })
+}
+
+async function depositOne(
+  { network, transport }: DepositPorts,
+  {
+    terms,
+    share,
+    deposit,
+    height,
+  }: { terms: CustodyTerms; share: CustodyShare; deposit: Uint8Array; height: number },
+  guardian: GuardianValue,
+): Promise<void> {
   const { guardianId } = guardian
-  const sealed = await sealDeposit(guardian.kemKey, custodyRecordHash(terms), share)
-  const place = {
-    v: 1 as const,
-    network: ports.network,
-    guardianId,
-    objectId,
-    version,
-    epoch,
-    index: share.index,
-  }
-  const deposit = depositFormat.sign(ownerKey, { ...place, sealed, ...notices })
-  const answer = await askGuardian(ports.transport, guardian, { type: 'deposit', deposit }, 'deposited')
+  const answer = await askGuardian(transport, guardian, { type: 'deposit', deposit, height }, 'deposited')
   const { value } = depositReceiptFormat.open(guardian.signKey, answer.receipt)
   const isOurs =
-    value.network === ports.network &&
+    value.network === network &&
     value.guardianId === guardianId &&
-    equalBytes(value.objectId, objectId) &&
-    value.epoch === epoch &&
+    equalBytes(value.objectId, terms.objectId) &&
+    value.epoch === terms.epoch &&
     value.index === share.index &&
     equalBytes(value.commitment, shareCommitment(terms, share))
   if (!isOurs)

@@ -81,6 +81,20 @@ describe('freshness', () => {
     expect(commits()).toBe(3)
   })
 
+  it('a read about a block that the header at hand does not prove asks for the next header at once, and takes what there is', async () => {
+    const ledger = await open()
+    await ledger.head(30_000)
+    const commits = () => endpoint.asked.filter((what) => what.startsWith('commit')).length
+    const before = commits()
+    expect((await ledger.read(KEY, 30_000, 5)).height).toBe(5)
+    expect(commits()).toBe(before)
+    chain.add()
+    expect((await ledger.read(KEY, 30_000, 5)).height).toBe(5)
+    expect((await ledger.read(KEY, 30_000, 6)).height).toBe(6)
+    expect((await ledger.read(KEY, 30_000, Number.MAX_SAFE_INTEGER)).height).toBe(6)
+    expect(commits()).toBe(before + 2)
+  })
+
   it('serves what is verified while offline, but only up to the age asked for', async () => {
     const ledger = await open()
     await ledger.head(30_000)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { XcareError } from '../../../src/errors.ts'
 import { objectIdFromBytes } from '../../../src/ids.ts'
 import { depositShares } from '../../../src/light-node/guardians/deposit.ts'
 import { issueGrant, readGrant, revokeGrant } from '../../../src/light-node/guardians/grant.ts'
@@ -6,7 +7,7 @@ import { fetchGrants } from '../../../src/light-node/guardians/grants-inbox.ts'
 import { mailboxesOf } from '../../../src/light-node/guardians/mailboxes.ts'
 import { fetchNotices } from '../../../src/light-node/guardians/notices.ts'
 import { noGrant, requestRelease } from '../../../src/light-node/guardians/release.ts'
-import { type TestPerson, World } from '../../guardian-node/world.ts'
+import { ANCHORED, type TestPerson, World } from '../../guardian-node/world.ts'
 
 const DAY_MS = 86_400_000
 let world: World
@@ -158,11 +159,38 @@ describe('deposits', () => {
   test('tell when there is no share to spare, and fail below the threshold', async () => {
     const first = await world.keep(owner, 'Blood test', 2)
     expect(first.deposited).toEqual({ custodians: 3, spare: true, problems: [] })
-    const again = () => depositShares(world.ports(owner), first.dealt, world.guardianValues(), first.ownerKey)
+    const again = () =>
+      depositShares(world.ports(owner), first.dealt, world.guardianValues(), first.ownerKey, ANCHORED)
     world.guardians[0]!.down = true
     expect(await again()).toMatchObject({ custodians: 2, spare: false, problems: [{ reason: null }] })
     world.guardians[1]!.down = true
     await expect(again()).rejects.toMatchObject({ code: 'TOO_FEW_GUARDIANS', exitCode: 16 })
+  })
+
+  test('reach nobody before the custody record is on the chain, and fail with the chain’s own reason when it is not', async () => {
+    const { dealt, ownerKey } = await world.keep(owner, 'Blood test', 2)
+    const ports = world.ports(owner)
+    let opened = 0
+    const open: typeof ports.transport.open = (...args) => {
+      opened++
+      return ports.transport.open(...args)
+    }
+    const counted = { ...ports, transport: { open } }
+    let anchor: (height: number) => void = () => {}
+    const anchored = new Promise<number>((resolve) => {
+      anchor = resolve
+    })
+    const deposited = depositShares(counted, dealt, world.guardianValues(), ownerKey, anchored)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(opened).toBe(0)
+    anchor(9)
+    expect(await deposited).toMatchObject({ custodians: 3 })
+    expect(opened).toBe(3)
+    const refused = Promise.reject(new XcareError('REFUSED', 'the chain says no'))
+    await expect(
+      depositShares(counted, dealt, world.guardianValues(), ownerKey, refused),
+    ).rejects.toMatchObject({ code: 'REFUSED', message: 'the chain says no' })
+    expect(opened).toBe(3)
   })
 })
 
