@@ -27,7 +27,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'put/rate/',
-    'The processors are busy, with nothing large: of the time of all 17 processes JavaScript and its runtime take 43 % and compiling 5 % (in each of twelve nodes, little of its code runs often enough to become fast), the kernel 17 % (wake-ups, sockets, direct writes), copies 9 %, the collector and the allocator 8 %, BLAKE3 7 %, TLS and sealing 6 %. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
+    'The processors are busy, with nothing large: of the time of all processes, warmed by 4 GiB of puts, JavaScript and its runtime take 39 % (messages and pieces of 16 KiB, in two threads of each of twelve nodes), the kernel 20 % (wake-ups, sockets, direct writes), the collector and the allocator 8 %, BLAKE3 8 %, TLS and sealing 6 %, copies 6 %, coding 4 %, compiling 2 %. In a fresh network compiling, and code that is not compiled yet, make it half again as much. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
   ],
   [
     'put/cpu/all/',
@@ -48,19 +48,19 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ['repair/reads/', 'Stripes were read again after a node failed on the way.'],
   [
     'small/put/alone/p50',
-    'All processes together work for 60 to 80 ms: twelve nodes for 2 to 3 ms each, four guardians for 3, the client for 12, the chain for 6. It also waits for a block of the chain (40 ms at least after the last one), for the header behind it, and for guardians who see it.',
+    'All processes together work for 55 to 70 ms: twelve nodes for 2 to 3 ms each, four guardians for 3, the client for 11, the chain for 6. On two cores that is nearly all of it; the rest is steps in which only the client or the chain has work.',
   ],
   [
     'small/put/alone/p99',
-    'As the median; a guardian that looked just before the block looks again 35 ms later.',
+    'As the median; and every five seconds nodes tell each other in the DHT what they hold, which takes both cores for a while.',
   ],
   [
     'small/put/closed/rate',
-    'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 60 to 90 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
+    'Each record is an object of its own: twelve receipts, an anchored transaction and four custody deposits cost 40 to 60 ms of processor time, half of it in nodes (TLS, streams, announcements in the DHT, one sync each), a quarter at guardians and the chain. Bundles are for many records at once.',
   ],
   [
     'small/put/gathered/rate',
-    'Sixteen callers fill a bundle with sixteen records and wait for it as for any put, some 45 ms, in which all processes together work for about 70: the rate is what is in flight over the time of one put, and grows with it.',
+    'Sixteen callers fill a bundle with sixteen records and wait for it as for any put, some 35 ms, in which all processes together work for about 60: the rate is what is in flight over the time of one put, and grows with it.',
   ],
   ['bundles/', 'A thousand records are one object, whose anchoring and custody cost as much as any.'],
   ['index/last/', 'Inserting at random places of a B-tree that has outgrown the caches.'],

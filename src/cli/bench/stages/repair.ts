@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 const BUDGET_SECONDS = { quick: 2, full: 15 }
 /** A process that has just started is busy with itself. */
 const SETTLE_SECONDS_MAX = { quick: 1.5, full: 10 }
-const BYTES = { quick: 16 * MIB, full: 64 * MIB }
+const BYTES = { quick: 16 * MIB, full: 256 * MIB }
 
 /** The node that keeps most columns of a record, and which. */
 interface Victim {
