@@ -26,7 +26,9 @@ export function cachedLedger(ledger: Ledger, cache: Folder, clock: Pick<Clock, '
   return {
     head,
     read: (key, maxAgeMs, block) =>
-      equalBytes(key, latestEpochKey()) ? epoch(maxAgeMs) : ledger.read(key, maxAgeMs, block),
+      equalBytes(key, latestEpochKey()) && block === undefined
+        ? epoch(maxAgeMs)
+        : ledger.read(key, maxAgeMs, block),
     submit: (tx) => ledger.submit(tx),
     blob: async (hash) => {
       const name = toHex(hash)

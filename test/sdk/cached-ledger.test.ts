@@ -119,6 +119,9 @@ describe('a cache of public bytes', () => {
     expect(await all(30_000)).toBe('head epoch other')
     nowMs += 900
     expect(await all(30_000)).toBe('other')
+    // Nobody may be given an epoch from before the block that they name.
+    await cached.read(latestEpochKey(), 30_000, 7)
+    expect(asked.splice(0)).toEqual(['epoch'])
     // What is kept is older than the caller allows.
     expect(await all(1_300)).toBe('head epoch other')
     nowMs += 1_000
