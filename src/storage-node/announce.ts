@@ -1,10 +1,13 @@
 import { asXcareError } from '../errors.ts'
 import { type ObjectId, objectIdFromBytes } from '../ids.ts'
 import { ANNOUNCE_QUEUE_MAX, ANNOUNCERS_MAX } from '../limits.ts'
-import type { Clock, Directory, XcareEvent } from '../ports.ts'
+import type { Clock, Directory, Random, XcareEvent } from '../ports.ts'
 
 const GROUP_MAX = 256
-/** Objects of so long are told in one go: each telling asks a dozen peers, however many objects it is about. */
+/**
+ * Objects of so long are told in one go, on average: each telling asks a dozen peers, however many objects it is about. Half of it to half as
+ * much again, drawn anew each time: all holders of a put would tell at the same moment, and whoever puts something then would wait for all of them.
+ */
 const GATHER_MS = 5_000
 
 /** A finished column, as far as announcing it goes. */
@@ -24,14 +27,20 @@ export function isAnnouncer({ column, k, n }: CompletedColumn): boolean {
 export class AnnounceQueue {
   readonly #directory: Directory
   readonly #clock: Pick<Clock, 'sleep'>
+  readonly #random: Random
   readonly #log: (event: XcareEvent) => void
   readonly #waiting = new Set<ObjectId>()
   readonly #stopping = new AbortController()
   #running: Promise<void> | null = null
 
-  constructor(directory: Directory, clock: Pick<Clock, 'sleep'>, log: (event: XcareEvent) => void) {
+  constructor(
+    directory: Directory,
+    { clock, random }: { clock: Pick<Clock, 'sleep'>; random: Random },
+    log: (event: XcareEvent) => void,
+  ) {
     this.#directory = directory
     this.#clock = clock
+    this.#random = random
     this.#log = log
   }
 
@@ -51,9 +60,13 @@ export class AnnounceQueue {
     await this.#running
   }
 
+  #gatherMs(): number {
+    return GATHER_MS / 2 + (GATHER_MS * this.#random.bytes(1)[0]!) / 255
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#stopping.signal.aborted) {
-      await this.#clock.sleep(GATHER_MS, this.#stopping.signal).catch(() => {})
+      await this.#clock.sleep(this.#gatherMs(), this.#stopping.signal).catch(() => {})
       if (this.#stopping.signal.aborted) return
       // The directory sends what it gets together in few messages.
       const group = [...this.#waiting].slice(0, GROUP_MAX)

@@ -118,7 +118,7 @@ class StorageNode implements RunningStorageNode {
     this.#peer = peer
     this.nodeId = keys.nodeId
     this.#log = options.log ?? (() => {})
-    this.#announcements = new AnnounceQueue(openDirectory(peer), options.clock, this.#log)
+    this.#announcements = new AnnounceQueue(openDirectory(peer), options, this.#log)
     store.onFailure = (error) => {
       this.#log({ type: 'failed', what: 'disk', code: error.code, message: error.message })
       void peer.stop()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { XcareError } from '../../src/errors.ts'
 import type { ObjectId } from '../../src/ids.ts'
-import type { Directory, XcareEvent } from '../../src/ports.ts'
+import type { Directory, Random, XcareEvent } from '../../src/ports.ts'
 import { AnnounceQueue, isAnnouncer } from '../../src/storage-node/announce.ts'
 import { seededBytes } from './made-object.ts'
 
@@ -44,8 +44,10 @@ test('the first few columns announce, at most eight and never fewer than a reade
 /** A second that passes when the test says so. */
 class Second {
   #wake: (() => void)[] = []
-  sleep = (_: number, signal?: AbortSignal) =>
+  readonly asked: number[] = []
+  sleep = (durationMs: number, signal?: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
+      this.asked.push(durationMs)
       this.#wake.push(resolve)
       signal?.addEventListener('abort', () => reject(signal.reason))
     })
@@ -55,11 +57,17 @@ class Second {
   }
 }
 
+/** Gives these bytes, one after the other, and then zeros. */
+const seededRandom = (first: number[]): Random => ({
+  bytes: (length) => Uint8Array.from({ length }, () => first.shift() ?? 0),
+})
+
 test('objects of a second are announced in one go, each once, and failures are only logged', async () => {
   const directory = new SlowDirectory()
   const events: XcareEvent[] = []
   const clock = new Second()
-  const queue = new AnnounceQueue(directory, clock, (event) => events.push(event))
+  const ports = { clock, random: seededRandom([]) }
+  const queue = new AnnounceQueue(directory, ports, (event) => events.push(event))
   for (const seed of [1, 2, 1]) queue.add(column(seed))
   queue.add(column(4, 9))
   await turn()
@@ -81,4 +89,20 @@ test('objects of a second are announced in one go, each once, and failures are o
   queue.add(column(5))
   await clock.passes()
   expect(directory.asked).toHaveLength(3)
+})
+
+test('how long objects are gathered is drawn anew each time: holders of one put do not all tell at once', async () => {
+  const directory = new SlowDirectory()
+  const clock = new Second()
+  const ports = { clock, random: seededRandom([0, 128, 255]) }
+  const queue = new AnnounceQueue(directory, ports, () => {})
+  for (const seed of [1, 2, 3]) {
+    queue.add(column(seed))
+    await turn()
+    await clock.passes()
+    directory.answer()
+    await turn()
+  }
+  expect(clock.asked.map(Math.round)).toEqual([2500, 5010, 7500])
+  await queue.stop()
 })

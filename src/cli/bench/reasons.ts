@@ -52,7 +52,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'small/put/alone/p99',
-    'As the median; and every five seconds nodes tell each other in the DHT what they hold, which takes both cores for a while.',
+    'As the median; and every few seconds each node tells others in the DHT what it holds, which takes a core for a while.',
   ],
   [
     'small/put/closed/rate',
