@@ -27,7 +27,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'put/rate/',
-    'The processors are busy, with nothing large: of the time of all processes, warmed by 4 GiB of puts, JavaScript and its runtime take 39 % (messages and pieces of 16 KiB, in two threads of each of twelve nodes), the kernel 20 % (wake-ups, sockets, direct writes), the collector and the allocator 8 %, BLAKE3 8 %, TLS and sealing 6 %, copies 6 %, coding 4 %, compiling 2 %. In a fresh network compiling, and code that is not compiled yet, make it half again as much. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
+    'The processors are busy, with nothing large: of the time of all processes, warmed by 4 GiB of puts, JavaScript and its runtime take 39 % (messages and pieces of 16 KiB, in two threads of each of twelve nodes), the kernel 20 % (wake-ups, sockets, direct writes), the collector and the allocator 8 %, BLAKE3 8 %, TLS and sealing 6 %, copies 6 %, coding 4 %, compiling 2 %. `npm run bench:peers` measures TLS to twelve processes that only write and sync: half of that rate is the limit here.',
   ],
   [
     'put/cpu/all/',
@@ -43,7 +43,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'repair/rebuilt/',
-    'k fragments are read for all columns that one node lost: it is the rate of a get, times the columns of one node over k. With the three or four of 20/40 on twelve nodes, 150 MB/s would be 900 MB/s read.',
+    'k fragments are read for all columns that one node lost, some 250 MB/s of them: less than a get, as lost ones are made, sent and written meanwhile, and the node that lost its disk has just started. With the three or four columns a node of 20/40 on twelve nodes, 150 MB/s would be 900 MB/s read.',
   ],
   ['repair/reads/', 'Stripes were read again after a node failed on the way.'],
   [
