@@ -97,6 +97,9 @@ describe('a small bench run', () => {
       ['small/put/alone', 'closed', []],
       ['small/put/open', 'open', []],
     ])
+    expect(report.method).toContainEqual(
+      expect.stringMatching(/^small records: [1-9]\d* were put before, in \d+ s/),
+    )
     // Three seconds at five a second, each one done whatever it took.
     expect(report.latencies.at(-1)!.count).toBe(15)
     for (const { count, histogram } of report.latencies)
