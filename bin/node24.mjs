@@ -21,12 +21,16 @@ export function findNode() {
   process.exit(10)
 }
 
+/** @returns {string} folder where Node keeps what it compiled. */
+export function compileCache() {
+  return process.env.NODE_COMPILE_CACHE ?? fileURLToPath(new URL('node_modules/.cache/compiled', root))
+}
+
 /** Runs Node 24 with these arguments, hands it our terminal and signals, and ends with its exit code. */
 export function runNode(args, env = {}) {
-  const cache = fileURLToPath(new URL('node_modules/.cache/compiled', root))
   const child = spawn(findNode(), args, {
     stdio: 'inherit',
-    env: { NODE_COMPILE_CACHE: cache, ...process.env, ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache(), ...env },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => {

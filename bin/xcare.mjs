@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { compileFirst } from './compiled.mjs'
 import { runNode } from './node24.mjs'
 
 // Two sets of flags of Node, measured in docs/adr/0096 and 0106.
@@ -15,7 +16,13 @@ const POOLS = { MALLOC_ARENA_MAX: '2' }
 
 const words = process.argv.slice(2)
 const isPart = /^(anchor|node|guardian) run\b/.test(words.join(' '))
+const startsParts = words.some((word) => word === 'up' || word === 'bench')
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+
+await compileFirst(
+  startsParts ? [FLAGS.client, FLAGS.role] : isPart ? [FLAGS.role] : [],
+  () => process.stderr.isTTY && process.stderr.write('Compiling the program, once.\n'),
+)
 runNode(
   [...(isPart ? FLAGS.role : FLAGS.client), program, ...words],
   process.env.MALLOC_ARENA_MAX ? {} : POOLS,
