@@ -2,7 +2,9 @@ import { XcareError } from './errors.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const HEX_DIGITS = encoder.encode('0123456789abcdef')
+/** Bytes whose digits fit into the arguments of one call. */
+const HEX_PIECE = 4096
 
 /** @returns the UTF-8 bytes of `text`. */
 export function utf8(text: string): Uint8Array {
@@ -82,8 +84,20 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** @returns lower-case hex of `bytes`. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += HEX[byte]
+  for (let at = 0; at < bytes.length; at += HEX_PIECE) text += hexPiece(bytes, at)
   return text
+}
+
+// A text put together digit by digit stays a tree of its parts, a kilobyte for the name of an object, for as long as it is somebody's key.
+function hexPiece(bytes: Uint8Array, start: number): string {
+  const length = Math.min(HEX_PIECE, bytes.length - start)
+  const codes = new Array<number>(2 * length)
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[start + at]!
+    codes[2 * at] = HEX_DIGITS[byte >> 4]!
+    codes[2 * at + 1] = HEX_DIGITS[byte & 15]!
+  }
+  return String.fromCharCode.apply(null, codes)
 }
 
 /** @returns the bytes of hex `text`, upper or lower case. @throws XcareError MALFORMED on anything else. */

@@ -18,8 +18,8 @@ const NULL = 0xf6
 const BUFFER_BYTES = 4096
 const BUFFER_BYTES_KEPT_MAX = 1024 * 1024
 const KEYS_KEPT_MAX = 2048
-/** Up to this length a loop over ASCII is faster than the platform's encoder and decoder. */
-const SHORT_TEXT = 32
+/** Up to this length a loop over ASCII, which most keys are, is faster than the platform's decoder. */
+const SHORT_TEXT = 16
 const encoder = new TextEncoder()
 
 /**
@@ -252,11 +252,11 @@ function compareKeys(a: Uint8Array, b: Uint8Array): number {
 
 function textOf(bytes: Uint8Array): string {
   if (bytes.length > SHORT_TEXT) return fromUtf8(bytes)
-  let text = ''
-  // For short ASCII, which most keys are, a loop is faster than the decoder.
-  for (const byte of bytes) {
+  const codes = new Array<number>(bytes.length)
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!
     if (byte >= 0x80) return fromUtf8(bytes)
-    text += String.fromCharCode(byte)
+    codes[at] = byte
   }
-  return text
+  return String.fromCharCode.apply(null, codes)
 }

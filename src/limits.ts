@@ -104,7 +104,7 @@ export const DHT_FIRST_NEIGHBOUR_MS = 2_000
 export const DHT_HOLDERS = 8
 /** Peers one node remembers; provider records it keeps in memory, and those of one object, at most. */
 export const KNOWN_PEERS_MAX = 20_000
-export const DHT_RECORDS_MAX = 50_000
+export const DHT_RECORDS_MAX = 100_000
 export const DHT_PROVIDERS_MAX = 64
 /** Addresses taken over for one peer, at most. */
 export const PEER_ADDRESSES_MAX = 8

@@ -23,6 +23,7 @@ const MEANT: { path: string; use: string; why: string }[] = [
     why: 'closes streams that nobody used for a while',
   },
   { path: 'src/net/frames/_idle-streams.ts', use: 'performance.now', why: 'as above' },
+  { path: 'src/net/_memory-store.ts', use: 'setTimeout', why: 'lets others have their turn' },
   { path: 'src/net/_quiet-peer-store.ts', use: 'performance.now', why: 'libp2p has no clock to be given' },
   { path: 'src/net/frames/_patience.ts', use: 'setTimeout', why: 'watches a stream' },
   { path: 'src/net/frames/_patience.ts', use: 'performance.now', why: 'as above' },

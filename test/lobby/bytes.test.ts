@@ -43,6 +43,10 @@ describe('hex', () => {
   it('comes back unchanged and is lower case', () => {
     fc.assert(fc.property(someBytes, (part) => equalBytes(fromHex(toHex(part)), part)))
     expect(toHex(Uint8Array.of(0, 0xab, 255))).toBe('00abff')
+    for (const length of [0, 4095, 4096, 4097, 100_000]) {
+      const long = Uint8Array.from({ length }, (_, at) => at * 7)
+      expect(toHex(long)).toBe(Buffer.from(long).toString('hex'))
+    }
     expect(fromHex('00ABff')).toEqual(Uint8Array.of(0, 0xab, 255))
   })
 

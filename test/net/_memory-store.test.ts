@@ -8,13 +8,13 @@ const value = Uint8Array.of(1)
 async function names(store: MemoryStore, prefix: string): Promise<string[]> {
   const found: string[] = []
   for await (const { key } of store.query({ prefix })) found.push(key.toString())
-  return found
+  return found.sort()
 }
 
 describe('the memory of a peer', () => {
   test('keeps, replaces, forgets, and finds by prefix whatever the order of arrival', async () => {
     const store = new MemoryStore()
-    for (const name of ['/dht/b/2', '/peers/x', '/dht/a/1', '/dht/ab/1', '/dht/b/1'])
+    for (const name of ['/dht/b/2', '/peers/x', '/dht/a/1', '/dht/provider/b/1', '/dht/ab/1', '/dht/b/1'])
       store.put(new Key(name), value)
     store.put(new Key('/dht/b/1'), Uint8Array.of(2))
     expect(store.get(new Key('/dht/b/1'))).toEqual(Uint8Array.of(2))
@@ -24,15 +24,31 @@ describe('the memory of a peer', () => {
     store.delete(new Key('/dht/b/1'))
     store.delete(new Key('/dht/b/1'))
     expect(store.has(new Key('/dht/b/1'))).toBe(false)
-    expect(await names(store, '/dht')).toEqual(['/dht/a/1', '/dht/ab/1', '/dht/b/2'])
+    expect(await names(store, '/dht')).toEqual(['/dht/a/1', '/dht/ab/1', '/dht/b/2', '/dht/provider/b/1'])
+    expect(await names(store, '/peers/')).toEqual(['/peers/x'])
+    expect(await names(store, '')).toHaveLength(5)
     expect(() => store.get(new Key('/dht/b/1'))).toThrow(expect.objectContaining({ name: 'NotFoundError' }))
   })
 
   test('may be changed while it is searched', async () => {
     const store = new MemoryStore()
-    for (let at = 0; at < 20; at++) store.put(new Key(`/dht/a/${at}`), value)
-    for await (const { key } of store.query({ prefix: '/dht/a' })) store.delete(key)
+    for (let at = 0; at < 20; at++) {
+      store.put(new Key(`/dht/a/${at}`), value)
+      store.put(new Key(`/dht/provider/one/${at}`), value)
+      store.put(new Key(`/dht/provider/${at}/one`), value)
+    }
+    for await (const { key } of store.query({ prefix: '/dht' })) store.delete(key)
     expect(await names(store, '/')).toEqual([])
+  })
+
+  test('lets others have their turn while all provider records are looked through', async () => {
+    const store = new MemoryStore()
+    for (let at = 0; at < 5000; at++) store.put(new Key(`/dht/provider/${at}/a`), value)
+    let turns = 0
+    const timer = setInterval(() => turns++)
+    expect(await names(store, '/dht/provider')).toHaveLength(5000)
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(3)
   })
 
   test('refuses more providers of one object and more records than its caps', () => {

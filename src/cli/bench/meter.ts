@@ -4,6 +4,9 @@ import { FRAGMENT_PROTOCOL } from '../../wire/fragment-protocol.ts'
 /** A frame at least this long carries a fragment: its head alone has so many bytes. */
 const FRAGMENT_FRAME_BYTES = 1024
 
+/** Of a put or get, all streams; of loops that go on without a reset, the first. */
+const STREAMS_MAX = 4096
+
 /** What one operation asked of others, counted at the light node's own ports. */
 export interface Requests {
   streams: number
@@ -83,7 +86,7 @@ export class Meter {
 
   #stream(stream: FrameStream, isFragments: boolean): FrameStream {
     const times = { lastWrite: 0, lastRead: 0 }
-    if (isFragments) this.#streams.push(times)
+    if (isFragments && this.#streams.length < STREAMS_MAX) this.#streams.push(times)
     let wrote = false
     return {
       remote: stream.remote,

@@ -1,0 +1,106 @@
+import { fromUtf8, utf8 } from '../bytes.ts'
+
+/** Names of providers that are known to come again; forgotten when there are more. */
+const PROVIDERS_SHARED = 4096
+
+/**
+ * Provider records of the DHT under names `<object>/<provider>`, as small as JavaScript makes them: those of one object together, the name of a
+ * provider once for all, values as text of one byte a character. All names of objects have one length, so none begins another.
+ */
+export class ProviderRecords {
+  /** Provider, value, provider, value and so on. */
+  readonly #byObject = new Map<string, readonly string[]>()
+  readonly #providers = new Map<string, string>()
+  #size = 0
+
+  /** Records in all. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** @returns how many records there are beside `name`, of the same object, itself not counted. */
+  besides(name: string): number {
+    const records = this.#recordsBeside(name)
+    return records.length / 2 - (placeOf(records, name) < 0 ? 0 : 1)
+  }
+
+  /** Keeps a copy of `value`. */
+  set(name: string, value: Uint8Array): void {
+    const records = this.#recordsBeside(name)
+    const at = placeOf(records, name)
+    const text = String.fromCharCode(...value)
+    if (at >= 0) this.#keep(name, records.with(at + 1, text))
+    else {
+      // A list of its very length: one that grows keeps room for as many again.
+      this.#keep(name, [...records, this.#shared(providerOf(name)), text])
+      this.#size++
+    }
+  }
+
+  /** @returns the value, or null. */
+  get(name: string): Uint8Array | null {
+    const records = this.#recordsBeside(name)
+    const at = placeOf(records, name)
+    return at < 0 ? null : Uint8Array.from(records[at + 1]!, (byte) => byte.charCodeAt(0))
+  }
+
+  /** Forgets `name` if it is there. */
+  delete(name: string): void {
+    const records = this.#recordsBeside(name)
+    const at = placeOf(records, name)
+    if (at < 0) return
+    this.#size--
+    if (records.length > 2) this.#keep(name, records.toSpliced(at, 2))
+    else this.#byObject.delete(objectOf(name))
+  }
+
+  /** Names that begin with `prefix`: of one object at once, of many as they are asked for. Records may come and go meanwhile. */
+  *startingWith(prefix: string): Generator<string> {
+    const object = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
+    const objects = this.#byObject.has(object) ? [object] : [...this.#byObject.keys()]
+    for (const each of objects) {
+      const records = this.#byObject.get(each) ?? []
+      for (let at = 0; at < records.length; at += 2) {
+        const name = `${each}/${records[at]}`
+        if (name.startsWith(prefix)) yield name
+      }
+    }
+  }
+
+  #recordsBeside(name: string): readonly string[] {
+    return this.#byObject.get(objectOf(name)) ?? []
+  }
+
+  #keep(name: string, records: readonly string[]): void {
+    const object = objectOf(name)
+    this.#byObject.set(this.#byObject.has(object) ? object : apart(object), records)
+  }
+
+  #shared(provider: string): string {
+    const known = this.#providers.get(provider)
+    if (known !== undefined) return known
+    if (this.#providers.size === PROVIDERS_SHARED) this.#providers.clear()
+    const own = apart(provider)
+    this.#providers.set(own, own)
+    return own
+  }
+}
+
+function objectOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/'))
+}
+
+function providerOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
+}
+
+function placeOf(records: readonly string[], name: string): number {
+  const provider = providerOf(name)
+  for (let at = 0; at < records.length; at += 2) if (records[at] === provider) return at
+  return -1
+}
+
+/** A part of a text keeps the whole in memory; this one does not. */
+function apart(part: string): string {
+  return fromUtf8(utf8(part))
+}
