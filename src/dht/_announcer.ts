@@ -10,6 +10,9 @@ import { addProviderMessage, kadIdOf, recordKey, varint } from './_record.ts'
 /** Announcements that arrive within this time travel together. */
 const GATHER_MS = 20
 const BATCH_MAX = 2048
+/** Holders are told one after the other, so far apart and all within so long: together they would hold up whatever else they do. */
+const APART_MS = 20
+const SPREAD_MS = 1000
 /** Multiaddr code of a peer id. */
 const P2P_CODE = 421
 
@@ -54,7 +57,7 @@ export class Announcer {
     if (this.#isRunning) return
     this.#isRunning = true
     while (this.#waiting.length > 0) {
-      await new Promise((resolve) => setTimeout(resolve, GATHER_MS))
+      await rest(GATHER_MS)
       await this.#send(this.#waiting.splice(0, BATCH_MAX))
     }
     this.#isRunning = false
@@ -65,7 +68,13 @@ export class Announcer {
     try {
       await firstNeighbour(this.#parts, signal)
       const deliveries = await this.#plan(jobs, signal)
-      await Promise.all(deliveries.map((delivery) => this.#deliver(delivery, signal)))
+      const apartMs = Math.min(APART_MS, SPREAD_MS / deliveries.length)
+      await Promise.all(
+        deliveries.map(async (delivery, at) => {
+          await rest(at * apartMs)
+          await this.#deliver(delivery, signal)
+        }),
+      )
     } catch (cause) {
       for (const job of jobs) job.done.reject(offline(cause))
     }
@@ -126,6 +135,10 @@ export class Announcer {
       stream?.abort(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function late(cause: unknown): XcareError {
