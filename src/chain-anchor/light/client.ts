@@ -103,11 +103,18 @@ export class LightClient {
   }
 
   /**
-   * Verifies the newest header that an endpoint offers. Calls that overlap share one sync.
+   * Verifies the newest header that an endpoint offers. Calls that overlap share one sync, but
+   * none takes a block that is not above `below` from a sync that was under way before the call.
    * @throws XcareError OFFLINE or TIMEOUT when no endpoint answers, INTEGRITY when all that answer are wrong or the
    * chain forked, CLOCK_SKEW when the newest header is in our future, REFUSED when what is trusted is too old.
    */
-  sync(): Promise<LightBlock> {
+  async sync(below = 0): Promise<LightBlock> {
+    const wasUnderWay = this.#syncing !== null
+    const block = await this.#sharedSync()
+    return wasUnderWay && block.header.height <= below ? this.#sharedSync() : block
+  }
+
+  #sharedSync(): Promise<LightBlock> {
     this.#syncing ??= this.#sync().finally(() => {
       this.#syncing = null
     })

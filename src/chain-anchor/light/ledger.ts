@@ -125,7 +125,7 @@ class LightLedger implements Ledger {
     if (isShared && this.#age(known) <= maxAgeMs) return known
     let block: LightBlock
     try {
-      block = await this.#client.sync()
+      block = await this.#client.sync(below)
       this.#syncedMs = this.#clock.nowMs()
     } catch (error) {
       const away = error instanceof XcareError && (error.code === 'OFFLINE' || error.code === 'TIMEOUT')

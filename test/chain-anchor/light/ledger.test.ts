@@ -95,6 +95,20 @@ describe('freshness', () => {
     expect(commits()).toBe(before + 2)
   })
 
+  it('a read about a block does not take the answer to a question that was asked before that block was there', async () => {
+    const ledger = await open()
+    await ledger.head(30_000)
+    clock.ms += 1000
+    const commits = () => endpoint.asked.filter((what) => what.startsWith('commit')).length
+    const before = commits()
+    const earlier = ledger.head(30_000)
+    while (commits() === before) await Promise.resolve()
+    chain.add()
+    const [{ height }, read] = await Promise.all([earlier, ledger.read(KEY, 30_000, 6)])
+    expect([height, read.height]).toEqual([6, 6])
+    expect(commits()).toBe(before + 2)
+  })
+
   it('serves what is verified while offline, but only up to the age asked for', async () => {
     const ledger = await open()
     await ledger.head(30_000)
