@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compileCache, findNode } from './node24.mjs'
@@ -31,33 +31,45 @@ export async function compileFirst(flagSets, onBegin) {
   const cache = compileCache()
   if (!cache || process.env.NODE_DISABLE_COMPILE_CACHE) return
   const state = stateOfSources()
-  const cold = flagSets.filter((flags) => takeOver(cache, flags, state))
-  if (cold.length === 0) return
+  const cold = flagSets.filter((flags) => contentOf(markOf(cache, flags)) !== state)
+  if (cold.length === 0 || !canKeep(cache)) return
   onBegin()
   await Promise.all(cold.map((flags) => compile(cache, flags)))
+  // However it ended, but not when it was interrupted: what fails or takes too long once would do so at each start.
+  for (const flags of cold) keep(markOf(cache, flags), state)
 }
 
-/** Marks these flags as done before anything is: of two programs that start together one compiles, and where no mark can be kept nobody does so each time anew. */
-function takeOver(cache, flags, state) {
-  const mark = join(cache, `sources-${nameOf(flags)}`)
+function contentOf(file) {
   try {
-    if (readFileSync(mark, 'utf8') === state) return false
-  } catch {}
+    return readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+/** Where nothing can be kept, nobody compiles each time anew. */
+function canKeep(folder) {
   try {
-    mkdirSync(cache, { recursive: true })
-    writeFileSync(mark, state)
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK)
     return true
   } catch {
     return false
   }
 }
 
-/** Of one copy of the project: Node keeps what it compiled by path, too. */
-function nameOf(flags) {
-  return createHash('sha256')
-    .update(JSON.stringify([SOURCES.href, findNode(), flags]))
-    .digest('hex')
-    .slice(0, 16)
+function keep(file, content) {
+  try {
+    writeFileSync(file, content)
+  } catch {
+    // Then the next start compiles again.
+  }
+}
+
+/** A file that says which sources were compiled, of this copy of the project: Node keeps what it compiled by path, too. */
+function markOf(cache, flags) {
+  const name = createHash('sha256').update(JSON.stringify([SOURCES.href, findNode(), flags]))
+  return join(cache, `sources-${name.digest('hex').slice(0, 16)}`)
 }
 
 /** @returns {string} another one when a source file or an installed package has changed. */

@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -69,6 +69,19 @@ test('nothing is compiled again until a source file changes', () => {
   expect(readFileSync(mark!, 'utf8')).toBe(state)
   // Another part than before, which left what it compiled itself.
   expect(compiles(cache, [...runtimeFlags.role], 'anchor', 'run')).toBe(false)
+})
+
+test('a start that is interrupted while it compiles leaves that to the next', async () => {
+  const cache = freshCache()
+  const env = { ...process.env, NODE_COMPILE_CACHE: cache }
+  const child = spawn(process.execPath, [PROGRAM, 'node', 'run', '--help'], { env, stdio: 'ignore' })
+  const ended = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))
+  while (!existsSync(cache)) await new Promise((resolve) => setTimeout(resolve, 2))
+  child.kill('SIGKILL')
+  expect(await ended).toBe('SIGKILL')
+  expect(marksIn(cache)).toEqual([])
+  xcare(cache, 'node', 'run', '--help')
+  expect(marksIn(cache)).toHaveLength(1)
 })
 
 test('other commands do not wait for a compiler', () => {
