@@ -10,7 +10,7 @@ const DHT_PREFIX = '/dht/'
 const PROVIDERS_PREFIX = '/dht/provider/'
 const PEERS_PREFIX = '/peers/'
 /** A search lets others have a turn after so many names: the library looks at all provider records each hour. */
-const NAMES_A_TURN = 500
+const NAMES_A_TURN = 250
 
 /**
  * What a peer knows of others, in memory. Unlike the library's store it finds the providers of an object without looking at
@@ -69,10 +69,13 @@ export class MemoryStore extends BaseDatastore {
     }
   }
 
+  /** Below an object of the DHT only that one is looked at, by its whole name: strangers ask for many that are not here. */
   *#namesAtOnce(prefix: string): Generator<string> {
-    if (prefix.startsWith(PROVIDERS_PREFIX) || PROVIDERS_PREFIX.startsWith(prefix))
-      yield* this.#providers.startingWith(prefix)
-    if (prefix.startsWith(PROVIDERS_PREFIX)) return
+    if (prefix.startsWith(PROVIDERS_PREFIX)) {
+      yield* this.#providers.of(prefix)
+      return
+    }
+    if (PROVIDERS_PREFIX.startsWith(prefix)) yield* this.#providers.all()
     for (const name of [...this.#values.keys()]) if (name.startsWith(prefix)) yield name
   }
 

@@ -5,7 +5,7 @@ const PROVIDERS_SHARED = 4096
 
 /**
  * Provider records of the DHT under names `<object>/<provider>`, as small as JavaScript makes them: those of one object together, the name of a
- * provider once for all, values as text of one byte a character. All names of objects have one length, so none begins another.
+ * provider once for all, values as text of one byte a character.
  */
 export class ProviderRecords {
   /** Provider, value, provider, value and so on. */
@@ -54,17 +54,15 @@ export class ProviderRecords {
     else this.#byObject.delete(objectOf(name))
   }
 
-  /** Names that begin with `prefix`: of one object at once, of many as they are asked for. Records may come and go meanwhile. */
-  *startingWith(prefix: string): Generator<string> {
-    const object = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-    const objects = this.#byObject.has(object) ? [object] : [...this.#byObject.keys()]
-    for (const each of objects) {
-      const records = this.#byObject.get(each) ?? []
-      for (let at = 0; at < records.length; at += 2) {
-        const name = `${each}/${records[at]}`
-        if (name.startsWith(prefix)) yield name
-      }
-    }
+  /** @returns the names of all records of `object`. */
+  of(object: string): string[] {
+    const records = this.#byObject.get(object) ?? []
+    return records.filter((_, at) => at % 2 === 0).map((provider) => `${object}/${provider}`)
+  }
+
+  /** All names. Records may come and go meanwhile. */
+  *all(): Generator<string> {
+    for (const object of [...this.#byObject.keys()]) yield* this.of(object)
   }
 
   #recordsBeside(name: string): readonly string[] {

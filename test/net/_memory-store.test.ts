@@ -1,7 +1,8 @@
 import { Key } from 'interface-datastore/key'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX, KNOWN_PEERS_MAX } from '../../src/limits.ts'
 import { MemoryStore } from '../../src/net/_memory-store.ts'
+import { ProviderRecords } from '../../src/net/_provider-records.ts'
 
 const value = Uint8Array.of(1)
 
@@ -49,6 +50,18 @@ describe('the memory of a peer', () => {
     expect(await names(store, '/dht/provider')).toHaveLength(5000)
     clearInterval(timer)
     expect(turns).toBeGreaterThan(3)
+  })
+
+  test('finds the providers of one object, and those of none, without looking at all others', async () => {
+    const looksAtAll = vi.spyOn(ProviderRecords.prototype, 'all')
+    const store = new MemoryStore()
+    for (let at = 0; at < 100; at++) store.put(new Key(`/dht/provider/${at}/a`), value)
+    expect(await names(store, '/dht/provider/77')).toEqual(['/dht/provider/77/a'])
+    expect(await names(store, '/dht/provider/unknown')).toEqual([])
+    expect(await names(store, '/peers/')).toEqual([])
+    expect(looksAtAll).not.toHaveBeenCalled()
+    expect(await names(store, '/dht/provider')).toHaveLength(100)
+    expect(looksAtAll).toHaveBeenCalledOnce()
   })
 
   test('refuses more providers of one object and more records than its caps', () => {
