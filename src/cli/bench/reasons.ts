@@ -52,7 +52,7 @@ const REASONS: readonly (readonly [figure: string, reason: string])[] = [
   ],
   [
     'small/put/alone/p99',
-    'As the median; and every few seconds each node tells others in the DHT what it holds, which takes a core for a while.',
+    'As the median, with what else falls into its time: every few seconds each node tells others in the DHT what it holds, for a fifth of a second, and the client collects for 10 to 20 ms.',
   ],
   [
     'small/put/closed/rate',
