@@ -85,10 +85,11 @@ export class MemoryStore extends BaseDatastore {
   }
 
   #putProvider(name: string, value: Uint8Array): void {
-    const isNew = this.#providers.get(name) === null
-    if (isNew) this.#refuseWhenFull()
-    if (isNew && this.#providers.besides(name) >= DHT_PROVIDERS_MAX)
-      throw new XcareError('BUSY', 'this node keeps no more providers of one object')
+    if (!this.#providers.has(name)) {
+      this.#refuseWhenFull()
+      if (this.#providers.countBeside(name) >= DHT_PROVIDERS_MAX)
+        throw new XcareError('BUSY', 'this node keeps no more providers of one object')
+    }
     this.#providers.set(name, value)
   }
 

@@ -18,10 +18,14 @@ export class ProviderRecords {
     return this.#size
   }
 
-  /** @returns how many records there are beside `name`, of the same object, itself not counted. */
-  besides(name: string): number {
-    const records = this.#recordsBeside(name)
-    return records.length / 2 - (placeOf(records, name) < 0 ? 0 : 1)
+  /** @returns whether there is a record of this name. */
+  has(name: string): boolean {
+    return placeOf(this.#recordsBeside(name), name) >= 0
+  }
+
+  /** @returns how many records there are of the object that `name` is about. */
+  countBeside(name: string): number {
+    return this.#recordsBeside(name).length / 2
   }
 
   /** Keeps a copy of `value`. */

@@ -18,8 +18,9 @@ test('holds what a plain map holds, whatever came and went in whatever order', (
         else records.delete(name)
         if (value) known.set(name, value)
         else known.delete(name)
-        const beside = [...known.keys()].filter((one) => one.startsWith(`${object}/`) && one !== name)
-        expect(records.besides(name)).toBe(beside.length)
+        const beside = [...known.keys()].filter((one) => one.startsWith(`${object}/`))
+        expect(records.countBeside(name)).toBe(beside.length)
+        expect(records.has(name)).toBe(known.has(name))
       }
       expect(records.size).toBe(known.size)
       for (const [name, bytes] of known) expect(records.get(name)).toEqual(bytes)
