@@ -25,7 +25,8 @@ export const native: Native = {
   sha512: (parts) => digest('sha512', parts),
   hmacSha256: (key, parts) => hmacOf('sha256', key, parts),
   hmacSha512: (key, parts) => hmacOf('sha512', key, parts),
-  blake3: (bytes) => plain(blake3Native(bytes)),
+  // Its types ask for a Buffer; any Uint8Array, a part of another one too, is hashed as it is.
+  blake3: (bytes) => plain(blake3Native(bytes as Buffer)),
   randomBytes: (length) => plain(crypto.randomBytes(length)),
   aead: {
     keyed: keyedAead,
