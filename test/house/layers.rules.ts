@@ -5,7 +5,7 @@ const LAYERS = [
   ['crypto'],
   ['identity', 'fragment', 'custody'],
   ['wire'],
-  ['net', 'dht', 'chain-anchor'],
+  ['net', 'dht', 'chain-anchor', 'local'],
   ['storage-node', 'guardian-node', 'anchor-node', 'light-node'],
   ['sdk'],
   ['cli'],
@@ -76,13 +76,17 @@ export const rules: IConfiguration = {
     door('multiformats', npm('multiformats'), '(ids\\.ts|net/|dht/)'),
     door('cborg', npm('cborg'), 'cbor\\.ts'),
     door('zod', npm('zod'), 'schema\\.ts'),
-    door('sqlite', npm('better-sqlite3'), '(storage-node/disk/|chain-anchor/(state|engine)/|guardian-node/)'),
+    door(
+      'sqlite',
+      npm('better-sqlite3'),
+      '(storage-node/disk/|chain-anchor/(state|engine)/|guardian-node/|local/)',
+    ),
     door('commander', npm('commander'), 'cli/'),
     door('node-crypto', '^(node:)?crypto$', 'crypto/native\\.node\\.ts'),
     door(
       'disk',
       '^(node:)?fs(/promises)?$',
-      '(storage-node/|chain-anchor/(state|engine)/|guardian-node/|anchor-node/|sdk/|cli/)',
+      '(storage-node/|chain-anchor/(state|engine)/|guardian-node/|anchor-node/|local/|sdk/|cli/)',
     ),
   ],
 }
