@@ -38,6 +38,10 @@ export const PARTS_MAX = 3072
 /** Records in one bundle and bytes of one record name, at most. */
 export const BUNDLE_RECORDS_MAX = 65536
 export const RECORD_NAME_MAX = 255
+/** Bytes of one segment of a path on this machine that was made from a record's name, at most. */
+export const LOCAL_SEGMENT_BYTES_MAX = 255
+/** A half-written file of a process that cannot be asked is left alone while it changed within this time. */
+export const UNFINISHED_KEPT_MS = 3600 * 1000
 /** Index of a bundle, encoded, at most. */
 export const BUNDLE_INDEX_BYTES_MAX = 16 * MIB
 /** Records and index of a bundle that is gathered, in bytes, and its records, at most. */
@@ -215,6 +219,7 @@ assert(
   GATHERED_BYTES_MAX <= OBJECT_BYTES_MAX && GATHERED_RECORDS_MAX <= BUNDLE_RECORDS_MAX,
   'what is gathered fits a bundle',
 )
+assert(LOCAL_SEGMENT_BYTES_MAX >= RECORD_NAME_MAX, 'a record of one segment keeps its name')
 assert(PARTS_MAX * 34 + 4 * KIB < SEALED_BYTES_MAX, 'the ids of all parts fit the sealed part')
 assert(
   SEALED_BYTES_MAX + 34 * COLUMNS_MAX + 4 * KIB < MANIFEST_BYTES_MAX,

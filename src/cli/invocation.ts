@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from 'commander'
 import { XcareError } from '../errors.ts'
+import { removeUnfinished } from '../sdk/file-target.ts'
 import { type Output, openOutput } from './output.ts'
 
 /** What every command is told: the folder, the wallet, and where its events go. */
@@ -11,6 +12,8 @@ export interface Invocation {
   /** What Ctrl-C does before the process ends with exit code 130; null when the command sees to it itself. */
   atInterrupt: (() => Promise<void>) | null
 }
+
+const INTERRUPTED = new XcareError('INTERRUPTED', 'interrupted')
 
 interface GlobalOptions {
   dir: string
@@ -30,13 +33,18 @@ export function action<Args extends unknown[]>(
     const command = args.at(-1) as Command
     const invocation = invocationOf(command)
     let interrupted = false
-    process.on('SIGINT', async () => {
+    // However the process ends, nothing half-written stays.
+    process.on('exit', removeUnfinished)
+    const interrupt = async (signal: NodeJS.Signals) => {
+      // Who sees to Ctrl-C itself still ends with its terminal.
+      if (!invocation.atInterrupt && signal === 'SIGHUP') process.exit(INTERRUPTED.exitCode)
       // A terminal and a launcher may both pass Ctrl-C on.
       if (!invocation.atInterrupt || interrupted) return
       interrupted = true
       await invocation.atInterrupt().catch(() => {})
-      await finish(invocation.out.fail(new XcareError('INTERRUPTED', 'interrupted')).exitCode)
-    })
+      await finish(invocation.out.fail(INTERRUPTED).exitCode)
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
     try {
       checkWalletName(invocation.wallet)
       const result = await run(invocation, ...(args.slice(0, -1) as Args))

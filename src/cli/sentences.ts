@@ -70,6 +70,7 @@ const LASTING: Record<string, Say> = {
   fact: ({ text }) => `  ${text}`,
   stored: ({ objectId, name, bytes, columns, columnsOf, custodians, custodiansOf }) =>
     `stored ${name} (${sizeOf(bytes)}): ${columns} of ${columnsOf} columns on storage nodes, key shares with ${custodians} of ${custodiansOf} guardians\n  ${objectId}`,
+  renamed: ({ name, file }) => `note: "${name}" is no name for a file here, it is called ${file}`,
   unpacked: ({ name, bytes, file }) => `  ${name} (${sizeOf(bytes)}) -> ${file}`,
   record: ({ objectId, name, bytes, created }) =>
     `${created.slice(0, 16)}  ${sizeOf(bytes).padStart(10)}  ${name}\n  ${objectId}`,

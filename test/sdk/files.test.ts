@@ -6,6 +6,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +14,8 @@ import { describe, expect, test } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import type { RecordSource } from '../../src/light-node/put-record.ts'
 import { fileSource } from '../../src/sdk/file-source.ts'
-import { writeWhole } from '../../src/sdk/file-target.ts'
+import { removeUnfinished, writeWhole } from '../../src/sdk/file-target.ts'
+import { removeLeftovers, unfinishedName } from '../../src/sdk/unfinished-files.ts'
 import { codeOf, scratchFolder } from './scratch.ts'
 
 const scratch = scratchFolder()
@@ -138,7 +140,9 @@ describe('a record as a file', () => {
     writeFileSync(join(folder, 'old'), 'old content')
     const broken = new Error('too few fragments')
     for (const name of ['new', 'old'])
-      await expect(writeWhole(join(folder, name), inParts(half, broken))).rejects.toBe(broken)
+      await expect(writeWhole(join(folder, name), inParts(half, broken), { replaces: true })).rejects.toBe(
+        broken,
+      )
     expect(readdirSync(folder)).toEqual(['old'])
     expect(readFileSync(join(folder, 'old'), 'utf8')).toBe('old content')
   })
@@ -174,17 +178,43 @@ describe('a record as a file', () => {
     expect(readdirSync(folder).sort()).toEqual(['inner', 'plain'])
   })
 
-  test('a source is told when the disk refuses', async () => {
-    let ended = false
-    async function* source() {
-      try {
-        yield half
-      } finally {
-        ended = true
-      }
+  test('replaces what is there only when asked to', async () => {
+    const path = join(scratch, 'there')
+    await writeWhole(path, inParts(half))
+    expect(await codeOf(() => writeWhole(path, inParts(rest)))).toBe('USAGE')
+    expect(statSync(path).size).toBe(half.length)
+    await writeWhole(path, inParts(rest), { replaces: true })
+    expect(statSync(path).size).toBe(rest.length)
+  })
+
+  test('what is under way is gone when the process ends', async () => {
+    const folder = join(scratch, 'interrupted')
+    mkdirSync(folder)
+    async function* interrupted() {
+      yield half
+      expect(readdirSync(folder)).toHaveLength(1)
+      removeUnfinished()
+      expect(readdirSync(folder)).toEqual([])
+      yield rest
     }
-    mkdirSync(join(scratch, 'blocked'))
-    await writeWhole(join(scratch, 'blocked'), source()).catch(() => {})
-    expect(ended).toBe(true)
+    expect(await codeOf(() => writeWhole(join(folder, 'scan'), interrupted()))).not.toBeNull()
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('what a killed process left is removed, what a living one writes stays', async () => {
+    const folder = join(scratch, 'leftovers')
+    mkdirSync(folder)
+    const chance = '0123456789abcdef'
+    const own = unfinishedName()
+    const ended = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }))
+    const dead = own.replace(`-${process.pid}-`, `-${ended}-`)
+    const elsewhere = `.xcare-00000000-${ended}-${chance}.part`
+    const before = `.xcare-00000000-${ended}-fedcba9876543210.part`
+    const others = ['.xcare-notes', 'scan.part', `.xcare-${chance}.part.gz`]
+    for (const name of [own, dead, elsewhere, before, ...others]) writeFileSync(join(folder, name), 'x')
+    utimesSync(join(folder, before), 1, 1)
+    expect(await removeLeftovers(folder)).toBe(2)
+    expect(readdirSync(folder).sort()).toEqual([own, elsewhere, ...others].sort())
+    expect(await removeLeftovers(join(folder, 'absent'))).toBe(0)
   })
 })

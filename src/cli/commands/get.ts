@@ -1,5 +1,5 @@
-import { existsSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, lstatSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
 import { type BundleEntry, bundleRecord, readBundleIndex } from '../../fragment/bundle.ts'
@@ -7,25 +7,39 @@ import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
 import { type OpenedRecord, openRecord } from '../../light-node/get-record.ts'
 import { slicesOf } from '../../light-node/put-record.ts'
 import { readBundleEntries, readBundleRecord } from '../../light-node/range-read.ts'
-import { writeWhole } from '../../sdk/file-target.ts'
+import {
+  newTargetFolder,
+  openTargetFolder,
+  type TargetFolder,
+  type WriteChoice,
+  writeWhole,
+} from '../../sdk/file-target.ts'
+import { type LocalName, localFileName, localNames } from '../../sdk/local-names.ts'
+import { removeLeftovers } from '../../sdk/unfinished-files.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 
 interface GetOptions {
   output?: string
   record?: string
+  force?: boolean
 }
+
+const isWindows = process.platform === 'win32'
+/** Letters of an object's id that name the folder of a bundle. */
+const SHORT_ID_LETTERS = 12
 
 /** Adds `get`: reads a record back. */
 export function addGetCommand(program: Command): void {
   program
     .command('get')
-    .description('read a record back; a bundle is unpacked into a folder')
+    .description('read a record back; a bundle is unpacked into a new folder')
     .argument('<object>')
     .option(
       '-o, --output <file>',
       'where to write it (default: its own name here; - for the standard output)',
     )
+    .option('--force', 'replace files that are there already')
     .option('--record <name>', 'only this record of a bundle')
     .action(action(get))
 }
@@ -43,9 +57,10 @@ async function get(
   return withLightNode(invocation, async (node) => {
     const opened = await openRecord(node.ports, objectId, node.custodyKeyOf)
     try {
-      if (options.record !== undefined) return await writeOne(objectId, opened, options.record, options)
+      if (options.record !== undefined)
+        return await writeOne(invocation, objectId, opened, options.record, options)
       if (opened.sealed.kind === 'bundle') return await unpack(invocation, objectId, opened, options)
-      return await write(objectId, opened.sealed, opened.content, options)
+      return await write(invocation, objectId, opened.sealed, opened.content, options)
     } finally {
       opened.close()
     }
@@ -53,34 +68,51 @@ async function get(
 }
 
 async function write(
+  invocation: Invocation,
   objectId: ObjectId,
   { name, mediaType }: { name: string; mediaType: string },
   content: AsyncIterable<Uint8Array>,
-  { output }: GetOptions,
+  { output, force }: GetOptions,
 ): Promise<Record<string, unknown> | null> {
   if (output === '-') {
     for await (const piece of content) await new Promise((resolve) => process.stdout.write(piece, resolve))
     return null
   }
-  const file = targetOf(output, basename(name))
-  const bytes = await writeWhole(file, content)
+  const { file, folder } = targetOf(output, name)
+  await removeLeftovers(folder?.path ?? dirname(file))
+  if (folder?.isRenamed) tellRenamed(invocation, name, file)
+  const bytes = await (folder
+    ? (await openTargetFolder(folder.path)).write([folder.name], content, choiceOf(force))
+    : writeWhole(file, content, choiceOf(force)))
   return { objectId, name, mediaType, bytes, file }
 }
 
-function targetOf(output: string | undefined, name: string): string {
-  if (output === undefined) return freeName(name)
-  return existsSync(output) && statSync(output).isDirectory() ? join(output, name) : output
+function choiceOf(force: boolean | undefined): WriteChoice {
+  return { replaces: force === true }
 }
 
-/** Without -o nothing that is there gets overwritten. */
-function freeName(name: string): string {
-  if (existsSync(name))
-    throw new XcareError('USAGE', `${name} is there already`, { next: 'name another file with -o' })
-  return name
+/** A path that the caller chose is taken as it is; a name from elsewhere is only used inside a folder. */
+function targetOf(output: string | undefined, name: string) {
+  if (output !== undefined && !isFolder(output)) return { file: output, folder: null }
+  const { path, isRenamed } = localFileName(name, isWindows)
+  const local = path[0]!
+  return {
+    file: output === undefined ? local : join(output, local),
+    folder: { path: output ?? '.', name: local, isRenamed },
+  }
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory()
+}
+
+function tellRenamed({ out }: Invocation, name: string, file: string): void {
+  out.event({ type: 'renamed', name, file })
 }
 
 /** Fetches one record of a bundle, and little else of it. */
 async function writeOne(
+  invocation: Invocation,
   objectId: ObjectId,
   { sealed, head }: OpenedRecord,
   record: string,
@@ -89,7 +121,8 @@ async function writeOne(
   if (sealed.kind !== 'bundle')
     throw new XcareError('USAGE', `"${sealed.name}" is no bundle`, { next: 'leave --record out' })
   const entry = entryNamed(await readBundleEntries(head), record)
-  const written = await write(objectId, entry, slicesOf(await readBundleRecord(head, entry)), options)
+  const content = slicesOf(await readBundleRecord(head, entry))
+  const written = await write(invocation, objectId, entry, content, options)
   return written && { ...written, bundle: sealed.name }
 }
 
@@ -111,26 +144,57 @@ async function unpack(
   invocation: Invocation,
   objectId: ObjectId,
   { sealed, content }: OpenedRecord,
-  { output }: GetOptions,
+  { output, force }: GetOptions,
 ): Promise<Record<string, unknown>> {
   if (output === '-')
     throw new XcareError('USAGE', 'a bundle is unpacked into a folder', {
       next: 'name one with -o, or one record with --record',
     })
-  const bundle = new Uint8Array(sealed.length)
-  let at = 0
-  for await (const piece of content) {
-    bundle.set(piece, at)
-    at += piece.length
-  }
+  // What its sender calls it is no place on this machine.
+  const path = output ?? objectId.slice(0, SHORT_ID_LETTERS)
+  if (output === undefined) requireAbsent(path)
+  const bundle = await wholeOf(sealed.length, content)
+  const entries = readBundleIndex(bundle)
+  const folder = await (output === undefined ? newTargetFolder(path) : openTargetFolder(path))
+  const names = localNames(
+    entries.map(({ name }) => name),
+    isWindows,
+  )
+  if (!force) await requireNoneThere(folder, names)
   const records: Record<string, unknown>[] = []
-  for (const entry of readBundleIndex(bundle)) {
-    const file = join(output ?? sealed.name, entry.name)
-    const bytes = await writeWhole(file, slicesOf(bundleRecord(bundle, entry)))
+  for (const [at, entry] of entries.entries()) {
+    const segments = names[at]!.path
+    const file = join(path, ...segments)
+    if (names[at]!.isRenamed) tellRenamed(invocation, entry.name, file)
+    const bytes = await folder.write(segments, slicesOf(bundleRecord(bundle, entry)), choiceOf(force))
     records.push({ name: entry.name, mediaType: entry.mediaType, bytes, file })
     invocation.out.event({ type: 'unpacked', ...records.at(-1)! })
   }
-  return { objectId, name: sealed.name, records }
+  return { objectId, name: sealed.name, folder: path, records }
+}
+
+async function wholeOf(length: number, content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const whole = new Uint8Array(length)
+  let at = 0
+  for await (const piece of content) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+function requireAbsent(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }))
+    throw new XcareError('USAGE', `${path} is there already`, { next: 'name another folder with -o' })
+}
+
+/** Before anything is written, so that a refusal leaves everything as it was. */
+async function requireNoneThere(folder: TargetFolder, names: LocalName[]): Promise<void> {
+  for (const { path } of names)
+    if (await folder.has(path))
+      throw new XcareError('USAGE', `${join(folder.path, ...path)} is there already`, {
+        next: 'name another folder with -o, or overwrite what is there with --force',
+      })
 }
 
 /** @returns the id in the words of the command line. @throws XcareError USAGE when it is none. */
