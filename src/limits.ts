@@ -182,9 +182,15 @@ export const STATE_VERSIONS_KEPT = 640
 /** Transactions and their bytes in one block, at most. */
 export const BLOCK_TXS_MAX = 4096
 export const BLOCK_DATA_BYTES_MAX = 4 * MIB
-/** Transactions waiting for a block, and their bytes, at most. */
-export const MEMPOOL_TXS_MAX = 20_000
-export const MEMPOOL_BYTES_MAX = 32 * MIB
+/** What waits for a block in one lane, at most: each transaction weighs its bytes and this much for the work it is. */
+export const LANE_WEIGHT_MAX = 12 * MIB
+export const TX_WEIGHT = 4 * KIB
+/** Transactions of one lane in one block, and their bytes, at most: short blocks keep the next one near. */
+export const BLOCK_TXS_OF_LANE_MAX = 512
+export const BLOCK_BYTES_OF_LANE_MAX = 512 * KIB
+/** What strangers may add to the chain: bytes in a second for ever, and at once after a time of less. */
+export const STRANGER_CHAIN_BYTES_PER_SECOND = 256 * KIB
+export const STRANGER_CHAIN_BURST_BYTES = 16 * MIB
 /** Body of one JSON-RPC request, at most, and how long one may take. */
 export const RPC_BODY_BYTES_MAX = MIB
 export const RPC_DEADLINE_MS = 10_000
@@ -233,6 +239,15 @@ assert(CREDIT_BYTES_MAX <= STREAM_BUFFER_BYTES, 'a well-behaved sender is never 
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
 assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
+assert(
+  TX_BYTES_MAX <= BLOCK_BYTES_OF_LANE_MAX && TX_BYTES_MAX <= STRANGER_CHAIN_BURST_BYTES,
+  'a transaction fits the part of its lane in a block',
+)
+assert(
+  3 * BLOCK_BYTES_OF_LANE_MAX < BLOCK_DATA_BYTES_MAX && 3 * BLOCK_TXS_OF_LANE_MAX <= BLOCK_TXS_MAX,
+  'the parts of all lanes fit one block',
+)
+assert(8 * (TX_BYTES_MAX + TX_WEIGHT) < LANE_WEIGHT_MAX, 'several of the largest transactions can wait')
 assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
 assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')

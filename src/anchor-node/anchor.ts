@@ -14,6 +14,9 @@ import { type GenesisDraft, keepPort, keepSetup, keptPort } from './setup.ts'
 /** Blocks of so long are told by their newest header alone: it proves all before it, and every header is checked by every node. */
 const HEADERS_GATHER_MS = 1_000
 
+/** Who sent what came by gossip is not known: all of it is one sender's. */
+const GOSSIP = 'gossip'
+
 /** How to run the anchoring chain of a network as this process. */
 export interface AnchorOptions {
   /** Folder of this chain; everything it keeps is inside. */
@@ -119,7 +122,7 @@ function connect(
   })
   broadcast.subscribe(TXS_TOPIC, (payload) => {
     try {
-      return engine.submit(payload).answer.code === 0
+      return engine.submit(payload, GOSSIP).answer.code === 0
     } catch {
       return false
     }

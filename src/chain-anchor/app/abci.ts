@@ -1,3 +1,5 @@
+import type { Lane } from './lanes.ts'
+
 /**
  * The application as a consensus engine drives it: the calls of ABCI 2.0 that matter, with the same names and order.
  * The embedded engine calls them directly; a socket server can pass on the calls of CometBFT to the same object.
@@ -7,7 +9,8 @@ export interface AbciApplication {
   info(): AbciInfo
   /** Called once, at height 0. The state is durable only with the first commit. */
   initChain(request: InitChainRequest): { appHash: Uint8Array }
-  checkTx(tx: Uint8Array, kind: 'new' | 'recheck'): TxAnswer
+  /** @param admits asked before signatures are checked, which are dear: false is a refusal of code `full`. */
+  checkTx(tx: Uint8Array, kind: 'new' | 'recheck', admits?: (place: TxLane) => boolean): CheckAnswer
   prepareProposal(request: { txs: readonly Uint8Array[]; maxTxBytes: number }): { txs: Uint8Array[] }
   processProposal(request: { txs: readonly Uint8Array[] }): { accept: boolean }
   /** Computes results and app hash. Nothing is durable yet; may be called again with the same block. */
@@ -39,6 +42,17 @@ export interface TxAnswer {
   data: Uint8Array
   log: string
   codespace: string
+}
+
+/** Where a transaction may wait. `signer` is the hex of its first key. */
+export interface TxLane {
+  lane: Lane
+  signer: string
+}
+
+/** Judgement of a transaction that is to wait; `place` is null when it was refused. */
+export interface CheckAnswer extends TxAnswer {
+  place: TxLane | null
 }
 
 /** A decided block. `timeMs` is the time of its header, `hash` the hash of its header. */

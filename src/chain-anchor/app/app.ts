@@ -1,28 +1,31 @@
 import { toHex } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
-import { BLOCK_TXS_MAX, STATE_VERSIONS_KEPT } from '../../limits.ts'
+import { BLOCK_TXS_MAX, LANE_WEIGHT_MAX, STATE_VERSIONS_KEPT, TX_WEIGHT } from '../../limits.ts'
 import { STATE_PROOF_TYPE } from '../state/proof.ts'
 import type {
   AbciApplication,
   AbciInfo,
+  CheckAnswer,
   FinalizeBlockRequest,
   FinalizeBlockResponse,
   InitChainRequest,
   QueryRequest,
   QueryResponse,
   TxAnswer,
+  TxLane,
 } from './abci.ts'
 import type { BlockContext } from './context.ts'
-import { applyBlock, applyTx, type SignatureCheck, type TxOutcome } from './execute.ts'
+import { applyBlock, judgeTx, type SignatureCheck, type TxOutcome } from './execute.ts'
 import { APP_VERSION, decodeAppState } from './genesis.ts'
+import { LANES, laneOf } from './lanes.ts'
 import { chainParams, paramsKey } from './params.ts'
-import { TX_CODE } from './refusal.ts'
 import { type StateChanges, StateOverlay, type StateStore, type StateView, save } from './state.ts'
-import { txHash, verifyTxSignatures } from './tx.ts'
+import { type Tx, txHash, verifyTxSignatures } from './tx.ts'
 
 const CODESPACE = 'xcare'
 const NOTHING = new Uint8Array(0)
-const VERIFIED_MAX = 20_000
+/** More than can wait in all lanes together. */
+const VERIFIED_HALF = (LANES.length * LANE_WEIGHT_MAX) / TX_WEIGHT
 /** Codes of a refused query. */
 const QUERY_CODE = { ok: 0, unknownPath: 1, badRequest: 2, notAvailable: 3, notFound: 4 } as const
 
@@ -38,7 +41,7 @@ export class XcareApp implements AbciApplication {
   #checked: StateOverlay
   #lastTimeMs = 0
   #staged: { height: number; timeMs: number } | null = null
-  readonly #verified = new Set<string>()
+  readonly #verified = new VerifiedTxs()
 
   constructor(store: StateStore, chainId: string) {
     this.#store = store
@@ -72,13 +75,20 @@ export class XcareApp implements AbciApplication {
     return { appHash: this.#store.stage(0, genesis.changes()) }
   }
 
-  /** Judges a transaction against the newest state and those that passed before it since. */
-  checkTx(tx: Uint8Array): TxAnswer {
-    const above = new StateOverlay(this.#checked)
-    const outcome = applyTx(above, this.#nextContext(), tx, this.#verify)
-    // A refused transaction may be sent again once what it lacks is there.
-    if (outcome.code === TX_CODE.ok) this.#checked.absorb(above)
-    return answer(outcome)
+  /** Judges a transaction against the newest state and those that passed before it since. A refused one may be sent again. */
+  checkTx(
+    bytes: Uint8Array,
+    _kind: 'new' | 'recheck' = 'new',
+    admits: (place: TxLane) => boolean = () => true,
+  ): CheckAnswer {
+    const placeOf = ({ body, auths }: Tx): TxLane => ({
+      lane: laneOf(this.#base(), body.messages),
+      signer: toHex(auths[0]!.key),
+    })
+    const { outcome, tx } = judgeTx(this.#checked, this.#nextContext(), bytes, this.#verify, (judged) =>
+      admits(placeOf(judged)),
+    )
+    return { ...answer(outcome), place: tx && placeOf(tx) }
   }
 
   /** As many of the waiting transactions, in order, as fit. */
@@ -171,9 +181,29 @@ export class XcareApp implements AbciApplication {
     const name = toHex(txHash(bytes))
     if (this.#verified.has(name)) return true
     if (!verifyTxSignatures(tx)) return false
-    if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear()
     this.#verified.add(name)
     return true
+  }
+}
+
+/** Remembers the newest: what was not asked for while a whole half came after it is forgotten. */
+class VerifiedTxs {
+  #newer = new Set<string>()
+  #older = new Set<string>()
+
+  has(name: string): boolean {
+    if (this.#newer.has(name)) return true
+    if (!this.#older.has(name)) return false
+    this.add(name)
+    return true
+  }
+
+  add(name: string): void {
+    if (this.#newer.size >= VERIFIED_HALF) {
+      this.#older = this.#newer
+      this.#newer = new Set()
+    }
+    this.#newer.add(name)
   }
 }
 

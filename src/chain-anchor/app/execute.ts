@@ -48,8 +48,35 @@ export function applyBlock(
   return { results, changes: state.changes() }
 }
 
+/**
+ * Judges a transaction that is to wait as if it were in this block, the cheap rules first. `state` has its effects afterwards, or is as it was.
+ * @param admits asked when nothing but a signature could still be wrong.
+ */
+export function judgeTx(
+  state: StateOverlay,
+  block: BlockContext,
+  bytes: Uint8Array,
+  check: SignatureCheck,
+  admits: (tx: Tx) => boolean,
+): { outcome: TxOutcome; tx: Tx | null } {
+  const tx = readTx(bytes)
+  if (!('body' in tx)) return { outcome: tx, tx: null }
+  const above = new StateOverlay(state)
+  const refusal = firstRefusal(
+    () => checkWindow(tx, block),
+    () => checkUnique(state, tx.body),
+    () => applyMessages({ ...block, state: above, signedBy: signersOf(tx) }, tx.body.messages),
+    () => (admits(tx) ? null : refuse('full', 'Too many transactions wait for a block.')),
+    () => checkSignatures(tx, bytes, check),
+  )
+  if (refusal) return { outcome: refusal, tx: null }
+  rememberId(above, tx.body)
+  state.absorb(above)
+  return { outcome: { code: TX_CODE.ok, log: '' }, tx }
+}
+
 /** Applies one transaction to `state`: all of it, or nothing but its unique id. */
-export function applyTx(
+function applyTx(
   state: StateOverlay,
   block: BlockContext,
   bytes: Uint8Array,
@@ -60,7 +87,7 @@ export function applyTx(
   const refusal = firstRefusal(
     () => checkWindow(tx, block),
     () => checkUnique(state, tx.body),
-    () => (check(tx, bytes) ? null : refuse('signature', 'A signature of the transaction is wrong.')),
+    () => checkSignatures(tx, bytes, check),
   )
   if (refusal) return refusal
   rememberId(state, tx.body)
@@ -81,6 +108,10 @@ function readTx(bytes: Uint8Array): Tx | Refusal {
       return refuse('malformed', `This is not a transaction: ${error.message}.`)
     throw error
   }
+}
+
+function checkSignatures(tx: Tx, bytes: Uint8Array, check: SignatureCheck): Verdict {
+  return check(tx, bytes) ? null : refuse('signature', 'A signature of the transaction is wrong.')
 }
 
 function checkWindow({ body }: Tx, { chainId, height }: BlockContext): Verdict {

@@ -3,7 +3,7 @@ import type { SigningKey } from '../../crypto/sign.ts'
 import { XcareError } from '../../errors.ts'
 import { BLOCK_DATA_BYTES_MAX, BLOCK_INTERVAL_MS_MAX } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
-import type { AbciApplication, AbciInfo, QueryRequest, QueryResponse } from '../app/abci.ts'
+import type { AbciApplication, AbciInfo, QueryRequest, QueryResponse, TxLane } from '../app/abci.ts'
 import { encodeAppState, type Genesis } from '../app/genesis.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
@@ -42,9 +42,9 @@ export class EmbeddedEngine implements Engine {
   readonly chainId: string
   readonly consensus = 'single-process (not fault tolerant)'
   readonly #parts: EmbeddedParts
-  readonly #mempool = new Mempool()
+  readonly #mempool: Mempool
   readonly #listeners = new Set<(block: LightBlock) => void>()
-  readonly #waiting = new Map<string, Set<(place: TxPlace) => void>>()
+  readonly #waiting = new Map<string, Set<(place: TxPlace | XcareError) => void>>()
   readonly #stopping = new AbortController()
   #tip: ChainTip | null
   #appHash: Uint8Array
@@ -53,6 +53,7 @@ export class EmbeddedEngine implements Engine {
 
   private constructor(parts: EmbeddedParts) {
     this.#parts = parts
+    this.#mempool = new Mempool(parts.clock.nowMs())
     this.chainId = parts.genesis.chainId
     this.#tip = null
     this.#appHash = new Uint8Array(0)
@@ -83,15 +84,19 @@ export class EmbeddedEngine implements Engine {
   }
 
   /** Judges a transaction and lets it wait for a block. One that waits already is fine. @throws XcareError BUSY */
-  submit(tx: Uint8Array): Submission {
+  submit(tx: Uint8Array, sender: string): Submission {
     const hash = txHash(tx)
     if (this.#mempool.has(hash))
       return { hash, answer: { code: 0, data: new Uint8Array(0), log: '', codespace: '' } }
-    if (!this.#mempool.hasRoomFor(tx.length))
-      throw new XcareError('BUSY', 'too many transactions wait for a block')
-    const answer = this.#parts.app.checkTx(tx, 'new')
-    if (answer.code === 0) {
-      this.#mempool.add(hash, tx)
+    // Members take turns among themselves: one that is mad gets one turn, from wherever it sends.
+    const whoseTurn = ({ lane, signer }: TxLane) => (lane === 'member' ? signer : sender)
+    const { place, ...answer } = this.#parts.app.checkTx(tx, 'new', (where) => {
+      if (this.#mempool.hasRoomFor(where.lane, whoseTurn(where), tx.length)) return true
+      throw tooMany()
+    })
+    if (place) {
+      for (const lost of this.#mempool.add(hash, tx, place.lane, whoseTurn(place)))
+        this.#settle(lost, tooMany())
       this.#wake?.()
     }
     return { hash, answer }
@@ -109,9 +114,10 @@ export class EmbeddedEngine implements Engine {
       const name = toHex(hash)
       const waiting = this.#waiting.get(name) ?? new Set()
       this.#waiting.set(name, waiting)
-      const give = (place: TxPlace) => {
+      const give = (end: TxPlace | XcareError) => {
         signal.removeEventListener('abort', giveUp)
-        resolve(place)
+        if (end instanceof XcareError) reject(end)
+        else resolve(end)
       }
       const giveUp = () => {
         waiting.delete(give)
@@ -202,10 +208,11 @@ export class EmbeddedEngine implements Engine {
     const { clock, intervalMs, heartbeatMs = BLOCK_INTERVAL_MS_MAX } = this.#parts
     let lastMs = Number.NEGATIVE_INFINITY
     while (!this.#stopping.signal.aborted) {
-      if (this.#mempool.size === 0) await this.#pause(heartbeatMs, () => this.#mempool.size > 0)
+      const isDue = () => this.#mempool.dueInMs(clock.nowMs()) === 0
+      if (!isDue()) await this.#pause(Math.min(heartbeatMs, this.#mempool.dueInMs(clock.nowMs())), isDue)
       const early = lastMs + intervalMs - clock.nowMs()
       // A clock that was set back must not stop the chain.
-      if (this.#mempool.size > 0 && early > 0) await this.#pause(Math.min(early, intervalMs), () => false)
+      if (isDue() && early > 0) await this.#pause(Math.min(early, intervalMs), () => false)
       if (this.#stopping.signal.aborted) return
       lastMs = clock.nowMs()
       this.#advance()
@@ -214,9 +221,9 @@ export class EmbeddedEngine implements Engine {
 
   // One block, the proof of its effect, and only then the good news.
   #advance(): void {
-    const { app } = this.#parts
+    const { app, clock } = this.#parts
     const { txs } = app.prepareProposal({
-      txs: this.#mempool.all(),
+      txs: this.#mempool.choose(clock.nowMs()),
       maxTxBytes: BLOCK_DATA_BYTES_MAX - BLOCK_OVERHEAD_BYTES,
     })
     const before = this.#appHash
@@ -225,7 +232,11 @@ export class EmbeddedEngine implements Engine {
     if (txs.length > 0 && !equalBytes(before, this.#appHash)) this.#makeBlock([])
     this.#recheck()
     for (const [index, tx] of txs.entries())
-      this.#settle(txHash(tx), { height: made.block.header.height, index, result: made.results[index] })
+      this.#settle(toHex(txHash(tx)), {
+        height: made.block.header.height,
+        index,
+        result: made.results[index],
+      })
   }
 
   #makeBlock(txs: Uint8Array[]): StoredBlock {
@@ -260,15 +271,14 @@ export class EmbeddedEngine implements Engine {
       if (answer.code === 0) continue
       const hash = txHash(tx)
       this.#mempool.remove(hash)
-      this.#settle(hash, { height: 0, index: 0, result: answer })
+      this.#settle(toHex(hash), { height: 0, index: 0, result: answer })
     }
   }
 
-  #settle(hash: Uint8Array, place: TxPlace): void {
-    const name = toHex(hash)
+  #settle(name: string, end: TxPlace | XcareError): void {
     const waiting = this.#waiting.get(name)
     this.#waiting.delete(name)
-    for (const give of waiting ?? []) give(place)
+    for (const give of waiting ?? []) give(end)
   }
 
   async #pause(durationMs: number, isOver: () => boolean): Promise<void> {
@@ -282,4 +292,8 @@ export class EmbeddedEngine implements Engine {
     await this.#parts.clock.sleep(durationMs, cut.signal).catch(() => undefined)
     this.#wake = null
   }
+}
+
+function tooMany(): XcareError {
+  return new XcareError('BUSY', 'too many transactions wait for a block')
 }

@@ -28,8 +28,14 @@ export class RpcFault {
 /** Parameters of one call by name. */
 export type Params = Record<string, unknown>
 
+/** Who calls: `sender` is whose share of the waiting transactions it is, `signal` ends when nobody waits for the answer any more. */
+export interface Caller {
+  sender: string
+  signal: AbortSignal
+}
+
 /** Serves one method. @throws RpcFault */
-export type Method = (params: Params, signal: AbortSignal) => JsonObject | Promise<JsonObject>
+export type Method = (params: Params, caller: Caller) => JsonObject | Promise<JsonObject>
 
 /** A method and the names of its parameters, in the order of positional calls. */
 export interface MethodEntry {
@@ -49,7 +55,7 @@ type Id = string | number
 export async function answerBody(
   methods: Methods,
   body: Uint8Array,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<{ status: number; text: string | null }> {
   let parsed: unknown
   try {
@@ -61,7 +67,7 @@ export async function answerBody(
     }
   }
   if (!Array.isArray(parsed)) {
-    const answer = await answerOne(methods, parsed, signal)
+    const answer = await answerOne(methods, parsed, caller)
     return { status: 200, text: answer && JSON.stringify(answer) }
   }
   if (parsed.length === 0 || parsed.length > BATCH_MAX)
@@ -71,7 +77,7 @@ export async function answerBody(
         failure(-1, new RpcFault(RPC_CODE.request, `a batch has 1 to ${BATCH_MAX} requests`)),
       ),
     }
-  const answers = await Promise.all(parsed.map((each) => answerOne(methods, each, signal)))
+  const answers = await Promise.all(parsed.map((each) => answerOne(methods, each, caller)))
   const present = answers.filter((answer) => answer !== null)
   return { status: 200, text: present.length === 0 ? null : JSON.stringify(present) }
 }
@@ -81,19 +87,15 @@ export async function answerGet(
   methods: Methods,
   name: string,
   search: URLSearchParams,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<{ status: number; text: string }> {
   const params: Params = {}
   for (const [key, value] of search) params[key] = uriValue(value)
-  const answer = await call(methods, -1, name, params, signal)
+  const answer = await call(methods, -1, name, params, caller)
   return { status: 'error' in answer ? 500 : 200, text: JSON.stringify(answer) }
 }
 
-async function answerOne(
-  methods: Methods,
-  request: unknown,
-  signal: AbortSignal,
-): Promise<JsonObject | null> {
+async function answerOne(methods: Methods, request: unknown, caller: Caller): Promise<JsonObject | null> {
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     return failure(-1, new RpcFault(RPC_CODE.request, 'a request is a JSON object'))
   const { id, method, params } = request as Record<string, unknown>
@@ -101,7 +103,7 @@ async function answerOne(
   if (id === undefined || id === null) return null
   if ((typeof id !== 'string' && typeof id !== 'number') || typeof method !== 'string')
     return failure(-1, new RpcFault(RPC_CODE.request, 'a request has an id and a method'))
-  return call(methods, id, method, params ?? {}, signal)
+  return call(methods, id, method, params ?? {}, caller)
 }
 
 async function call(
@@ -109,12 +111,12 @@ async function call(
   id: Id,
   name: string,
   params: unknown,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<JsonObject> {
   const entry = methods.get(name)
   if (!entry) return failure(id, new RpcFault(RPC_CODE.method, `there is no method "${name.slice(0, 60)}"`))
   try {
-    return { jsonrpc: '2.0', id, result: await entry.run(byName(entry, params), signal) }
+    return { jsonrpc: '2.0', id, result: await entry.run(byName(entry, params), caller) }
   } catch (error) {
     return failure(id, error instanceof RpcFault ? error : fault(error))
   }

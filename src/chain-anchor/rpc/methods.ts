@@ -8,7 +8,7 @@ import { blockIdToJson, commitToJson, headerToJson, type JsonObject, validatorTo
 import { timeToText } from '../comet/time.ts'
 import { BLOCK_PROTOCOL } from '../comet/types.ts'
 import type { Engine, StoredBlock, TxPlace } from '../engine/engine.ts'
-import { type MethodEntry, type Methods, type Params, RPC_CODE, RpcFault } from './json-rpc.ts'
+import { type Caller, type MethodEntry, type Methods, type Params, RPC_CODE, RpcFault } from './json-rpc.ts'
 import { boolParam, bytesParam, intParam, textParam } from './params.ts'
 
 const PER_PAGE = 30
@@ -33,9 +33,9 @@ export function rpcMethods(engine: Engine, rpcAddress: () => string): Methods {
     ['tx', entry(['hash', 'prove'], (params) => findTx(engine, params))],
     ['abci_info', entry([], () => abciInfo(engine))],
     ['abci_query', entry(['path', 'data', 'height', 'prove'], (params) => abciQuery(engine, params))],
-    ['broadcast_tx_async', entry(['tx'], (params) => broadcast(engine, params))],
-    ['broadcast_tx_sync', entry(['tx'], (params) => broadcast(engine, params))],
-    ['broadcast_tx_commit', entry(['tx'], (params, signal) => broadcastCommit(engine, params, signal))],
+    ['broadcast_tx_async', entry(['tx'], (params, caller) => broadcast(engine, params, caller))],
+    ['broadcast_tx_sync', entry(['tx'], (params, caller) => broadcast(engine, params, caller))],
+    ['broadcast_tx_commit', entry(['tx'], (params, caller) => broadcastCommit(engine, params, caller))],
   ])
 }
 
@@ -167,19 +167,19 @@ function queryToJson({ code, log, key, value, height, codespace, proofOps }: Que
   }
 }
 
-function broadcast(engine: Engine, params: Params): JsonObject {
-  const { answer, hash } = submit(engine, params)
+function broadcast(engine: Engine, params: Params, { sender }: Caller): JsonObject {
+  const { answer, hash } = submit(engine, params, sender)
   const { code, data, log, codespace } = answer
   return { code, data: hex(data), log, codespace, hash: hex(hash) }
 }
 
-async function broadcastCommit(engine: Engine, params: Params, signal: AbortSignal): Promise<JsonObject> {
-  const { answer, hash } = submit(engine, params)
+async function broadcastCommit(engine: Engine, params: Params, caller: Caller): Promise<JsonObject> {
+  const { answer, hash } = submit(engine, params, caller.sender)
   // A transaction that is sent again, after a cut line or a crash, gets the answer it missed.
   const known = answer.code === 0 ? null : engine.find(hash)
   if (known) return committed(accepted, hash, known)
   if (answer.code !== 0) return committed(answer, hash, { height: 0, index: 0, result: accepted })
-  return committed(answer, hash, await settled(engine, hash, signal))
+  return committed(answer, hash, await settled(engine, hash, caller.signal))
 }
 
 const accepted: TxAnswer = { code: 0, data: new Uint8Array(0), log: '', codespace: '' }
@@ -188,19 +188,23 @@ async function settled(engine: Engine, hash: Uint8Array, signal: AbortSignal): P
   try {
     return await engine.included(hash, signal)
   } catch (cause) {
-    if (!signal.aborted) throw cause
+    if (!signal.aborted) throw asFault(cause)
     throw new RpcFault(RPC_CODE.internal, `timed out waiting for tx to be included in a block`)
   }
 }
 
-function submit(engine: Engine, params: Params) {
+function submit(engine: Engine, params: Params, sender: string) {
   try {
-    return engine.submit(bytesParam(params, 'tx', 'base64', TX_BYTES_MAX))
+    return engine.submit(bytesParam(params, 'tx', 'base64', TX_BYTES_MAX), sender)
   } catch (cause) {
-    if (cause instanceof XcareError && cause.code === 'BUSY')
-      throw new RpcFault(RPC_CODE.internal, `mempool is full: ${cause.message}`)
-    throw cause
+    throw asFault(cause)
   }
+}
+
+function asFault(cause: unknown): unknown {
+  return cause instanceof XcareError && cause.code === 'BUSY'
+    ? new RpcFault(RPC_CODE.internal, `mempool is full: ${cause.message}`)
+    : cause
 }
 
 function committed(check: TxAnswer, hash: Uint8Array, { height, result }: TxPlace): JsonObject {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { XcareError } from '../../errors.ts'
 import { RPC_BODY_BYTES_MAX, RPC_DEADLINE_MS } from '../../limits.ts'
 import type { Engine } from '../engine/engine.ts'
-import { answerBody, answerGet, type Methods } from './json-rpc.ts'
+import { answerBody, answerGet, type Caller, type Methods } from './json-rpc.ts'
 import { rpcMethods } from './methods.ts'
 
 const CONNECTIONS_MAX = 1024
@@ -78,7 +78,7 @@ async function serve(
     clearTimeout(timer)
     deadline.abort()
   })
-  await route(methods, request, response, deadline.signal)
+  await route(methods, request, response, { sender: senderOf(request), signal: deadline.signal })
 }
 
 // A page on the web must not reach this server by giving its own name our address.
@@ -89,11 +89,21 @@ function refusalOf({ hosts, origins }: Guard, { headers }: IncomingMessage): str
   return null
 }
 
+/** Where an address tells nobody apart, a connection does. */
+function senderOf({ socket }: IncomingMessage): string {
+  const address = socket.remoteAddress ?? ''
+  return isLoopback(address) ? `rpc ${address} ${socket.remotePort}` : `rpc ${address}`
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address)
+}
+
 async function route(
   methods: Methods,
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://rpc.invalid')
   if (request.method === 'OPTIONS') {
@@ -101,7 +111,7 @@ async function route(
     return send(response, 204, null)
   }
   if (request.method === 'GET') {
-    const { status, text } = await answerGet(methods, url.pathname.slice(1), url.searchParams, signal)
+    const { status, text } = await answerGet(methods, url.pathname.slice(1), url.searchParams, caller)
     return send(response, status, text)
   }
   if (request.method !== 'POST')
@@ -109,7 +119,7 @@ async function route(
   const body = await readBody(request)
   if (body === null)
     return send(response, 413, JSON.stringify({ error: `a request has at most ${RPC_BODY_BYTES_MAX} bytes` }))
-  const { status, text } = await answerBody(methods, body, signal)
+  const { status, text } = await answerBody(methods, body, caller)
   send(response, text === null ? 204 : status, text)
 }
 

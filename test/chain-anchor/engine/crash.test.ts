@@ -46,7 +46,7 @@ async function crashAt(folder: string, broken: 'block' | 'state'): Promise<void>
     intervalMs: 100,
   })
   const ended = expect(engine.ended).rejects.toThrow('the power went')
-  engine.submit(grant('a'))
+  engine.submit(grant('a'), 'me')
   await clock.pass(100)
   await ended
   for (const each of [store, state, signState]) each.close()
@@ -63,7 +63,9 @@ describe('after a crash', () => {
     expect(store.height).toBe(3)
     store.close()
     const engine = resume(folder)
-    expect(await engine.included(engine.submit(grant('b')).hash, AbortSignal.timeout(5000))).toMatchObject({
+    expect(
+      await engine.included(engine.submit(grant('b'), 'me').hash, AbortSignal.timeout(5000)),
+    ).toMatchObject({
       height: 4,
     })
     const { block, commit, validators } = engine.block(4)!
@@ -179,7 +181,7 @@ test('a full disk ends the chain with a clear error, and space lets it go on', a
   })
   state.limitPages(20)
   const ended = expect(engine.ended).rejects.toMatchObject({ code: 'NO_SPACE' })
-  for (let at = 0; at < 200; at++) engine.submit(grant(`g${at}`))
+  for (let at = 0; at < 200; at++) engine.submit(grant(`g${at}`), 'me')
   await clock.pass(100)
   await ended
   for (const each of Object.values(full)) each.close()
