@@ -200,6 +200,13 @@ export const VALIDATORS_MAX = 10_000
 export const RPC_ANSWER_BYTES_MAX = 8 * MIB
 /** Waiting for a transaction to enter a block, at most. */
 export const TX_DEADLINE_MS = 60_000
+/** An endpoint that says nothing of a transaction for so long gives way to the next, when there is one; so does one whose block shows nothing of it. */
+export const SUBMIT_HEDGE_MS = 10_000
+export const EFFECT_PATIENCE_MS = 11_000
+/** One of several chain endpoints that takes longer for an answer is passed over. */
+export const ENDPOINT_PATIENCE_MS = 2_000
+/** An endpoint whose newest block is older than this is not enough while there are others. */
+export const HEADER_STALE_MS = 15_000
 /** Our clock may differ this much from the chain's, which makes a block at least every few seconds. */
 export const CLOCK_SKEW_MS_MAX = 5 * 60_000
 /** An idle chain makes a block at least this often. */
@@ -254,6 +261,18 @@ assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepte
 assert(
   BLOCK_INTERVAL_MS_MAX + HEADER_DRIFT_MS < CLOCK_SKEW_MS_MAX,
   'a healthy chain never looks like a wrong clock',
+)
+assert(
+  EFFECT_PATIENCE_MS > 2 * BLOCK_INTERVAL_MS_MAX,
+  'the block after the one of a transaction comes while it is waited for',
+)
+assert(
+  BLOCK_INTERVAL_MS_MAX < HEADER_STALE_MS && HEADER_STALE_MS < HEADER_AGE_MS_MAX,
+  'another endpoint is asked before the newest block is too old for anybody',
+)
+assert(
+  ENDPOINT_PATIENCE_MS < RPC_DEADLINE_MS && SUBMIT_HEDGE_MS < TX_DEADLINE_MS,
+  'other endpoints get their turn in time',
 )
 assert(COMMIT_BYTES_MAX > FRAGMENT_BYTES_MAX + MANIFEST_BYTES_MAX, 'every record fits one commit')
 assert(VOLUME_BYTES > 2 * COMMIT_BYTES_MAX, 'a volume holds many commits')

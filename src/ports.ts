@@ -101,8 +101,20 @@ export interface Ledger {
   read(key: Uint8Array, maxAgeMs: number, block?: number): Promise<ProvenValue>
   /** Public bytes whose SHA-256 is `hash` (node lists, slot tables), checked. @throws NOT_FOUND, INTEGRITY, OFFLINE. */
   blob(hash: Uint8Array): Promise<Uint8Array>
-  /** Sends a transaction; resolves once it is in a block and its effect can be read. @throws XcareError REFUSED with the chain's reason, TIMEOUT, OFFLINE. */
+  /**
+   * Sends a transaction; resolves once the effect of each of its messages is proven by a verified header.
+   * @throws XcareError REFUSED with the chain's reason, OFFLINE; TIMEOUT when nobody knows what became of it.
+   */
   submit(tx: Uint8Array): Promise<{ height: number }>
+  /** As `submit`, but tells an endpoint's word for the block at once, as a hint for others who look for themselves. Nothing is done before `proven`. */
+  send(tx: Uint8Array): Promise<SentTx>
+}
+
+/** A transaction of which an endpoint says that it is in the block `height`. */
+export interface SentTx {
+  height: number
+  /** Resolves and rejects as `Ledger.submit` does. */
+  proven: Promise<{ height: number }>
 }
 
 /** What happened, for people and machines: one line of `--json`, one line on a terminal. */

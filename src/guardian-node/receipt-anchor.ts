@@ -1,6 +1,6 @@
 import { receiptKey } from '../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
 import { receiptHeadValue } from '../chain-anchor/app/values.ts'
+import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import { asXcareError } from '../errors.ts'
 import { HEADER_AGE_MS_MAX, RECEIPT_ANCHOR_DELAY_MS, RECEIPT_ANCHOR_MAX_MS } from '../limits.ts'
 import type { GuardianParts } from './parts.ts'
@@ -80,22 +80,14 @@ export class ReceiptAnchor {
 
 /** Anchors the head when the chain's is behind. @returns how many receipts are anchored. @throws XcareError as the ledger. */
 async function anchorReceipts(parts: AnchorParts): Promise<number> {
-  const { keys, store, ledger, network, random } = parts
+  const { keys, store, ledger, random } = parts
   const { count, link } = store.chain()
   if (count === 0) return 0
   const { value } = await ledger.read(receiptKey(keys.guardianId), HEADER_AGE_MS_MAX)
   if (value && receiptHeadValue.decode(value).count >= count) return count
-  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
-  await ledger.submit(
-    buildTx({
-      chainId: network,
-      uniqueId: random.bytes(16),
-      validUntilHeight: validUntil(height),
-      // The count only grows, so it serves as the number of the batch, also after a restart.
-      messages: [{ type: 'receipt.batch', guardianId: keys.guardianId, seq: count, head: link, count }],
-      signers: [keys.signing],
-    }),
-  )
+  // The count only grows, so it serves as the number of the batch, also after a restart.
+  const batch = { type: 'receipt.batch' as const, guardianId: keys.guardianId, seq: count, head: link, count }
+  await submitMessages({ ledger, random }, [batch], [keys.signing])
   parts.log({ type: 'anchored', receipts: count })
   return count
 }

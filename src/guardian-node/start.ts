@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { equalBytes } from '../bytes.ts'
 import { guardianKey } from '../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
 import { type GuardianValue, guardianValue } from '../chain-anchor/app/values.ts'
+import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { NOTICE_TOPIC, readNotice } from '../custody/notice.ts'
 import type { ReleaseLimits } from '../custody/release/checks.ts'
@@ -140,7 +140,7 @@ async function register(
   keys: GuardianKeys,
   addresses: string[],
 ): Promise<void> {
-  const { ledger, network, random, institution, jurisdiction } = options
+  const { ledger, random, institution, jurisdiction } = options
   const { guardianId, signing, kem } = keys
   const { value } = await ledger.read(guardianKey(guardianId), HEADER_AGE_MS_MAX)
   const wanted = {
@@ -150,10 +150,8 @@ async function register(
   const listed = value && guardianValue.decode(value)
   // Whoever retired it must bring it back: a restart does not.
   if (listed && (listed.status === 'retired' || isListed(listed, wanted))) return
-  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId: network, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  const messages = [{ type: 'guardian.register' as const, ...wanted }]
-  await ledger.submit(buildTx({ ...draft, messages, signers: [institution.signing, signing] }))
+  const message = { type: 'guardian.register' as const, ...wanted }
+  await submitMessages({ ledger, random }, [message], [institution.signing, signing])
 }
 
 function isListed(listed: GuardianValue, wanted: Omit<GuardianValue, 'epoch' | 'status'>): boolean {

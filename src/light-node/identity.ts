@@ -1,6 +1,6 @@
 import { identityKey } from '../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
 import { type IdentityValue, identityValue } from '../chain-anchor/app/values.ts'
+import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { XcareError } from '../errors.ts'
 import type { Did } from '../ids.ts'
@@ -12,13 +12,8 @@ export async function registerIdentity(
   ports: { ledger: Ledger; random: Random },
   { did, inception, signing }: { did: Did; inception: Uint8Array; signing: SigningKey },
 ): Promise<void> {
-  const { ledger, random } = ports
-  if (await readIdentityOrNull(ledger, did)) return
-  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  await ledger.submit(
-    buildTx({ ...draft, messages: [{ type: 'identity.register', did, inception }], signers: [signing] }),
-  )
+  if (await readIdentityOrNull(ports.ledger, did)) return
+  await submitMessages(ports, [{ type: 'identity.register', did, inception }], [signing])
 }
 
 /** @returns the current keys of a person or institution. @throws XcareError NOT_FOUND when the chain does not know the DID. */

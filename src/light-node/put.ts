@@ -1,5 +1,5 @@
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
 import type { GuardianValue, NodeValue } from '../chain-anchor/app/values.ts'
+import { sendMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { deal } from '../custody/deal.ts'
 import { asXcareError, XcareError } from '../errors.ts'
@@ -8,14 +8,14 @@ import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/
 import { type Durability, durability, type Profile } from '../fragment/profile.ts'
 import type { StripeFragments } from '../fragment/writer.ts'
 import { type ObjectId, objectIdFromBytes } from '../ids.ts'
-import { CREDIT_BYTES_MAX, HEADER_AGE_MS_MAX } from '../limits.ts'
-import type { Ledger, Random } from '../ports.ts'
+import { CREDIT_BYTES_MAX } from '../limits.ts'
+import type { Ledger, Random, SentTx } from '../ports.ts'
 import type { MessageOf } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
 import type { KeptObject } from './columns/anchored-manifest.ts'
 import { storeLateColumns } from './columns/late-columns.ts'
 import { NodeUploads, type UploadPorts, type UploadTarget } from './columns/node-uploads.ts'
-import { type DepositPorts, depositShares } from './guardians/deposit.ts'
+import { type Dealt, type Deposited, type DepositPorts, depositShares } from './guardians/deposit.ts'
 import { planColumns } from './locate.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
 import { signedOrder } from './storage-orders.ts'
@@ -270,25 +270,15 @@ async function anchor(
     },
     ports.random,
   )
-  const { height, chainId } = await ports.ledger.head(HEADER_AGE_MS_MAX)
   const record = {
     type: 'record.anchor' as const,
     ...{ objectId, version: FIRST_VERSION, ownerKey: ownerKey.publicKey, k: profile.k, n: profile.n },
     ...{ manifestHash, epoch: view.epoch.epoch },
     ...{ columns: bitmapOf(columns, profile.n), moved: [] },
   }
-  const tx = buildTx({
-    chainId,
-    uniqueId: ports.random.bytes(16),
-    validUntilHeight: validUntil(height),
-    messages: [record, { type: 'custody.record', ...dealt.terms }],
-    signers: [ownerKey],
-  })
-  const anchored = ports.ledger.submit(tx).then((block) => {
-    ports.progress({ type: 'anchored', objectId: objectIdFromBytes(objectId) })
-    return block.height
-  })
-  const { custodians, spare, problems } = await depositShares(ports, dealt, guardians, ownerKey, anchored)
+  const sent = sendMessages(ports, [record, { type: 'custody.record', ...dealt.terms }], [ownerKey])
+  const deposited = await depositProven(ports, dealt, guardians, ownerKey, sent)
+  const { custodians, spare, problems } = deposited
   for (const { guardianId, error } of problems)
     ports.progress({
       type: 'guardian-refused',
@@ -311,6 +301,31 @@ async function anchor(
     custodians,
     custodiansOf: profile.m,
   }
+}
+
+/**
+ * Brings the guardians their shares as soon as an endpoint names a block: each of them looks for itself. Done once the block's
+ * effect is proven here as well; what was refused because the word was wrong is brought again then.
+ */
+async function depositProven(
+  ports: PutPorts,
+  dealt: Dealt,
+  guardians: GuardianValue[],
+  ownerKey: SigningKey,
+  sent: Promise<SentTx>,
+): Promise<Deposited> {
+  const bring = (height: Promise<number>) => depositShares(ports, dealt, guardians, ownerKey, height)
+  const first = bring(sent.then(({ height }) => height)).then(
+    (deposited) => ({ deposited, error: null }),
+    (error: unknown) => ({ deposited: null, error }),
+  )
+  const { height, proven } = await sent
+  const { height: provenHeight } = await proven
+  ports.progress({ type: 'anchored', objectId: objectIdFromBytes(dealt.terms.objectId) })
+  const { deposited, error } = await first
+  if (deposited) return deposited
+  if (provenHeight === height) throw error
+  return bring(Promise.resolve(provenHeight))
 }
 
 function requireDurability(profile: Profile, keepers: NodeValue[]): Durability {

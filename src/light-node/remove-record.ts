@@ -1,9 +1,9 @@
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
+import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { asXcareError } from '../errors.ts'
 import type { Vault } from '../identity/vault.ts'
 import { type ObjectId, objectIdToBytes } from '../ids.ts'
-import { FRAME_IDLE_MS, HEADER_AGE_MS_MAX } from '../limits.ts'
+import { FRAME_IDLE_MS } from '../limits.ts'
 import type { FrameStream, PeerAddress, Progress } from '../ports.ts'
 import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
 import { readNodeMessage, unexpected } from './columns/node-message.ts'
@@ -43,7 +43,7 @@ export async function removeObject(ports: RemovePorts, objectId: ObjectId): Prom
   const dropped = await Promise.all(
     [...keepers.values()].map((peer) => dropAt(ports, peer, located, ownerKey)),
   )
-  await retire(ports, raw, ownerKey)
+  await submitMessages(ports, [{ type: 'record.remove', objectId: raw }], [ownerKey])
   await ports.vault.remove(raw)
   return { objectId, custody, nodes: dropped.filter(Boolean).length, nodesOf: keepers.size }
 }
@@ -70,13 +70,4 @@ async function dropAt(
     ports.progress({ type: 'node-kept', node: peer.nodeId, code: asXcareError(error).code })
     return false
   }
-}
-
-async function retire(ports: RemovePorts, objectId: Uint8Array, ownerKey: SigningKey): Promise<void> {
-  const { ledger, random } = ports
-  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  await ledger.submit(
-    buildTx({ ...draft, messages: [{ type: 'record.remove', objectId }], signers: [ownerKey] }),
-  )
 }

@@ -30,6 +30,7 @@ export function cachedLedger(ledger: Ledger, cache: Folder, clock: Pick<Clock, '
         ? epoch(maxAgeMs)
         : ledger.read(key, maxAgeMs, block),
     submit: (tx) => ledger.submit(tx),
+    send: (tx) => ledger.send(tx),
     blob: async (hash) => {
       const name = toHex(hash)
       const known = blobs.get(name)

@@ -179,14 +179,14 @@ class StorageNode implements RunningStorageNode {
   }
 
   async #register(): Promise<void> {
-    const { ledger, random, network, institution, location, quotaBytes } = this.#options
+    const { ledger, random, institution, location, quotaBytes } = this.#options
     const { nodeId, signing } = this.#keys
     const node = {
       ...{ nodeId, instId: institution.instId, signKey: signing.publicKey, capacityBytes: quotaBytes },
       ...{ network: location.network, region: location.region },
       ...{ addresses: this.addresses, availabilityPpm: AVAILABILITY_PPM },
     }
-    await registerNode(ledger, random, { network, node, signers: [institution.signing, signing] })
+    await registerNode(ledger, random, { node, signers: [institution.signing, signing] })
     this.registered = true
     await this.#meet().catch(() => null)
   }

@@ -1,15 +1,13 @@
 import { equalBytes } from '../bytes.ts'
 import { nodeKey } from '../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../chain-anchor/app/tx.ts'
 import { type NodeValue, nodeValue } from '../chain-anchor/app/values.ts'
+import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { HEADER_AGE_MS_MAX } from '../limits.ts'
 import type { Ledger, Random } from '../ports.ts'
 
 /** What the chain is to know about a node, and who signs for it. */
 export interface Registration {
-  /** Chain id. */
-  network: string
   node: Omit<NodeValue, 'status'>
   /** Key of the institution that answers for the node, and the node's own. */
   signers: [institution: SigningKey, node: SigningKey]
@@ -24,13 +22,11 @@ export async function registerNode(
   random: Random,
   registration: Registration,
 ): Promise<boolean> {
-  const { network, node, signers } = registration
+  const { node, signers } = registration
   const { value } = await ledger.read(nodeKey(node.nodeId), HEADER_AGE_MS_MAX)
   const listed = value === null ? null : nodeValue.decode(value)
   if (listed && (listed.status !== 'active' || isSame(listed, node))) return false
-  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId: network, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  await ledger.submit(buildTx({ ...draft, messages: [{ type: 'node.register', ...node }], signers }))
+  await submitMessages({ ledger, random }, [{ type: 'node.register', ...node }], signers)
   return true
 }
 

@@ -146,6 +146,7 @@ export class CountedNetwork {
       read: (key) => asked('read', () => chain.read(key)),
       blob: (hash) => asked('blob', () => chain.blob(hash)),
       submit: (tx) => asked('submit', () => chain.submit(tx)),
+      send: (tx) => asked('submit', () => chain.send(tx)),
     }
   }
 

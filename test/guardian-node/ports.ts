@@ -115,8 +115,12 @@ export class TestChain {
         chainId: options.chainId ?? this.network,
       }
     }
-    return {
+    const ledger: Ledger = {
       head,
+      send: async (bytes) => {
+        const { height } = await ledger.submit(bytes)
+        return { height, proven: Promise.resolve({ height }) }
+      },
       read: async (at, maxAgeMs, block = 0) => {
         const { height, timeMs } = await head(maxAgeMs)
         if (options.heldAt !== undefined && options.heldAt > block)
@@ -137,6 +141,7 @@ export class TestChain {
         return { height: ++this.height }
       },
     }
+    return ledger
   }
 
   #apply(message: Message, signedBy: (key: Uint8Array) => boolean): void {

@@ -13,7 +13,7 @@ import {
 import { sha256 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
 import { assignSlots } from '../../src/fragment/slots.ts'
-import type { Ledger, ProvenValue } from '../../src/ports.ts'
+import type { Ledger, ProvenValue, SentTx } from '../../src/ports.ts'
 
 export const NETWORK = 'xcare-test'
 
@@ -57,6 +57,11 @@ export class MemoryChain implements Ledger {
 
   async blob(hash: Uint8Array): Promise<Uint8Array> {
     return this.#blobs.get(toHex(hash))!
+  }
+
+  async send(input: Uint8Array): Promise<SentTx> {
+    const { height } = await this.submit(input)
+    return { height, proven: Promise.resolve({ height }) }
   }
 
   async submit(input: Uint8Array): Promise<{ height: number }> {

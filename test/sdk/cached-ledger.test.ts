@@ -24,6 +24,7 @@ function countingLedger(): { ledger: Ledger; asked: () => number } {
     head: unused,
     read: unused,
     submit: unused,
+    send: unused,
     blob: async (hash) => {
       asked++
       if (toHex(hash) === toHex(HASH)) return LIST

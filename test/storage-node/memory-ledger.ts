@@ -5,7 +5,7 @@ import { decodeTx, verifyTxSignatures } from '../../src/chain-anchor/app/tx.ts'
 import { epochValue, type NodeValue, nodeValue } from '../../src/chain-anchor/app/values.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
-import type { Ledger, ProvenValue } from '../../src/ports.ts'
+import type { Ledger, ProvenValue, SentTx } from '../../src/ports.ts'
 
 /** A chain that only knows how to register nodes. */
 export class MemoryLedger implements Ledger {
@@ -27,6 +27,11 @@ export class MemoryLedger implements Ledger {
 
   async blob(hash: Uint8Array): Promise<Uint8Array> {
     return this.#blobs.get(toHex(hash))!
+  }
+
+  async send(input: Uint8Array): Promise<SentTx> {
+    const { height } = await this.submit(input)
+    return { height, proven: Promise.resolve({ height }) }
   }
 
   async submit(input: Uint8Array): Promise<{ height: number }> {

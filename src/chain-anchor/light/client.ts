@@ -6,6 +6,7 @@ import {
   BLOCK_INTERVAL_MS_MAX,
   CLOCK_SKEW_MS_MAX,
   HEADER_DRIFT_MS,
+  HEADER_STALE_MS,
   TRUSTING_PERIOD_MS,
 } from '../../limits.ts'
 import type { Clock, Folder } from '../../ports.ts'
@@ -102,6 +103,13 @@ export class LightClient {
     return this.#options.endpoints
   }
 
+  /** Lets `endpoint` be asked last from now on. */
+  demote(endpoint: Endpoint): void {
+    const { endpoints } = this.#options
+    const at = endpoints.indexOf(endpoint)
+    if (at >= 0) endpoints.push(...endpoints.splice(at, 1))
+  }
+
   /**
    * Verifies the newest header that an endpoint offers. Calls that overlap share one sync, but
    * none takes a block that is not above `below` from a sync that was under way before the call.
@@ -150,17 +158,20 @@ export class LightClient {
   async #sync(): Promise<LightBlock> {
     if (this.#fork) throw this.#fork
     const failures: XcareError[] = []
-    const { endpoints } = this.#options
-    for (let tried = 0; tried < endpoints.length; tried++) {
+    let best: LightBlock | null = null
+    for (const endpoint of [...this.#options.endpoints]) {
       try {
-        const block = await this.#syncWith(endpoints[0]!, endpoints.slice(1))
-        await this.#remember(block)
-        return block
+        const others = this.#options.endpoints.filter((other) => other !== endpoint)
+        best = await this.#syncWith(endpoint, others)
+        await this.#remember(best)
+        // One that has genuine blocks, but only old ones, may be kept behind.
+        if (others.length === 0 || this.#nowMs() - timeToMs(best.header.time) <= HEADER_STALE_MS) return best
       } catch (error) {
         failures.push(await this.#judge(error))
-        endpoints.push(endpoints.shift()!)
       }
+      this.demote(endpoint)
     }
+    if (best) return best
     // A wrong answer weighs more than none.
     throw failures.find(({ code }) => code === 'INTEGRITY') ?? failures[0]!
   }

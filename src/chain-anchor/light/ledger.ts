@@ -1,19 +1,21 @@
 import { equalBytes } from '../../bytes.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { XcareError } from '../../errors.ts'
-import { CLOCK_SKEW_MS_MAX, HEADER_DRIFT_MS, TX_DEADLINE_MS } from '../../limits.ts'
-import type { Clock, Ledger, ProvenValue } from '../../ports.ts'
+import { CLOCK_SKEW_MS_MAX, HEADER_DRIFT_MS } from '../../limits.ts'
+import type { Clock, Ledger, ProvenValue, SentTx } from '../../ports.ts'
+import { type Effect, effectsOf } from '../app/effects.ts'
+import { decodeTx } from '../app/tx.ts'
 import { timeToMs } from '../comet/time.ts'
-import type { LightBlock } from '../comet/types.ts'
+import type { Header, LightBlock } from '../comet/types.ts'
 import { verifyStateProof } from '../state/proof.ts'
 import { LightClient, type LightClientOptions } from './client.ts'
+import { ForkError } from './detector.ts'
 import type { Endpoint } from './endpoint.ts'
+import { sendProven } from './submission.ts'
 import { clockSkew, inWords } from './verifier.ts'
 
 /** Calls this close together share one sync, so that a burst of reads asks for one header. */
 const SYNC_SHARED_MS = 30
-const POLL_MS_MIN = 25
-const POLL_MS_MAX = 1000
 /** Endpoints prune old states: a read that came too late is tried again on a fresh header. */
 const READ_ATTEMPTS = 2
 
@@ -60,14 +62,7 @@ class LightLedger implements Ledger {
       if (stateHeight < 1)
         throw new XcareError('OFFLINE', 'the chain has just begun', { next: 'try again in a few seconds' })
       try {
-        const value = await this.#anyEndpoint(async (endpoint) => {
-          const answer = await endpoint.query('/key', key, stateHeight)
-          const value = answer.value === null || answer.value.length === 0 ? null : answer.value
-          if (!answer.proof || !verifyStateProof(header.appHash, key, value, answer.proof))
-            throw new XcareError('INTEGRITY', `${endpoint.name} gave a value that the chain does not prove`)
-          return value
-        })
-        return { value, height: stateHeight, timeMs: timeToMs(header.time) }
+        return { value: await this.#prove(key, header), height: stateHeight, timeMs: timeToMs(header.time) }
       } catch (error) {
         const late = error instanceof XcareError && error.code === 'NOT_FOUND'
         if (!late) throw error
@@ -89,32 +84,48 @@ class LightLedger implements Ledger {
   }
 
   async submit(tx: Uint8Array): Promise<{ height: number }> {
-    const startedMs = this.#clock.nowMs()
-    const { height } = await this.#send(tx)
-    // The state after block h is proven by header h + 1.
-    for (let waitMs = POLL_MS_MIN; ; waitMs = Math.min(2 * waitMs, POLL_MS_MAX)) {
-      const { header } = await this.#client.sync()
-      if (header.height > height) break
-      if (this.#clock.nowMs() - startedMs > TX_DEADLINE_MS) throw unconfirmed()
-      await this.#clock.sleep(waitMs)
-    }
-    this.#syncedMs = this.#clock.nowMs()
-    return { height }
+    return (await this.send(tx)).proven
   }
 
-  async #send(tx: Uint8Array): Promise<{ height: number }> {
-    let failure: XcareError | null = null
-    for (const endpoint of [...this.#client.endpoints]) {
-      try {
-        return await endpoint.submit(tx)
-      } catch (error) {
-        if (!(error instanceof XcareError)) throw error
-        // A refusal after a cut may be the echo of the same transaction, which got through the first time.
-        if (error.code === 'REFUSED') throw failure ? unconfirmed(error) : error
-        failure ??= error
-      }
+  async send(tx: Uint8Array): Promise<SentTx> {
+    const effects = effectsOf(decodeTx(tx).body.messages)
+    const client = this.#client
+    return sendProven(
+      {
+        clock: this.#clock,
+        endpoints: client.endpoints,
+        knownHeight: () => client.newest?.header.height ?? 0,
+        isShown: (height) => this.#shows(effects, height),
+        demote: (endpoint) => client.demote(endpoint),
+      },
+      tx,
+    )
+  }
+
+  /** Whether all `effects` are proven by a header above `height`. @throws ForkError */
+  async #shows(effects: readonly Effect[], height: number): Promise<boolean> {
+    try {
+      const { header } = await this.#client.sync(height)
+      if (header.height <= Math.max(height, 1)) return false
+      const shown = effects.map(async ({ key, shows }) => shows(await this.#prove(key, header)))
+      if (!(await Promise.all(shown)).every(Boolean)) return false
+      this.#syncedMs = this.#clock.nowMs()
+      return true
+    } catch (error) {
+      if (error instanceof ForkError || !(error instanceof XcareError)) throw error
+      return false
     }
-    throw failure?.code === 'TIMEOUT' ? unconfirmed(failure) : failure!
+  }
+
+  /** @returns the value of `key` in the state that `header` commits to, null when it is proven to be absent. */
+  #prove(key: Uint8Array, header: Header): Promise<Uint8Array | null> {
+    return this.#anyEndpoint(async (endpoint) => {
+      const answer = await endpoint.query('/key', key, header.height - 1)
+      const value = answer.value === null || answer.value.length === 0 ? null : answer.value
+      if (!answer.proof || !verifyStateProof(header.appHash, key, value, answer.proof))
+        throw new XcareError('INTEGRITY', `${endpoint.name} gave a value that the chain does not prove`)
+      return value
+    })
   }
 
   /** Newest verified block; fails only when what is known is older than `maxAgeMs`. One that proves nothing of block `below` is not shared. */
@@ -156,6 +167,8 @@ class LightLedger implements Ledger {
       } catch (error) {
         if (!(error instanceof XcareError)) throw error
         failures.push(error)
+        // One that does not know something may know everything else.
+        if (error.code !== 'NOT_FOUND') this.#client.demote(endpoint)
       }
     }
     throw (
@@ -164,11 +177,4 @@ class LightLedger implements Ledger {
       failures[0]!
     )
   }
-}
-
-function unconfirmed(cause?: unknown): XcareError {
-  return new XcareError('TIMEOUT', 'the transaction was sent, but its block was not seen', {
-    cause,
-    next: 'look whether it took effect before sending it again',
-  })
 }

@@ -81,6 +81,10 @@ export class Meter {
         this.requests.ledgerSubmits++
         return ledger.submit(tx)
       },
+      send: (tx) => {
+        this.requests.ledgerSubmits++
+        return ledger.send(tx)
+      },
     }
   }
 

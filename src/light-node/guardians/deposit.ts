@@ -16,6 +16,19 @@ export interface DepositPorts {
   noticeAddressOf(objectId: Uint8Array): Promise<NoticeAddress>
 }
 
+/** What is to be brought: the public terms, and a share for each guardian. */
+export interface Dealt {
+  terms: CustodyTerms
+  shares: CustodyShare[]
+}
+
+/** Guardians that hold their share durably; `spare` when one of them may be away. */
+export interface Deposited {
+  custodians: number
+  spare: boolean
+  problems: GuardianProblem[]
+}
+
 /**
  * Seals each share for its guardian while the custody record is on its way to the chain, then brings them all at once, and checks the receipts.
  * @param guardians in share order. @param anchored the height of the block with the custody record, once it is there.
@@ -24,11 +37,11 @@ export interface DepositPorts {
  */
 export async function depositShares(
   ports: DepositPorts,
-  dealt: { terms: CustodyTerms; shares: CustodyShare[] },
+  dealt: Dealt,
   guardians: GuardianValue[],
   ownerKey: SigningKey,
   anchored: Promise<number>,
-): Promise<{ custodians: number; spare: boolean; problems: GuardianProblem[] }> {
+): Promise<Deposited> {
   // It is awaited once the shares are sealed; until then its failure must not count as unhandled.
   anchored.catch(() => {})
   const { terms, shares } = dealt

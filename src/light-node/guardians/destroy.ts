@@ -1,10 +1,9 @@
 import { equalBytes } from '../../bytes.ts'
-import { buildTx, validUntil } from '../../chain-anchor/app/tx.ts'
 import type { CustodyValue } from '../../chain-anchor/app/values.ts'
+import { submitMessages } from '../../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../../crypto/sign.ts'
 import { destroyOrderFormat, destroyReceiptFormat } from '../../custody/destroy.ts'
 import { XcareError } from '../../errors.ts'
-import { HEADER_AGE_MS_MAX } from '../../limits.ts'
 import type { Clock, Ledger, Random, Transport } from '../../ports.ts'
 import { askAll, askGuardian, type GuardianProblem, readGuardian } from './ask-guardian.ts'
 
@@ -38,8 +37,9 @@ export async function destroyCustody(
   ownerKey: SigningKey,
 ): Promise<Destroyed> {
   const { network, transport, ledger, clock } = ports
-  if (custody.status === 'active') await endOnChain(ports, custody.objectId, ownerKey)
   const { objectId, epoch } = custody
+  if (custody.status === 'active')
+    await submitMessages(ports, [{ type: 'custody.destroy', objectId }], [ownerKey])
   const order = destroyOrderFormat.sign(ownerKey, { v: 1, network, objectId, epoch, timeMs: clock.nowMs() })
   const { hash } = destroyOrderFormat.decode(order)
   const { good, problems } = await askAll(custody.guardians, async (guardianId) => {
@@ -51,13 +51,4 @@ export async function destroyCustody(
   })
   const left = custody.m - good.length
   return { destroyed: good.length, of: custody.m, shredded: left < custody.t, problems }
-}
-
-async function endOnChain(ports: DestroyPorts, objectId: Uint8Array, ownerKey: SigningKey): Promise<void> {
-  const { ledger, random } = ports
-  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  await ledger.submit(
-    buildTx({ ...draft, messages: [{ type: 'custody.destroy', objectId }], signers: [ownerKey] }),
-  )
 }

@@ -1,10 +1,8 @@
 import { grantKey } from '../../chain-anchor/app/keys.ts'
-import type { Message } from '../../chain-anchor/app/messages.ts'
-import { buildTx, validUntil } from '../../chain-anchor/app/tx.ts'
 import { type GrantValue, type GuardianValue, grantValue } from '../../chain-anchor/app/values.ts'
+import { submitMessages } from '../../chain-anchor/light/submit-messages.ts'
 import { sealEnvelope } from '../../crypto/envelope.ts'
 import { sha256 } from '../../crypto/hash.ts'
-import type { SigningKey } from '../../crypto/sign.ts'
 import {
   encodeLetter,
   FULL_VIEW,
@@ -85,7 +83,7 @@ export async function issueGrant(
   }
   // Before the chain knows it: what was given can be taken back, whatever happens in between.
   await remember(ports.vault, held, wish)
-  const { height } = await submit(ports, create, revokeKey).catch(async (error: unknown) => {
+  const { height } = await submitMessages(ports, [create], [revokeKey]).catch(async (error: unknown) => {
     if (asXcareError(error).code === 'REFUSED') await ports.vault.markRevoked(grantId)
     throw error
   })
@@ -95,7 +93,8 @@ export async function issueGrant(
 
 /** Takes a permission back. Reads under way may still end; new ones are refused within block time and 30 s. @throws XcareError NOT_FOUND, REFUSED, OFFLINE */
 export async function revokeGrant(ports: GrantPorts, grantId: Uint8Array): Promise<{ height: number }> {
-  const revoked = await submit(ports, { type: 'grant.revoke', grantId }, revokeKeyOf(ports.root, grantId))
+  const revokeKey = revokeKeyOf(ports.root, grantId)
+  const revoked = await submitMessages(ports, [{ type: 'grant.revoke', grantId }], [revokeKey])
   await ports.vault.markRevoked(grantId)
   return revoked
 }
@@ -147,13 +146,6 @@ async function sealLetter(held: HeldGrant, to: PublicIdentity): Promise<Uint8Arr
   throw new XcareError('USAGE', 'the names of these records are too long for one permission', {
     next: 'give fewer records at once',
   })
-}
-
-async function submit(ports: GrantPorts, message: Message, signer: SigningKey): Promise<{ height: number }> {
-  const { ledger, random } = ports
-  const { height, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
-  const draft = { chainId, uniqueId: random.bytes(16), validUntilHeight: validUntil(height) }
-  return ledger.submit(buildTx({ ...draft, messages: [message], signers: [signer] }))
 }
 
 async function mail(

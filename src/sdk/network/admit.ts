@@ -1,5 +1,5 @@
 import { institutionKey } from '../../chain-anchor/app/keys.ts'
-import { buildTx, validUntil } from '../../chain-anchor/app/tx.ts'
+import { submitMessages } from '../../chain-anchor/light/submit-messages.ts'
 import { systemRandom } from '../../crypto/random.ts'
 import type { SigningKey } from '../../crypto/sign.ts'
 import { HEADER_AGE_MS_MAX, TX_MESSAGES_MAX } from '../../limits.ts'
@@ -17,7 +17,6 @@ export interface LocalInstitution {
 /** Registers the institutions that the chain does not know yet. @param governor a key that may admit them; whoever started a local network has it. */
 export async function admitInstitutions(
   ledger: Ledger,
-  network: string,
   institutions: LocalInstitution[],
   governor: SigningKey,
 ): Promise<void> {
@@ -26,17 +25,9 @@ export async function admitInstitutions(
   )
   const missing = institutions.filter((_, at) => known[at]!.value === null)
   const messages = await Promise.all(missing.map(registration))
-  const { height } = await ledger.head(HEADER_AGE_MS_MAX)
+  const ports = { ledger, random: systemRandom }
   for (let at = 0; at < messages.length; at += TX_MESSAGES_MAX)
-    await ledger.submit(
-      buildTx({
-        chainId: network,
-        uniqueId: systemRandom.bytes(16),
-        validUntilHeight: validUntil(height),
-        messages: messages.slice(at, at + TX_MESSAGES_MAX),
-        signers: [governor],
-      }),
-    )
+    await submitMessages(ports, messages.slice(at, at + TX_MESSAGES_MAX), [governor])
 }
 
 async function registration({ instId, name, roles, folder }: LocalInstitution) {

@@ -26,12 +26,7 @@ export async function startNetwork(
   const institutions = await layOutLocalNetwork(folder, size)
   const network = await startAnchorProcess(folder, progress)
   const ledger = await openNetworkLedger(network, await openFolder(`${folder.anchor}/light`))
-  await admitInstitutions(
-    ledger,
-    network.network,
-    institutions,
-    await keepSigningKey(folder.anchor, 'governor'),
-  )
+  await admitInstitutions(ledger, institutions, await keepSigningKey(folder.anchor, 'governor'))
   const roles = (await rolesOf(folder)).filter(({ kind }) => kind !== 'anchor')
   let started = 0
   await Promise.all(

@@ -61,12 +61,7 @@ export async function initNode({ dir, networkDir, name, quotaBytes, region }: No
   if (admitted) {
     const ledger = await openNetworkLedger(network, await openFolder(join(folder.anchor, 'light')))
     const contributor = { instId: institution, name, roles: ['storage' as const], folder: dir }
-    await admitInstitutions(
-      ledger,
-      network.network,
-      [contributor],
-      await keepSigningKey(folder.anchor, 'governor'),
-    )
+    await admitInstitutions(ledger, [contributor], await keepSigningKey(folder.anchor, 'governor'))
   }
   return { dir: resolve(dir), institution, operatorKey: toHex(publicKey), admitted }
 }

@@ -1,4 +1,7 @@
 import { utf8 } from '../../../src/bytes.ts'
+import { grantKey } from '../../../src/chain-anchor/app/keys.ts'
+import { decodeTx } from '../../../src/chain-anchor/app/tx.ts'
+import { grantValue } from '../../../src/chain-anchor/app/values.ts'
 import {
   blockId,
   consensusHash,
@@ -161,6 +164,17 @@ export class FakeChain {
     return this
   }
 
+  /** Puts a transaction that creates or revokes a grant into a block, and makes the block that proves it. */
+  take(tx: Uint8Array): void {
+    for (const message of decodeTx(tx).body.messages)
+      if (message.type === 'grant.create') {
+        const { type: _, ...fields } = message
+        const value = grantValue.encode({ ...fields, status: 'active', height: this.height + 1 })
+        this.add([[grantKey(message.grantId), value]])
+      }
+    this.add()
+  }
+
   /** @returns a chain with the same blocks up to `height` that goes its own way from there. */
   forkAt(height: number): FakeChain {
     const fork = new FakeChain(this.#membersAt)
@@ -178,6 +192,10 @@ export class FakeEndpoint implements Endpoint {
   chain: FakeChain
   /** Thrown instead of answering. */
   down: XcareError | null = null
+  /** Thrown instead of taking a transaction. */
+  refusal: XcareError | null = null
+  /** Whether it says yes to transactions and drops them. */
+  swallows = false
   /** Replaces the value and proof of an answer. */
   forge: (answer: { value: Uint8Array | null; proof: Uint8Array | null }) => typeof answer = (answer) =>
     answer
@@ -209,11 +227,9 @@ export class FakeEndpoint implements Endpoint {
 
   async submit(tx: Uint8Array) {
     this.#ask('submit')
-    if (tx.length === 0) throw new XcareError('REFUSED', 'empty transaction')
-    this.chain.add([[tx, tx]])
-    const { height } = this.chain
-    this.chain.add()
-    return { height }
+    if (this.refusal) throw this.refusal
+    if (!this.swallows) this.chain.take(tx)
+    return { height: this.chain.height - (this.swallows ? 0 : 1) }
   }
 
   #block(what: string, height: number): LightBlock {

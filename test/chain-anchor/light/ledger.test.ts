@@ -1,9 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../src/bytes.ts'
+import { grantKey } from '../../../src/chain-anchor/app/keys.ts'
+import { grantValue } from '../../../src/chain-anchor/app/values.ts'
 import { type LedgerOptions, openLedger } from '../../../src/chain-anchor/light/ledger.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { XcareError } from '../../../src/errors.ts'
-import { FakeChain, FakeEndpoint, members } from './fake-chain.ts'
+import { make, seeded, tx } from '../app/chain-actors.ts'
+import { FakeChain, FakeEndpoint, members, STEP_MS } from './fake-chain.ts'
 import { FakeClock, MemoryFolder } from './fake-ports.ts'
 
 const MEMBERS = members(4)
@@ -161,34 +164,111 @@ describe('blobs', () => {
 })
 
 describe('submit', () => {
-  it('returns once the effect can be proven', async () => {
+  const TX = tx('grant', [make.grant('g')], ['revoke g'])
+  const GRANT = grantKey(seeded('grant g', 16))
+
+  it('returns once the effect is proven', async () => {
     const ledger = await open()
-    const tx = utf8('tx')
-    const { height } = await ledger.submit(tx)
-    expect(height).toBe(7)
-    expect((await ledger.read(tx, 30_000)).value).toEqual(tx)
+    expect(await ledger.submit(TX)).toEqual({ height: 7 })
+    expect(grantValue.decode((await ledger.read(GRANT, 30_000)).value!).status).toBe('active')
+  })
+
+  it("tells an endpoint's word before the proof", async () => {
+    const sent = await (await open()).send(TX)
+    expect(sent.height).toBe(7)
+    expect(await sent.proven).toEqual({ height: 7 })
   })
 
   it("passes the chain's refusal on", async () => {
-    const refused = expect.objectContaining({ code: 'REFUSED', message: 'empty transaction' })
-    await expect((await open()).submit(new Uint8Array(0))).rejects.toThrow(refused)
+    endpoint.refusal = new XcareError('REFUSED', 'no room')
+    const refused = expect.objectContaining({ code: 'REFUSED', message: 'no room' })
+    await expect((await open()).submit(TX)).rejects.toThrow(refused)
+  })
+
+  it('takes a refusal of what is there already for the echo it is', async () => {
+    chain.take(TX)
+    endpoint.refusal = new XcareError('REFUSED', 'This transaction is in a block already.')
+    clock.ms = chain.timeMs + 500
+    expect((await (await open()).submit(TX)).height).toBeGreaterThan(0)
   })
 
   it('goes to the next endpoint when one is gone', async () => {
     endpoint.down = new XcareError('OFFLINE', 'gone')
     const ledger = await open({ witnesses: [new FakeEndpoint(chain, 'second')] })
-    expect((await ledger.submit(utf8('tx'))).height).toBe(7)
+    expect((await ledger.submit(TX)).height).toBe(7)
   })
 
   it('never reports a refusal when an earlier try may have got through', async () => {
     endpoint.down = new XcareError('TIMEOUT', 'cut')
-    const ledger = await open({ witnesses: [new FakeEndpoint(chain, 'second')] })
-    await expect(ledger.submit(new Uint8Array(0))).rejects.toThrow(code('TIMEOUT'))
+    const second = new FakeEndpoint(chain, 'second')
+    second.refusal = new XcareError('REFUSED', 'no')
+    await expect((await open({ witnesses: [second] })).submit(TX)).rejects.toThrow(code('TIMEOUT'))
+  })
+
+  it('does not believe an endpoint that swallows the transaction and names a block', async () => {
+    endpoint.swallows = true
+    clock.onSleep = () => {
+      while (chain.timeMs + STEP_MS < clock.ms) chain.add()
+    }
+    const unknown = expect.objectContaining({ code: 'TIMEOUT', message: expect.stringMatching(/not known/) })
+    await expect((await open()).submit(TX)).rejects.toThrow(unknown)
+    expect((await (await open()).read(GRANT, 30_000)).value).toBeNull()
+  })
+
+  it('sends it by the next endpoint when the first one swallows it', async () => {
+    endpoint.swallows = true
+    const second = new FakeEndpoint(chain, 'second')
+    const ledger = await open({ witnesses: [second] })
+    await ledger.submit(TX)
+    expect(second.asked).toContain('submit')
+    expect((await ledger.read(GRANT, 30_000)).value).not.toBeNull()
+  })
+
+  it('sends it by the next endpoint when the first one serves an old state', async () => {
+    const stale = new FakeChain(MEMBERS)
+    stale.blocks.push(...chain.blocks)
+    stale.trees.splice(0, 1, ...chain.trees)
+    endpoint.chain = stale
+    endpoint.swallows = true
+    const second = new FakeEndpoint(chain, 'second')
+    const ledger = await open({ witnesses: [second] })
+    await ledger.submit(TX)
+    expect((await ledger.read(GRANT, 30_000)).value).not.toBeNull()
+  })
+
+  it('does not wait for a block that no honest endpoint could name', async () => {
+    const ledger = await open()
+    endpoint.submit = async () => ({ height: 1e12 })
+    const startMs = clock.ms
+    await expect(ledger.submit(TX)).rejects.toThrow(code('TIMEOUT'))
+    expect(clock.ms).toBe(startMs)
   })
 
   it('gives up when the claimed block never comes', async () => {
     const ledger = await open()
     endpoint.submit = async () => ({ height: 99 })
-    await expect(ledger.submit(utf8('tx'))).rejects.toThrow(code('TIMEOUT'))
+    await expect(ledger.submit(TX)).rejects.toThrow(code('TIMEOUT'))
+  })
+})
+
+describe('several endpoints', () => {
+  it('one that serves genuine but old blocks gives way to one that is up to date', async () => {
+    const stale = new FakeChain(MEMBERS)
+    stale.blocks.push(...chain.blocks.slice(0, 2))
+    clock.ms = chain.timeMs + 500
+    const ledger = await open({ provider: new FakeEndpoint(stale, 'stale'), witnesses: [endpoint] })
+    expect((await ledger.head(30_000)).height).toBe(chain.height)
+  })
+
+  it('one that does not answer for a value is asked last from then on', async () => {
+    const ledger = await open({ witnesses: [new FakeEndpoint(chain, 'second')] })
+    endpoint.query = async () => {
+      endpoint.asked.push('query')
+      throw new XcareError('TIMEOUT', 'silent')
+    }
+    await ledger.read(KEY, 30_000)
+    clock.ms += 1000
+    await ledger.read(KEY, 30_000)
+    expect(endpoint.asked.filter((what) => what === 'query')).toHaveLength(1)
   })
 })
