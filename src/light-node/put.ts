@@ -278,7 +278,7 @@ async function anchor(
   }
   const sent = sendMessages(ports, [record, { type: 'custody.record', ...dealt.terms }], [ownerKey])
   const deposited = await depositProven(ports, dealt, guardians, ownerKey, sent)
-  const { custodians, spare, problems } = deposited
+  const { holding: custodians, spare, problems } = deposited
   for (const { guardianId, error } of problems)
     ports.progress({
       type: 'guardian-refused',

@@ -181,7 +181,8 @@ export class LightClient {
     if (error instanceof ForkError) await this.#stop(error)
     if (!(error instanceof XcareError) || error instanceof ForkError || error.code === 'CLOCK_SKEW')
       throw error
-    return error
+    // Whoever cannot show a block that must be there is of no use now.
+    return error.code === 'NOT_FOUND' ? new XcareError('OFFLINE', error.message, { cause: error }) : error
   }
 
   /** Believes nothing any more, and keeps the evidence. */

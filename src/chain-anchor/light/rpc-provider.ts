@@ -30,24 +30,27 @@ const REASON_MAX = 300
 
 /**
  * @param url `http:` or `https:` address of the JSON-RPC root. @param clock times the deadlines.
+ * @param deadlineMs of each question but a transaction's.
  * @returns the endpoint that speaks CometBFT's JSON-RPC there. @throws XcareError USAGE when `url` is not an HTTP address.
  */
-export function rpcProvider(url: string, clock: Clock): Endpoint {
-  return new RpcEndpoint(url, clock)
+export function rpcProvider(url: string, clock: Clock, deadlineMs = RPC_DEADLINE_MS): Endpoint {
+  return new RpcEndpoint(url, clock, deadlineMs)
 }
 
 class RpcEndpoint implements Endpoint {
   readonly name: string
   readonly #url: string
   readonly #clock: Clock
+  readonly #deadlineMs: number
   #requests = 0
 
-  constructor(url: string, clock: Clock) {
+  constructor(url: string, clock: Clock, deadlineMs: number) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
       throw new XcareError('USAGE', `"${url.slice(0, 100)}" is not an http or https address`)
     const { href, host } = new URL(url)
     this.#url = href
     this.#clock = clock
+    this.#deadlineMs = deadlineMs
     this.name = host
   }
 
@@ -95,7 +98,7 @@ class RpcEndpoint implements Endpoint {
     return { height }
   }
 
-  async #call(method: string, params: JsonObject, deadlineMs = RPC_DEADLINE_MS): Promise<JsonObject> {
+  async #call(method: string, params: JsonObject, deadlineMs = this.#deadlineMs): Promise<JsonObject> {
     const id = ++this.#requests
     const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
     const text = await askCapped(this.#clock, { url: this.#url, name: this.name, body, deadlineMs })

@@ -24,7 +24,7 @@ export interface Dealt {
 
 /** Guardians that hold their share durably; `spare` when one of them may be away. */
 export interface Deposited {
-  custodians: number
+  holding: number
   spare: boolean
   problems: GuardianProblem[]
 }
@@ -58,7 +58,7 @@ export async function depositShares(
     const { guardian, deposit } = await sealed[index]!
     await depositOne(ports, { terms, share: shares[index]!, deposit, height }, guardian)
   })
-  if (good.length >= terms.t) return { custodians: good.length, spare: good.length > terms.t, problems }
+  if (good.length >= terms.t) return { holding: good.length, spare: good.length > terms.t, problems }
   const names = problems.map(({ error }) => error.message).join('; ')
   throw new XcareError(
     'TOO_FEW_GUARDIANS',
