@@ -73,6 +73,8 @@ export const VOLUME_BLOCK_BYTES = 4 * KIB
 /** Records and their bytes in one commit of a storage node, at most. */
 export const COMMIT_RECORDS_MAX = 1024
 export const COMMIT_BYTES_MAX = 4 * MIB
+/** Columns of one put on one storage node, at most: the records that end them fit one commit. */
+export const PUT_COLUMNS_MAX = 16_384
 /** A put that was not finished is forgotten after this long. */
 export const PUT_ABANDONED_MS = 3600 * 1000
 /** Puts under way on one storage node, and streams of one peer and of all peers it serves, at most. */

@@ -4,7 +4,7 @@ import { verifySignature } from '../crypto/sign.ts'
 import { XcareError } from '../errors.ts'
 import { COLUMNS_MAX, paddedLengthOf, THRESHOLD_MIN } from '../fragment/layout.ts'
 import type { NodeId } from '../ids.ts'
-import { OBJECT_BYTES_MAX, OPEN_PUTS_MAX } from '../limits.ts'
+import { OBJECT_BYTES_MAX, OPEN_PUTS_MAX, PUT_COLUMNS_MAX } from '../limits.ts'
 import {
   DELETE_DOMAIN,
   deleteOrderBytes,
@@ -55,6 +55,11 @@ export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
     throw new XcareError(
       'MALFORMED',
       `no object has ${stripes} stripes of ${k} shards of ${shardBytes} bytes`,
+    )
+  if (order.columns.length > PUT_COLUMNS_MAX)
+    throw new XcareError(
+      'MALFORMED',
+      `${order.columns.length} columns in one put, at most ${PUT_COLUMNS_MAX}`,
     )
   if (facts.knownOwner && !equalBytes(facts.knownOwner, order.ownerKey))
     throw refused('the object belongs to another owner')

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
+import { VOLUME_BYTES } from '../../src/limits.ts'
 import { CrashDisk } from './crash-disk.ts'
-import { seededBytes } from './made-object.ts'
-import { deleteObject, expectKept, openStoreOn, putAll, readBack } from './store-model.ts'
+import { makeObject, seededBytes } from './made-object.ts'
+import { deleteObject, expectKept, openStoreOn, type Promised, putAll, readBack } from './store-model.ts'
 import { smallObject } from './writer-objects.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -63,6 +64,34 @@ describe('compaction', () => {
         expectKept(again, promises)
         again.close()
       }
+    store.close()
+  })
+
+  test('what is deleted in the newest volume comes back too, on a disk so small that it was full, also after a restart', () => {
+    const disk = new CrashDisk()
+    const setting = { quotaBytes: 24 * 2 ** 20, volumeBytes: VOLUME_BYTES }
+    let store = openStoreOn({ folder: disk, ...setting })
+    const emptied = () => {
+      while (store.compact());
+      return store.status().usedBytes
+    }
+    const empty = emptied()
+    for (let round = 0; round < 2; round++) {
+      const promises: Promised[] = []
+      for (let seed = 1000 * round; store.status().usedBytes < 20 * 2 ** 20; seed++)
+        promises.push(putAll(store, makeObject({ seed, length: 6e6, shardBytesMax: 65_536 })))
+      const kept = promises.pop()!
+      for (const promise of promises) deleteObject(store, promise)
+      expect(disk.list()).toHaveLength(1)
+      if (round === 1) {
+        store.close()
+        store = openStoreOn({ folder: disk, index: new Uint8Array(1), ...setting })
+      }
+      expect(emptied() - empty).toBeLessThan(6 * 2 ** 20)
+      expectKept(store, [...promises, kept])
+      deleteObject(store, kept)
+      emptied()
+    }
     store.close()
   })
 

@@ -65,7 +65,10 @@ export function makeObject(options: MadeOptions): MadeObject {
   const layout = layoutOf(length, k, n, shardBytesMax)
   const fragments: Uint8Array[][] = columns.map((column) =>
     Array.from({ length: layout.stripes }, (_, stripe) => {
-      const head = encodeHead({ objectId, version, stripe, column, ...layout }, seededShare(stripe, column))
+      const head = encodeHead(
+        { objectId, version, stripe, column, ...layout },
+        seededShare(stripe, column, n),
+      )
       const shard = seededBytes(content * 7919 + column * 65537 + stripe, layout.shardBytes)
       const fragment = new Uint8Array(head.length + shard.length)
       fragment.set(head)
@@ -85,9 +88,9 @@ export function makeObject(options: MadeOptions): MadeObject {
   return { objectId, version, owner, layout, fragments, manifest, columnRoots }
 }
 
-function seededShare(stripe: number, column: number): Uint8Array {
+function seededShare(stripe: number, column: number, n: number): Uint8Array {
   const share = seededBytes(stripe * 1000 + column, 33)
-  share[32] = column + 1
+  share[32] = n > 255 ? 0 : column + 1
   return share
 }
 

@@ -1,7 +1,7 @@
 import { equalBytes } from '../../bytes.ts'
 import { blake3 } from '../../crypto/hash.ts'
 import { merkleRoot } from '../../crypto/merkle.ts'
-import { asXcareError, XcareError } from '../../errors.ts'
+import { type ErrorCode, XcareError } from '../../errors.ts'
 import { decodeHead, sameHeader } from '../../fragment/header.ts'
 import { columnRoot, headerOf, type Manifest, verifyManifest } from '../../fragment/manifest.ts'
 import { FRAGMENT_HEAD_BYTES } from '../../limits.ts'
@@ -11,17 +11,13 @@ import { clearBit, hasBit, setBit } from './bitmap.ts'
 import { hashesOf } from './catalog/column-hashes.ts'
 import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
 import type { Place } from './catalog/place.ts'
+import { type WriteFault, writeFaultOf } from './fault.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { forgetVersions } from './replay.ts'
 import type { Batch } from './volume/batch.ts'
 import { RECORD, type RecordHeader, type RecordType, recordBytes, wholeBlocks } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
-
-/** One thing to make durable. A put: `count` fragments of its columns, from the one of `stripe` in the column at place `first` on, by stripe and then by column. */
-export type CommitOp =
-  | { kind: 'put'; handle: number; stripe: number; first: number; count: number; body: Uint8Array }
-  | { kind: 'finish'; handle: number; manifest: Uint8Array }
-  | { kind: 'delete'; order: MessageOf<'DELETE'> }
+import { type CommitOp, writtenBytes } from './written.ts'
 
 /** What became of it. Only a finished put says more than that it is durable. */
 export interface CommitResult {
@@ -41,11 +37,19 @@ export interface CommitParts {
   /** Bytes the quota still leaves. */
   roomBytes(): number
   openColumns(): Iterable<OpenColumn>
-  /** A commit failed: the disk is full, or it is broken. */
-  onFault(isFull: boolean): void
+  /** A commit failed for a reason that lies in the disk. */
+  onFault(fault: 'full' | 'disk'): void
 }
 
-interface Settled {
+const ANSWERS: Record<WriteFault, [ErrorCode, string]> = {
+  full: ['NO_SPACE', 'the disk of this node is full'],
+  disk: ['BUSY', 'the disk of this node failed'],
+  short: ['BUSY', 'this node is short of memory or open files'],
+  own: ['INTERNAL', 'the node made a mistake while it wrote'],
+}
+
+/** One op with the columns of its put, or undefined when that has ended. */
+export interface Settled {
   op: CommitOp
   columns: OpenColumn[] | undefined
 }
@@ -76,28 +80,37 @@ export class Committer {
     }
   }
 
-  /** Makes `ops` durable together. @returns a result or an error for each; when the disk fails, the same error for all. */
+  /**
+   * Makes `ops` durable together. @returns a result or an error for each; when the disk fails, the same error for all. A mistake of the
+   * program itself costs only the op that it is met with.
+   */
   commit(ops: readonly Settled[]): (CommitResult | XcareError)[] {
+    try {
+      return this.#commitAll(ops)
+    } catch (error) {
+      if (isIndexDamage(error)) throw error
+      const { failure, fault } = this.#fail(error)
+      if (fault !== 'own' || ops.length === 1) return ops.map(() => failure)
+    }
+    const half = ops.length >> 1
+    return [...this.commit(ops.slice(0, half)), ...this.commit(ops.slice(half))]
+  }
+
+  #commitAll(ops: readonly Settled[]): (CommitResult | XcareError)[] {
     const { index, batch, volumes } = this.#parts
     batch.clear()
     this.#room = this.#parts.roomBytes()
-    try {
-      this.#base = volumes.place(
-        wholeBlocks(ops.reduce((sum, { op, columns }) => sum + costOf(op, columns?.length), 0)),
-      )
-      index.begin()
-      const results = this.#stagedAll(ops)
-      const size = batch.length > 0 ? volumes.append(batch.blocks()) : null
-      if (size !== null) index.setVolumeSize(this.#base.number, size)
-      index.commit(this.#sequence)
-      if (size !== null) volumes.accept(size)
-      this.#undo.length = 0
-      return results
-    } catch (error) {
-      if (isIndexDamage(error)) throw error
-      const failure = this.#fail(error)
-      return ops.map(() => failure)
-    }
+    this.#base = volumes.place(
+      wholeBlocks(ops.reduce((sum, { op, columns }) => sum + writtenBytes(op, columns), 0)),
+    )
+    index.begin()
+    const results = this.#stagedAll(ops)
+    const size = batch.length > 0 ? volumes.append(batch.blocks()) : null
+    if (size !== null) index.setVolumeSize(this.#base.number, size)
+    index.commit(this.#sequence)
+    if (size !== null) volumes.accept(size)
+    this.#undo.length = 0
+    return results
   }
 
   /**
@@ -122,20 +135,19 @@ export class Committer {
       volumes.accept(size)
     } catch (error) {
       if (isIndexDamage(error)) throw error
-      throw this.#fail(error)
+      throw this.#fail(error).failure
     }
   }
 
-  #fail(error: unknown): XcareError {
+  /** Takes everything since `begin` back. @returns what to answer, and whose fault it was. */
+  #fail(cause: unknown): { failure: XcareError; fault: WriteFault } {
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#parts.index.rollback()
-    const isFull = isDiskFull(error)
+    const fault = writeFaultOf(cause)
     // What a failed sync left in the page cache counts as written although it is not: the volume takes nothing more.
-    this.#parts.volumes.undo({ seal: !isFull })
-    this.#parts.onFault(isFull)
-    return isFull
-      ? new XcareError('NO_SPACE', 'the disk of this node is full', { cause: error })
-      : new XcareError('BUSY', 'the disk of this node failed', { cause: error })
+    this.#parts.volumes.undo({ seal: fault === 'disk' || fault === 'short' })
+    if (fault === 'full' || fault === 'disk') this.#parts.onFault(fault)
+    return { failure: new XcareError(...ANSWERS[fault], { cause }), fault }
   }
 
   #stagedAll(ops: readonly Settled[]): (CommitResult | XcareError)[] {
@@ -311,12 +323,6 @@ export class Committer {
   }
 }
 
-/** @param columns of the put that is finished. @returns bytes that `op` may add to a volume. */
-export function costOf(op: CommitOp, columns = 1): number {
-  if (op.kind === 'put') return op.count * recordBytes(Math.ceil(op.body.length / op.count))
-  return columns * recordBytes(0) + (op.kind === 'finish' ? recordBytes(op.manifest.length) : 0)
-}
-
 interface Step {
   /** Which of the ops. */
   at: number
@@ -360,10 +366,4 @@ function shareOf(column: OpenColumn, stripe: number, body: Uint8Array): Uint8Arr
   if (!sameHeader(header, headerOf(column, stripe, column.column)))
     throw new XcareError('MALFORMED', 'the fragment says that it is another one')
   return share
-}
-
-function isDiskFull(error: unknown): boolean {
-  if (error instanceof XcareError) return error.code === 'NO_SPACE'
-  const { code } = asXcareError(error).cause as { code?: string }
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'SQLITE_FULL'
 }

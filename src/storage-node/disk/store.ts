@@ -1,21 +1,22 @@
 import { concat, equalBytes, toHex } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
-import { DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../limits.ts'
+import { COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX, DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
 import { emptyBitmap, setBit } from './bitmap.ts'
 import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
 import { ColumnReader, type DamagedFragment, newReading } from './column-reader.ts'
-import { type CommitOp, type CommitResult, Committer } from './commit.ts'
-import { Compactor } from './compact.ts'
+import { type CommitResult, Committer, type Settled } from './commit.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { type IndexPlace, type Recovery, recover } from './recover.ts'
 import { columnCost, manifestCost, reserveBytes } from './space.ts'
+import { Compactor } from './upkeep/compact.ts'
 import { Batch } from './volume/batch.ts'
 import type { VolumeFolder } from './volume/files.ts'
 import { wholeBlocks } from './volume/record.ts'
 import { Volumes } from './volume/volumes.ts'
+import { type CommitOp, writtenBytes } from './written.ts'
 
 /** What a store is made of. */
 export interface StoreOptions {
@@ -141,11 +142,21 @@ export class VolumeStore {
 
   /** Makes fragments, finished columns and deletions durable, all in one sync. @returns a result or an error for each. */
   commit(ops: readonly CommitOp[]): (CommitResult | XcareError)[] {
-    const settled = ops.map((op) => ({
-      op,
-      columns: 'handle' in op ? this.#handles.get(op.handle) : undefined,
-    }))
-    return this.#guarded(() => this.#committer.commit(settled))
+    return this.#guarded(() => this.#committer.commit(ops.map((op) => this.#settled(op))))
+  }
+
+  /** @returns how many of the first of `ops` make one commit; at least one, when there is any. */
+  together(ops: readonly CommitOp[]): number {
+    let bytes = 0
+    for (const [count, op] of ops.entries()) {
+      bytes += writtenBytes(op, this.#settled(op).columns)
+      if (count === COMMIT_RECORDS_MAX || (count > 0 && bytes > COMMIT_BYTES_MAX)) return count
+    }
+    return ops.length
+  }
+
+  #settled(op: CommitOp): Settled {
+    return { op, columns: 'handle' in op ? this.#handles.get(op.handle) : undefined }
   }
 
   /** Whether `settle` is due soon. */
@@ -346,8 +357,8 @@ export class VolumeStore {
       nowMs: () => this.#now(),
       roomBytes: () => this.#limitBytes() - this.#usedBytes(),
       openColumns: () => this.#open.values(),
-      onFault: (isFull) => {
-        if (isFull) this.#fullUntilMs = this.#now() + DISK_RETRY_MS
+      onFault: (fault) => {
+        if (fault === 'full') this.#fullUntilMs = this.#now() + DISK_RETRY_MS
         else this.#faults++
       },
     })

@@ -1,12 +1,12 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert } from '../../assert.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
-import { COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX } from '../../limits.ts'
+import { COMMIT_RECORDS_MAX } from '../../limits.ts'
 import type { DiskAnswer, DiskCall, DiskCalls, DiskOptions, DiskRequest, DiskStarted } from './calls.ts'
-import type { CommitOp, CommitResult } from './commit.ts'
-import { costOf } from './commit.ts'
+import type { CommitResult } from './commit.ts'
 import { openStore } from './open-store.ts'
 import type { VolumeStore } from './store.ts'
+import type { CommitOp } from './written.ts'
 
 /** Memory of at least this size goes back to whoever sent it, to be used again. */
 const MOVED_BODY_BYTES = 8 * 1024
@@ -104,9 +104,10 @@ class DiskThread {
   }
 
   #commit(): void {
-    const group = this.#nextGroup()
+    const next = this.#waiting.slice(0, COMMIT_RECORDS_MAX).map(({ op }) => op)
+    const group = this.#waiting.splice(0, this.#store.together(next))
     if (group.length === 0) return
-    const results = this.#store.commit(group.map(({ op }) => op))
+    const results = this.#committed(group.map(({ op }) => op))
     for (const [at, { op }] of group.entries()) {
       const result = results[at]!
       if (op.kind === 'finish' && 'finished' in result) this.#store.closePut(op.handle)
@@ -114,6 +115,15 @@ class DiskThread {
     this.#settleSoon()
     const answers = group.map(({ id, op }, at) => commitAnswer(id, op, results[at]!))
     this.#answer([...this.#held.splice(0), ...answers])
+  }
+
+  #committed(ops: readonly CommitOp[]): (CommitResult | XcareError)[] {
+    try {
+      return this.#store.commit(ops)
+    } catch (error) {
+      const failure = asXcareError(error)
+      return ops.map(() => failure)
+    }
   }
 
   /** Many commits share one transaction of the index, which costs as much as they do. */
@@ -125,19 +135,14 @@ class DiskThread {
     }, SETTLE_MS)
   }
 
-  #nextGroup(): { id: number; op: CommitOp }[] {
-    let bytes = 0
-    let count = 0
-    for (const { op } of this.#waiting) {
-      bytes += costOf(op)
-      if (count === COMMIT_RECORDS_MAX || (count > 0 && bytes > COMMIT_BYTES_MAX)) break
-      count++
-    }
-    return this.#waiting.splice(0, count)
-  }
-
+  /** What cannot be sent is answered as a mistake of this program: a thread that breaks takes the whole node down. */
   #answer(answers: DiskAnswer[]): void {
-    this.#port.postMessage(answers, answers.flatMap(transferOf))
+    try {
+      this.#port.postMessage(answers, answers.flatMap(transferOf))
+    } catch (cause) {
+      const error = wireError(asXcareError(cause))
+      this.#port.postMessage(answers.map(({ id }) => ({ id, error })))
+    }
   }
 
   #end(id: number): void {

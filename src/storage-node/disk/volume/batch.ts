@@ -1,4 +1,5 @@
-import { COMMIT_BYTES_MAX, MANIFEST_BYTES_MAX } from '../../../limits.ts'
+import { XcareError } from '../../../errors.ts'
+import { COMMIT_BYTES_MAX } from '../../../limits.ts'
 import { pageAligned } from './page-aligned.ts'
 import {
   RECORD_HEADER_BYTES,
@@ -8,7 +9,8 @@ import {
   writeRecordHeader,
 } from './record.ts'
 
-const CAPACITY = COMMIT_BYTES_MAX + 2 * MANIFEST_BYTES_MAX
+/** Whoever gathers ops stays at COMMIT_BYTES_MAX; a whole commit of them is padded to blocks of it. */
+const CAPACITY = COMMIT_BYTES_MAX
 
 /** Memory of batches that are not used any more; such memory is costly to get and slow to be given back. */
 const spare: Uint8Array[] = []
@@ -38,10 +40,15 @@ export class Batch {
     spare.push(this.#bytes)
   }
 
-  /** Adds a record. @returns its offset from the start of the commit. */
+  /** Adds a record. @returns its offset from the start of the commit. @throws XcareError INTERNAL when the commit has no room for it. */
   add(header: Omit<RecordHeader, 'length'>, body: Uint8Array): number {
     const at = this.#length
     const end = at + recordBytes(body.length)
+    if (end > CAPACITY)
+      throw new XcareError(
+        'INTERNAL',
+        `a record of ${body.length} bytes does not fit what is left of a commit`,
+      )
     writeRecordHeader({ ...header, length: body.length }, this.#storeId, this.#bytes, at)
     this.#bytes.set(body, at + RECORD_HEADER_BYTES)
     this.#bytes.fill(0, at + RECORD_HEADER_BYTES + body.length, end)

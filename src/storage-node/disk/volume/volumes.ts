@@ -9,7 +9,8 @@ import { decodeVolumeHead, encodeVolumeHead, volumeName, volumeNumber, wholeBloc
 export class Volumes {
   readonly #folder: VolumeFolder
   readonly #storeId: Uint8Array
-  readonly #maxBytes: number
+  /** Bytes that no commit makes a volume longer than. */
+  readonly maxBytes: number
   readonly #files = new Map<number, VolumeFile>()
   #active: { number: number; size: number } | null = null
   #next = 1
@@ -18,7 +19,7 @@ export class Volumes {
   constructor(folder: VolumeFolder, storeId: Uint8Array, maxBytes = VOLUME_BYTES) {
     this.#folder = folder
     this.#storeId = storeId
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   /** Opens every volume of the folder. @returns their numbers in order. @throws XcareError INTEGRITY when one belongs to another store. */
@@ -64,7 +65,7 @@ export class Volumes {
 
   /** @returns the volume and offset that the next commit of `length` bytes goes to; makes a new volume when it does not fit. */
   place(length: number): { number: number; at: number } {
-    if (this.#active !== null && this.#active.size + length > this.#maxBytes) this.#active = null
+    if (this.#active !== null && this.#active.size + length > this.maxBytes) this.#active = null
     this.#active ??= this.#create()
     return { number: this.#active.number, at: this.#active.size }
   }
@@ -111,6 +112,11 @@ export class Volumes {
     } catch {
       this.#active = null
     }
+  }
+
+  /** Lets the next commit go to a new volume. */
+  closeActive(): void {
+    this.#active = null
   }
 
   /** Number of the volume that takes records, or null before the first. */

@@ -1,12 +1,26 @@
-import { COMMIT_BYTES_MAX, VOLUME_BLOCK_BYTES } from '../../limits.ts'
-import type { FragmentIndex } from './catalog/fragment-index.ts'
-import type { Committer } from './commit.ts'
-import { RECORD, type RecordHeader, recordBytes, wholeBlocks } from './volume/record.ts'
-import { type FoundRecord, scanVolume } from './volume/scan.ts'
-import type { Volumes } from './volume/volumes.ts'
+import {
+  COMMIT_BYTES_MAX,
+  FRAGMENT_BYTES_MAX,
+  MANIFEST_BYTES_MAX,
+  VOLUME_BLOCK_BYTES,
+} from '../../../limits.ts'
+import type { FragmentIndex } from '../catalog/fragment-index.ts'
+import type { Committer } from '../commit.ts'
+import { RECORD, type RecordHeader, recordBytes, wholeBlocks } from '../volume/record.ts'
+import { type FoundRecord, scanVolume } from '../volume/scan.ts'
+import type { Volumes } from '../volume/volumes.ts'
 
 /** A volume of which less than this part still counts is emptied. */
 const LIVE_MIN = 0.5
+/** The volume that takes new records is closed, to be emptied as well, once so much of it does not count any more: more than the padding of what is copied. */
+const DEAD_BYTES_MAX = 1024 * 1024
+const DEAD_PART_MAX = 16
+const PADDING_BYTES_MAX = 4 * VOLUME_BLOCK_BYTES
+/** Beside what is copied: the first block of a new volume, and what the index grows by. */
+const BESIDE_BYTES = 64 * 1024
+
+/** Room without which some record could never be copied. */
+const ONE_RECORD_BYTES = recordBytes(Math.max(FRAGMENT_BYTES_MAX, MANIFEST_BYTES_MAX))
 
 /** What compaction works on. */
 export interface CompactParts {
@@ -36,14 +50,28 @@ export class Compactor {
 
   /** Copies the next few MiB of what counts. @param roomBytes bytes that may be written now. @returns whether there is more to do. @throws XcareError as Committer.rewrite. */
   step(roomBytes: number): boolean {
+    // On a small disk that is full there is little room, and all the more need.
+    const room = Math.min(COMMIT_BYTES_MAX, roomBytes - BESIDE_BYTES)
+    this.#closeDead()
     const number = this.#candidate()
-    if (number === null || roomBytes < COMMIT_BYTES_MAX * 2) return false
+    if (number === null || room < ONE_RECORD_BYTES) return false
     this.#from = number === this.#number ? this.#from : VOLUME_BLOCK_BYTES
     this.#number = number
-    const moves = this.#gather(number)
+    const moves = this.#gather(number, room)
     if (moves.length > 0) this.#parts.committer.rewrite(moves)
     else if ((this.#parts.index.volumes.get(number)?.live ?? 0) > 0) this.#stuck.add(number)
     return true
+  }
+
+  /** Lets the next commit begin a new volume when the one it would go to is mostly dead. */
+  #closeDead(): void {
+    const { index, volumes } = this.#parts
+    const use = volumes.active === null ? undefined : index.volumes.get(volumes.active)
+    if (use === undefined) return
+    const dead = wholeBlocks(use.size) - VOLUME_BLOCK_BYTES - use.live
+    const isMostly = use.live < wholeBlocks(use.size) * LIVE_MIN
+    const most = Math.max(PADDING_BYTES_MAX, Math.min(DEAD_BYTES_MAX, volumes.maxBytes / DEAD_PART_MAX))
+    if (isMostly && dead >= most) volumes.closeActive()
   }
 
   #candidate(): number | null {
@@ -55,12 +83,12 @@ export class Compactor {
     return null
   }
 
-  #gather(number: number): Move[] {
+  #gather(number: number, room: number): Move[] {
     const moves: Move[] = []
     let bytes = 0
     for (const found of scanVolume(this.#parts.volumes.file(number), this.#parts.storeId, this.#from)) {
       const size = recordBytes(found.header.length)
-      if (bytes + size > COMMIT_BYTES_MAX) return moves
+      if (bytes + size > room) return moves
       this.#from = found.at + size
       const moved = found.isSound ? this.#mover(number, found) : null
       if (moved === null) continue
