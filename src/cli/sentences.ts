@@ -81,6 +81,8 @@ const LASTING: Record<string, Say> = {
   repaired: ({ text }) => text,
   'not-repaired': ({ name, message }) => `${name} could not be repaired: ${message}`,
   'node-failed': ({ node, message }) => `note: storage node ${shortId(node)} was left out: ${message}`,
+  'node-late': ({ node }) =>
+    `note: storage node ${shortId(node)} is much slower than the others, another is asked in its place`,
   'node-caught-up': ({ node }) => `storage node ${shortId(node)} caught up and has its fragments now`,
   'node-dropped': ({ node, message }) =>
     `note: storage node ${shortId(node)} did not take its part: ${message}`,

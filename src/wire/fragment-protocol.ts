@@ -40,7 +40,7 @@ const LEAVES_MAX = Math.ceil(FRAGMENT_BYTES_MAX / LEAF_BYTES)
 /** Bitmaps of one HAVE: a bit for every fragment of the put. */
 const HAVE_BYTES_MAX = 1024 * 1024
 /** Sibling hashes of one leaf range: two paths through a tree of at most 128 leaves, generously. */
-const PROOF_BYTES_MAX = 64 * HASH_BYTES
+export const PROOF_BYTES_MAX = 64 * HASH_BYTES
 const VERSION_MAX = 2 ** 32 - 1
 
 const version = uint(VERSION_MAX).min(1)
@@ -380,15 +380,27 @@ export class CreditWindow {
     this.unacked += size
   }
 
-  /** @param count of the receiver's ACK. @throws XcareError MALFORMED when it falls or runs ahead of what was sent. */
-  settle(count: number): void {
+  /**
+   * @param count of the receiver's ACK. @returns what it acknowledges that was not before.
+   * @throws XcareError MALFORMED when it falls or runs ahead of what was sent.
+   */
+  settle(count: number): { messages: number; bytes: number } {
     if (count < this.counted || count > this.counted + this.open.length)
       throw new XcareError(
         'MALFORMED',
         `ACK of ${count} after ${this.counted} of ${this.counted + this.open.length} sent`,
       )
-    for (const size of this.open.splice(0, count - this.counted)) this.unacked -= size
+    const settled = this.open.splice(0, count - this.counted)
+    let bytes = 0
+    for (const size of settled) bytes += size
+    this.unacked -= bytes
     this.counted = count
+    return { messages: settled.length, bytes }
+  }
+
+  /** Whether everything sent is acknowledged. */
+  get isEmpty(): boolean {
+    return this.open.length === 0
   }
 
   /** Messages acknowledged so far. */

@@ -46,7 +46,7 @@ const flipped = (at: (length: number) => number) =>
     return copy
   })
 
-const events = () => net.events.filter(({ type }) => /^(node|manifest)-(failed|refused)/.test(type))
+const events = () => net.events.filter(({ type }) => /^(node|manifest)-(failed|refused|late)/.test(type))
 
 async function readsRightAndNames(node: MemoryNode): Promise<void> {
   expect(Buffer.from(await net.get(objectId)).equals(bytes)).toBe(true)

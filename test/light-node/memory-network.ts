@@ -174,7 +174,7 @@ export class MemoryNetwork {
 
   /** Nodes that progress events accuse, sorted, each once. */
   get named(): string[] {
-    const told = this.events.filter(({ type }) => /^(node|manifest)-(failed|refused)/.test(type))
+    const told = this.events.filter(({ type }) => /^(node|manifest)-(failed|refused|late)/.test(type))
     return [...new Set(told.map(({ node }) => String(node)))].sort()
   }
 
@@ -205,15 +205,29 @@ export class MemoryNetwork {
     return (await this.keeper(objectId, 0)).store.call('manifest', objectIdToBytes(objectId))
   }
 
+  /** Lets `durationMs` pass at once: every sleep that is over by then ends. */
+  pass(durationMs: number): void {
+    this.#passedMs += durationMs
+    for (const wake of [...this.#sleepers]) wake()
+  }
+
+  readonly #sleepers = new Set<() => void>()
+  #passedMs = 0
+
   readonly #clock: Clock = {
-    nowMs: () => 1_800_000_000_000 + Math.floor(performance.now() * this.haste),
+    nowMs: () => 1_800_000_000_000 + Math.floor(performance.now() * this.haste) + this.#passedMs,
     sleep: (durationMs, signal) =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(resolve, durationMs / this.haste)
-        signal?.addEventListener('abort', () => {
+        const untilMs = this.#clock.nowMs() + durationMs
+        const end = (then: () => void) => {
           clearTimeout(timer)
-          reject(signal.reason)
-        })
+          this.#sleepers.delete(wake)
+          then()
+        }
+        const timer = setTimeout(() => end(resolve), durationMs / this.haste)
+        const wake = () => this.#clock.nowMs() >= untilMs && end(resolve)
+        this.#sleepers.add(wake)
+        signal?.addEventListener('abort', () => end(() => reject(signal.reason)))
       }),
   }
 

@@ -156,7 +156,12 @@ describe('a put with nodes that do not do their part', () => {
 
   test('three without room: the error says that it is room', async () => {
     for (const at of [0, 6, 7]) net.nodes[at]!.lie = refusing('QUOTA_FULL')
-    await refuses('NO_SPACE', /no room for this/)
+    await refuses('QUOTA_FULL', /only 9 of 12 .*node-\d\d: no room for this/)
+  })
+
+  test('all twelve without room: none of them is counted as one that takes its part', async () => {
+    for (const node of net.nodes) node.lie = refusing('QUOTA_FULL')
+    await refuses('QUOTA_FULL', /only 0 of 12 .*no room for this.*; 9 more/)
   })
 
   test('all silent', async () => {

@@ -95,6 +95,14 @@ export class Holders {
     this.ports.progress({ type: 'node-away', node: peer.nodeId, columns, code, message })
   }
 
+  /** Tells the person that a node keeps the others waiting, and that another is asked in its place. */
+  tellLate({ peer, columns }: Holder): void {
+    if (this.#isClosed) return
+    const message = `storage node ${peer.nodeId} is much slower than the others`
+    this.#problems.set(peer.nodeId, new XcareError('TIMEOUT', message))
+    this.ports.progress({ type: 'node-late', node: peer.nodeId, columns, code: 'TIMEOUT', message })
+  }
+
   /** Notes what a node did wrong and tells the person. */
   accuse(node: string, columns: number[], error: XcareError): void {
     if (this.#isClosed) return

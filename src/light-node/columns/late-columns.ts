@@ -65,7 +65,7 @@ async function begun(ports: ColumnPorts, target: UploadTarget): Promise<NodeUplo
   let upload: NodeUpload | null = null
   try {
     const stream = await ports.transport.open(target.peer, FRAGMENT_PROTOCOL, over.signal)
-    upload = new NodeUpload(stream, target.signOrder())
+    upload = new NodeUpload(stream, target.signOrder(), ports.clock)
     const tooLate = late.then(() => Promise.reject(new XcareError('TIMEOUT', 'still too slow')))
     await Promise.race([upload.begin(), tooLate])
     return upload

@@ -6,7 +6,7 @@ import { checkFragment, headerOf, type Manifest, verifyColumnHashes } from '../.
 import type { LeafRun } from '../../fragment/range.ts'
 import { placeShare } from '../../fragment/wide-shares.ts'
 import { CREDIT_BYTES_MAX, LEAF_BYTES, READ_STALL_MS } from '../../limits.ts'
-import type { FrameStream } from '../../ports.ts'
+import type { Clock, FrameStream } from '../../ports.ts'
 import {
   type ClientMessage,
   encodeFrame,
@@ -15,8 +15,10 @@ import {
   LEAF_RANGES_MAX,
   type MessageOf,
   type NodeMessage,
+  PROOF_BYTES_MAX,
   SHARE_BYTES,
 } from '../../wire/fragment-protocol.ts'
+import { type Due, Exchange } from '../exchange.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
 
 const HASH_BYTES = 32
@@ -40,7 +42,9 @@ interface Window {
 }
 
 interface Answer {
-  take(message: NodeMessage): void
+  exchange: Exchange
+  /** @returns how many of the items that are due the message brought. */
+  take(message: NodeMessage): number
   resolve(): void
   reject(error: XcareError): void
 }
@@ -48,11 +52,12 @@ interface Answer {
 /**
  * Reads columns of an object from the one node that keeps them, over one stream: requests follow each other without
  * waiting, and each asks for no more than fits the credit. Whatever arrives is checked before it is handed on.
- * A wrong fragment costs that fragment; a broken stream ends everything.
+ * An answer is bounded as a whole by what was asked for. A wrong fragment costs that fragment; a broken stream ends everything.
  */
 export class NodeDownload {
   readonly #stream: FrameStream
   readonly #manifest: Manifest
+  readonly #clock: Clock
   readonly #nodesInUse: () => number
   readonly #hashes = new Map<number, Uint8Array>()
   /** Columns whose hashes were asked for; they come before the first fragment. */
@@ -62,9 +67,10 @@ export class NodeDownload {
   #failure: XcareError | null = null
 
   /** @param nodesInUse tells how many are read from at the same time, this one included. */
-  constructor(stream: FrameStream, manifest: Manifest, nodesInUse: () => number) {
+  constructor(stream: FrameStream, manifest: Manifest, clock: Clock, nodesInUse: () => number) {
     this.#stream = stream
     this.#manifest = manifest
+    this.#clock = clock
     this.#nodesInUse = nodesInUse
   }
 
@@ -77,12 +83,15 @@ export class NodeDownload {
   async shares(columns: readonly number[]): Promise<Found<Uint8Array[]>> {
     const { stripes } = this.#manifest
     const told = new Map<number, Uint8Array[]>(columns.map((column) => [column, []]))
-    const asked = slicesOf(columns, stripes, HEADS_MAX).map(({ columns: some, from, to }) =>
-      this.#ask({ op: 'GET_HEADS', ...this.#version(), columns: [...some], from, to }, (message) => {
+    const asked = slicesOf(columns, stripes, HEADS_MAX).map(({ columns: some, from, to }) => {
+      const items = some.length * (to - from)
+      const request = { op: 'GET_HEADS' as const, ...this.#version(), columns: [...some], from, to }
+      return this.#ask(request, { items, bytes: items * SHARE_BYTES }, (message) => {
         if (message.op !== 'HEADS') throw unexpected(message)
-        this.#takeShares(some, message, told)
-      }),
-    )
+        if (message.from < from || message.to > to) throw this.#broken('key shares that were not asked for')
+        return this.#takeShares(some, message, told)
+      })
+    })
     await Promise.all(asked)
     const found: Found<Uint8Array[]> = { good: new Map(), bad: new Map() }
     for (const [column, shares] of told)
@@ -194,16 +203,21 @@ export class NodeDownload {
     const request = { op: 'GET' as const, ...this.#version(), columns: [...columns], from, to }
     const hashes = columns.some((column) => !this.#hashesAsked.has(column))
     for (const column of columns) this.#hashesAsked.add(column)
-    this.#ask({ ...request, hashes }, (message) => {
-      if (message.op === 'HASHES') return this.#takeHashes(columns, message)
+    const takeHashes = this.#hashTaker(columns)
+    const items = columns.length * (to - from)
+    const due = { items, bytes: items * fragmentBytesOf(this.#manifest) }
+    this.#ask({ ...request, hashes }, this.#withHashes(due, hashes ? columns.length : 0), (message) => {
+      if (message.op === 'HASHES') return takeHashes(message)
       if (message.op !== 'FRAG') throw unexpected(message)
       const place = message.stripe * columns.length + message.first
       if (place <= last || message.stripe >= to || message.stripe < from)
         throw this.#broken(`fragments of stripe ${message.stripe} out of turn`)
       settleTo(message.stripe)
-      last = place + this.#takeFragments(columns, message, current) - 1
+      const count = this.#takeFragments(columns, message, current)
+      last = place + count - 1
       // With the last column nothing more can come of this stripe.
       if (last % columns.length === columns.length - 1) settleTo(message.stripe + 1)
+      return count
     }).then(
       () => settleTo(to),
       (error) => {
@@ -259,8 +273,12 @@ export class NodeDownload {
       ...{ first: firstLeaf, count: leafCount },
     }))
     let next = 0
-    await this.#ask({ op: 'GET_LEAVES', ...this.#version(), hashes, ranges }, (message) => {
-      if (message.op === 'HASHES') return this.#takeHashes(hashes, message)
+    const takeHashes = this.#hashTaker(hashes)
+    const leaves = runs.reduce((sum, { leafCount }) => sum + leafCount, 0)
+    const due = { items: runs.length, bytes: leaves * LEAF_BYTES + runs.length * PROOF_BYTES_MAX }
+    const request = { op: 'GET_LEAVES' as const, ...this.#version(), hashes, ranges }
+    await this.#ask(request, this.#withHashes(due, hashes.length), (message) => {
+      if (message.op === 'HASHES') return takeHashes(message)
       if (message.op !== 'LEAVES') throw unexpected(message)
       const at = runs.findIndex((run, place) => place >= next && isRun(run, message))
       if (at < 0) throw this.#broken('leaves that were not asked for')
@@ -268,6 +286,7 @@ export class NodeDownload {
       const leaves = this.#checkedLeaves(runs[at]!, message)
       if (leaves instanceof XcareError) bad.set(message.column, leaves)
       else read.set(runs[at]!, leaves)
+      return 1
     })
   }
 
@@ -286,13 +305,32 @@ export class NodeDownload {
     columns: readonly number[],
     { first, from, to, body }: MessageOf<'HEADS'>,
     told: Map<number, Uint8Array[]>,
-  ): void {
+  ): number {
     const count = body.length / ((to - from) * SHARE_BYTES)
-    if (first + count > columns.length || to > this.#manifest.stripes)
-      throw this.#broken('key shares that were not asked for')
-    for (let place = first, at = 0; place < first + count; place++)
-      for (let stripe = from; stripe < to; stripe++, at += SHARE_BYTES)
-        told.get(columns[place]!)![stripe] = this.#ownShare(columns[place]!, body.slice(at, at + SHARE_BYTES))
+    if (first + count > columns.length) throw this.#broken('key shares that were not asked for')
+    for (let place = first, at = 0; place < first + count; place++) {
+      const shares = told.get(columns[place]!)!
+      for (let stripe = from; stripe < to; stripe++, at += SHARE_BYTES) {
+        if (shares[stripe]) throw this.#broken('the same key share again')
+        shares[stripe] = this.#ownShare(columns[place]!, body.slice(at, at + SHARE_BYTES))
+      }
+    }
+    return count * (to - from)
+  }
+
+  /** @returns what takes the hashes of `columns`, in rising order and each once. */
+  #hashTaker(columns: readonly number[]): (message: MessageOf<'HASHES'>) => number {
+    let next = 0
+    return (message) => {
+      if (message.first < next) throw this.#broken('the same hashes again')
+      next = message.first + message.count
+      this.#takeHashes(columns, message)
+      return message.count
+    }
+  }
+
+  #withHashes({ items, bytes }: Due, columns: number): Due {
+    return { items: items + columns, bytes: bytes + columns * this.#manifest.stripes * HASH_BYTES }
   }
 
   #takeHashes(columns: readonly number[], { first, count, body }: MessageOf<'HASHES'>): void {
@@ -326,10 +364,11 @@ export class NodeDownload {
     return placed
   }
 
-  #ask(request: ClientMessage, take: (message: NodeMessage) => void): Promise<void> {
+  #ask(request: ClientMessage, due: Due, take: Answer['take']): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#answers.push({ take, resolve, reject })
+    const exchange = new Exchange(this.#clock, `storage node ${this.node}`, READ_STALL_MS, due)
+    this.#answers.push({ exchange, take, resolve, reject })
     this.#stream.write(...encodeFrame(request)).catch((error) => this.#fail(asXcareError(error)))
     if (this.#answers.length === 1) void this.#readAnswers()
     return promise
@@ -338,8 +377,10 @@ export class NodeDownload {
   async #readAnswers(): Promise<void> {
     try {
       for (let answer = this.#answers[0]; answer; answer = this.#answers[0]) {
-        const message = await readNodeMessage(this.#stream, READ_STALL_MS)
-        if (message.op !== 'END') answer.take(message)
+        const message = await answer.exchange.next((idleMs, frameBytes) =>
+          readNodeMessage(this.#stream, idleMs, frameBytes),
+        )
+        if (message.op !== 'END') answer.exchange.took(answer.take(message), bodyBytesOf(message))
         else {
           this.#answers.shift()
           answer.resolve()
@@ -398,6 +439,10 @@ function leafRequests(runs: readonly LeafRun[]): LeafRun[][] {
     room -= run.leafCount
   }
   return requests
+}
+
+function bodyBytesOf(message: NodeMessage): number {
+  return 'body' in message ? message.body.length : 0
 }
 
 function isRun(run: LeafRun, { column, stripe, first, count }: MessageOf<'LEAVES'>): boolean {

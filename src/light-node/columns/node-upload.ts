@@ -1,6 +1,7 @@
 import { XcareError } from '../../errors.ts'
+import { fragmentBytesOf } from '../../fragment/layout.ts'
 import { FRAME_IDLE_MS } from '../../limits.ts'
-import type { FrameStream } from '../../ports.ts'
+import type { Clock, FrameStream } from '../../ports.ts'
 import {
   BATCH_BYTES_MAX,
   CreditWindow,
@@ -8,6 +9,7 @@ import {
   encodeFrame,
   type MessageOf,
 } from '../../wire/fragment-protocol.ts'
+import { Exchange } from '../exchange.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
 
 /** The fragments of one stripe for the columns of one node, in their order; null for those it has. */
@@ -18,6 +20,9 @@ export interface NodeStripe {
 
 /** What a storage node needs to take columns: whose they are, their shape, and the owner's signature. */
 export type StorageOrder = Omit<MessageOf<'OPEN_PUT'>, 'op'>
+
+/** A receipt names the columns, and with them is as long as any header may be. */
+const RECEIPT_BYTES_MAX = 64 * 1024
 
 /** Fragments that follow each other by stripe and then by column: what one PUT carries. */
 interface Run {
@@ -30,12 +35,15 @@ interface Run {
 
 /**
  * Sends the columns of an object that one storage node keeps, over one stream: what follows each other goes together. Fragments already
- * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. The first failure ends it: every later call rejects with that error.
+ * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. What the node answers is bounded as a whole by what it was sent. The first
+ * failure ends it: every later call rejects with that error.
  */
 export class NodeUpload {
   /** Columns that go to this node, rising. */
   readonly columns: readonly number[]
   readonly #stream: FrameStream
+  readonly #clock: Clock
+  readonly #exchange: Exchange
   readonly #window = new CreditWindow()
   readonly #sent: number[] = []
   #have: Uint8Array = new Uint8Array(0)
@@ -47,11 +55,18 @@ export class NodeUpload {
   #isDone = false
   #failure: XcareError | null = null
   #wake = Promise.withResolvers<void>()
+  /** Since when the node owes an answer; null while it owes none. */
+  #dueMs: number | null = null
 
   /** @param order signed by the object's owner key for this very node. */
-  constructor(stream: FrameStream, order: StorageOrder) {
+  constructor(stream: FrameStream, order: StorageOrder, clock: Clock) {
     this.#stream = stream
     this.#order = order
+    this.#clock = clock
+    // Each PUT is acknowledged at most once, and carries a fragment at least.
+    const items = order.columns.length * order.stripes
+    const bytes = items * fragmentBytesOf(order) + RECEIPT_BYTES_MAX
+    this.#exchange = new Exchange(clock, `storage node ${stream.remote}`, FRAME_IDLE_MS, { items, bytes })
     this.columns = order.columns
   }
 
@@ -63,8 +78,10 @@ export class NodeUpload {
   /** Opens the put. @throws XcareError with the node's own code when it refuses. */
   async begin(): Promise<void> {
     await this.#sendOrder()
+    this.#dueMs = this.#clock.nowMs()
     await this.#stream.write(...encodeFrame({ op: 'GET_HAVE' }))
     const reply = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
+    this.#dueMs = null
     if (reply.op !== 'HAVE') throw unexpected(reply)
     this.#haveBytes = Math.ceil(this.#order.stripes / 8)
     if (reply.body.length !== this.#haveBytes * this.columns.length)
@@ -114,12 +131,18 @@ export class NodeUpload {
     return this.#sent[this.#window.acked] ?? none
   }
 
+  /** @returns how long the node has owed an answer without giving any part of it, in ms. */
+  silentMs(nowMs: number): number {
+    return this.#dueMs === null ? 0 : nowMs - this.#dueMs
+  }
+
   /** Hands over the manifest. @returns the node's signed receipt, unchecked: it says that the whole columns are durable there. */
   async finish(manifest: Uint8Array): Promise<MessageOf<'RECEIPT'>> {
     if (this.#failure) throw this.#failure
     if (!this.#receipt) throw new XcareError('INTERNAL', 'a put was finished before it was begun')
     this.#isDone = true
-    await this.#stream.write(...encodeFrame({ op: 'DONE', body: manifest }))
+    this.#dueMs ??= this.#clock.nowMs()
+    await this.#write(encodeFrame({ op: 'DONE', body: manifest }))
     const receipt = await this.#receipt
     this.#stream.release()
     return receipt
@@ -144,13 +167,23 @@ export class NodeUpload {
     while (!this.#failure && !this.#window.hasRoom(size)) await this.#wake.promise
     if (this.#failure) throw this.#failure
     this.#window.take(size)
+    this.#dueMs ??= this.#clock.nowMs()
     this.#sent.push(stripe)
     if (this.#isUnopened) {
       this.#isUnopened = false
       this.#startListening()
       await this.#sendOrder()
     }
-    await this.#stream.write(...encodeFragments('PUT', { stripe, first }, fragments))
+    await this.#write(encodeFragments('PUT', { stripe, first }, fragments))
+  }
+
+  /** What the node said, or did not say, tells more than that nothing can be written any more. */
+  async #write(parts: Uint8Array[]): Promise<void> {
+    try {
+      await this.#stream.write(...parts)
+    } catch (error) {
+      throw this.#failure ?? error
+    }
   }
 
   #sendOrder(): Promise<void> {
@@ -162,15 +195,22 @@ export class NodeUpload {
     this.#receipt.catch((error: XcareError) => {
       this.#failure = error
       this.#wake.resolve()
+      // A node that takes nothing any more would hold whoever writes to it for much longer.
+      this.#stream.abort(error)
     })
   }
 
   async #listen(): Promise<MessageOf<'RECEIPT'>> {
     for (;;) {
-      const message = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
+      const message = await this.#exchange.next(
+        (idleMs, frameBytes) => readNodeMessage(this.#stream, idleMs, frameBytes),
+        () => this.#dueMs ?? Number.POSITIVE_INFINITY,
+      )
       if (message.op === 'RECEIPT' && this.#isDone) return message
       if (message.op !== 'ACK') throw unexpected(message)
-      this.#window.settle(message.count)
+      const settled = this.#window.settle(message.count)
+      this.#exchange.took(settled.messages, settled.bytes)
+      this.#dueMs = this.#window.isEmpty && !this.#isDone ? null : this.#clock.nowMs()
       this.#wake.resolve()
       this.#wake = Promise.withResolvers<void>()
     }

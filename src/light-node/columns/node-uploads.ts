@@ -1,12 +1,14 @@
 import { asXcareError, XcareError } from '../../errors.ts'
 import type { Profile } from '../../fragment/profile.ts'
 import type { StripeFragments } from '../../fragment/writer.ts'
-import { STRAGGLER_MS_MAX } from '../../limits.ts'
+import { HEDGE_MS, STRAGGLER_MS_MAX } from '../../limits.ts'
 import type { Clock, PeerAddress, Progress, Transport } from '../../ports.ts'
 import { FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.ts'
 import { NodeUpload, type StorageOrder } from './node-upload.ts'
 
 const DIAL_MS_MAX = 5_000
+/** Nodes whose reasons an error tells, at most. */
+const NAMED_MAX = 3
 /** Why a timer ends: without a reason each end would make an error with a stack. */
 const OVER = 'over'
 /** Part of the time a put has taken that it may have spent waiting for stragglers, beside STRAGGLER_MS_MAX. */
@@ -132,30 +134,57 @@ export class NodeUploads {
     try {
       const signal = AbortSignal.timeout(DIAL_MS_MAX)
       const stream = await this.#ports.transport.open(target.peer, FRAGMENT_PROTOCOL, signal)
-      this.#live.set(target, new NodeUpload(stream, target.signOrder()))
+      this.#live.set(target, new NodeUpload(stream, target.signOrder(), this.#ports.clock))
     } catch (error) {
       this.#dropped(target, asXcareError(error))
     }
   }
 
-  /** Takes one step with every live node: waits for all, but once `target` columns have taken it, no longer than stragglers may take. */
+  /**
+   * Takes one step with every live node: waits for all, but once `target` columns have taken it, no longer than stragglers may take. Whoever
+   * gives no sign of life for as long as most others took, and STRAGGLER_MS_MAX at least, is left behind in any case.
+   */
   async #untilTarget(step: Step): Promise<void> {
     const { clock } = this.#ports
+    const { target } = this.#profile
     const waiting = new Set(this.#live.keys())
     const over = Promise.withResolvers<void>()
     const timer = new AbortController()
+    const after = (durationMs: number, then: () => void) =>
+      clock.sleep(durationMs, timer.signal).then(then, () => {})
+    const beganMs = clock.nowMs()
     let enoughMs: number | null = null
+    let isMost = false
+    let isFailing = false
+    const watchSilent = (patienceMs: number) => {
+      const nowMs = clock.nowMs()
+      for (const one of waiting) {
+        const upload = this.#live.get(one)
+        if (upload && upload.silentMs(nowMs) >= patienceMs)
+          this.#drop(one, upload, new XcareError('TIMEOUT', `storage node ${upload.node} says nothing`))
+      }
+      if (waiting.size > 0) after(HEDGE_MS, () => watchSilent(patienceMs))
+    }
     const check = () => {
       const live = this.#columnsOf(this.#live.keys())
-      if (waiting.size === 0 || live < this.#profile.target) over.resolve()
-      else if (enoughMs === null && live - this.#columnsOf(waiting) >= this.#profile.target) {
+      const taken = live - this.#columnsOf(waiting)
+      if (waiting.size === 0) return over.resolve()
+      if (live < target) {
+        // What the others say is told as well, so that the reason is the true one.
+        if (!isFailing) after(HEDGE_MS, over.resolve)
+        isFailing = true
+      } else if (enoughMs === null && taken >= target) {
         enoughMs = clock.nowMs()
-        clock.sleep(this.#patienceMs(enoughMs), timer.signal).then(over.resolve, () => {})
+        after(this.#patienceMs(enoughMs), over.resolve)
+      } else if (!isMost && taken * 2 >= live) {
+        isMost = true
+        const patienceMs = Math.max(STRAGGLER_MS_MAX, clock.nowMs() - beganMs)
+        after(patienceMs, () => watchSilent(patienceMs))
       }
     }
-    for (const [target, upload] of [...this.#live])
-      void this.#guard(target, upload, step).then(() => {
-        waiting.delete(target)
+    for (const [one, upload] of [...this.#live])
+      void this.#guard(one, upload, step).then(() => {
+        waiting.delete(one)
         check()
       })
     check()
@@ -163,7 +192,7 @@ export class NodeUploads {
     timer.abort(OVER)
     if (enoughMs !== null) this.#waitedMs += clock.nowMs() - enoughMs
     this.#requireTarget()
-    for (const target of waiting) this.#leaveBehind(target)
+    for (const one of waiting) this.#leaveBehind(one)
   }
 
   #columnsOf(targets: Iterable<UploadTarget>): number {
@@ -212,26 +241,47 @@ export class NodeUploads {
   }
 
   #requireTarget(): void {
-    const { target, n } = this.#profile
     const taking = this.#columnsOf(this.#live.keys())
-    if (taking >= target) return
-    const error = this.#problems[0]?.error ?? null
-    const reason = error ? ` (${error.message})` : ''
+    if (taking >= this.#profile.target) return
     this.abort(new XcareError('INTERRUPTED', 'the put was given up'))
-    throw new XcareError(
-      this.#codeOf(n - target),
-      `only ${taking} of ${n} columns find a storage node that takes them, and ${target} are needed${reason}`,
-      { next: 'see who is there with `npx xcare status`; nothing was stored', cause: error },
-    )
+    throw tooFewTake(taking, this.#profile, this.#problems)
   }
+}
 
-  /** Full disks, or lies, are what it is called when they alone are more than the profile can spare. */
-  #codeOf(spare: number): 'NO_SPACE' | 'INTEGRITY' | 'TOO_FEW_NODES' {
-    const count = (...codes: string[]) =>
-      this.#columnsOf(
-        this.#problems.filter(({ error }) => codes.includes(error.code)).map(({ target }) => target),
-      )
-    if (count('QUOTA_FULL', 'NO_SPACE') > spare) return 'NO_SPACE'
-    return count('INTEGRITY') > spare ? 'INTEGRITY' : 'TOO_FEW_NODES'
-  }
+/** @returns the error for a put whose columns find too few nodes: who did not take theirs, and why. */
+function tooFewTake(
+  taking: number,
+  { target, n }: Profile,
+  problems: readonly { target: UploadTarget; error: XcareError }[],
+): XcareError {
+  const code = codeOf(problems, n - target)
+  const named = problems.slice(0, NAMED_MAX).map(({ target: { peer }, error }) => {
+    const message = error.message.replace(`storage node ${peer.nodeId} `, '')
+    return `${peer.nodeId}: ${message}`
+  })
+  const more = problems.length - named.length
+  const reasons = [...named, ...(more > 0 ? [`${more} more`] : [])].join('; ')
+  const next =
+    code === 'QUOTA_FULL' || code === 'NO_SPACE'
+      ? 'run it again when these storage nodes have room, or more of them are there: `npx xcare status`'
+      : 'see who is there with `npx xcare status`, and run it again'
+  return new XcareError(
+    code,
+    `only ${taking} of ${n} columns find a storage node that takes them, and ${target} are needed (${reasons})`,
+    { next, cause: problems[0]?.error },
+  )
+}
+
+/** Full disks, or lies, are what it is called when they alone are more than the profile can spare. */
+function codeOf(
+  problems: readonly { target: UploadTarget; error: XcareError }[],
+  spare: number,
+): 'QUOTA_FULL' | 'NO_SPACE' | 'INTEGRITY' | 'TOO_FEW_NODES' {
+  const count = (...codes: string[]) =>
+    problems
+      .filter(({ error }) => codes.includes(error.code))
+      .reduce((sum, { target: { columns } }) => sum + columns.length, 0)
+  if (count('QUOTA_FULL', 'NO_SPACE') > spare)
+    return count('QUOTA_FULL') >= count('NO_SPACE') ? 'QUOTA_FULL' : 'NO_SPACE'
+  return count('INTEGRITY') > spare ? 'INTEGRITY' : 'TOO_FEW_NODES'
 }

@@ -4,6 +4,7 @@ import type { Manifest } from '../../fragment/manifest.ts'
 import type { LeafRun } from '../../fragment/range.ts'
 import { HEDGE_MS } from '../../limits.ts'
 import type { FrameStream } from '../../ports.ts'
+import { Gathering, type Turn, type Usual } from './gathering.ts'
 import type { Holder, Holders } from './holders.ts'
 import { type Found, NodeDownload } from './node-download.ts'
 
@@ -16,12 +17,13 @@ export interface ReadRun {
   bytes: Uint8Array
 }
 
+/** Asks a node for what it keeps of some columns. */
 type Step<T> = (download: NodeDownload, columns: readonly number[]) => Promise<Found<T>>
 
 /**
  * The columns of one object being read: k of them in use, from as many nodes as keep them, one stream to each.
- * Data columns come first: with all of them there is nothing to decode. Whatever fails is named and replaced, as long as
- * there are others.
+ * Data columns come first: with all of them there is nothing to decode. Whatever fails, or keeps the others waiting, is named and
+ * replaced, as long as there are others.
  */
 export class ObjectColumns {
   readonly #holders: Holders
@@ -32,6 +34,9 @@ export class ObjectColumns {
   /** Nodes that do not answer at their registered address; the DHT is asked for them when nobody else is left. */
   readonly #missed = new Set<Holder>()
   readonly #away = new Set<Holder>()
+  /** Nodes that kept the others waiting: asked again when no better one is left. */
+  readonly #late = new Set<Holder>()
+  readonly #usual: Usual = { ms: 0 }
   /** Columns in use, k of them while there are enough. */
   readonly #used = new Set<number>()
   /** Columns that are of no use any more. */
@@ -67,29 +72,28 @@ export class ObjectColumns {
   async stripe(stripe: number, to: number): Promise<(Uint8Array | null)[]> {
     const { k, n } = this.#manifest
     const fragments: (Uint8Array | null)[] = new Array(n).fill(null)
-    const tried = new Set<number>()
     let good = 0
     const takenBy =
       (read: Step<Uint8Array>): Step<Uint8Array> =>
       async (download, columns) => {
         const found = await read(download, columns)
-        for (const column of found.bad.keys()) tried.add(column)
         for (const [column, fragment] of found.good) {
-          tried.add(column)
           if (good === k || fragments[column]) continue
           fragments[column] = fragment
           good++
         }
         return found
       }
+    const gathering = this.#gathering(() => good)
     await this.#refill()
     const inOrder = takenBy((download, columns) => download.stripe(stripe, columns, to))
-    await this.#step([...this.#used], inOrder, stripe)
+    await this.#step([...this.#used], inOrder, gathering, stripe)
     const alone = takenBy((download, columns) => download.extra(stripe, columns))
     while (good < k) {
-      const columns = await this.#spare(stripe, tried, k - good)
-      if (columns.length === 0) throw this.#holders.tooFew(good)
-      await this.#step(columns, alone, stripe)
+      const columns = await this.#spare(stripe, gathering.asked, k - good)
+      if (columns.length > 0) await this.#step(columns, alone, gathering, stripe)
+      else if (gathering.underWay.size > 0) await gathering.change()
+      else throw this.#holders.tooFew(good)
     }
     return fragments
   }
@@ -97,12 +101,21 @@ export class ObjectColumns {
   /** @returns those of `runs` whose node is reached and that are sound; the others can be had by rebuilding their stripes. */
   async leaves(runs: readonly LeafRun[]): Promise<ReadRun[]> {
     const read: ReadRun[] = []
-    await Promise.all(
-      [...this.#open].map(async ([holder, download]) => {
-        const own = runs.filter(
-          ({ column }) => this.#holders.byColumn[column] === holder && !this.#gone.has(column),
-        )
-        if (own.length === 0) return
+    let turns = 0
+    // Of a single node nothing can be compared: then HEDGE_MS must do, as the stripe around can be rebuilt from others.
+    const isMost = () => gathering.underWay.size * 2 <= turns + 1
+    const gathering = new Gathering(this.#holders.ports.clock, this.#usual, {
+      isMost,
+      isComplete: () => false,
+    })
+    for (const [holder, download] of this.#open) {
+      const own = runs.filter(
+        ({ column }) => this.#holders.byColumn[column] === holder && !this.#gone.has(column),
+      )
+      if (own.length === 0) continue
+      turns++
+      const columns = [...new Set(own.map(({ column }) => column))]
+      gathering.begin({ holder, columns }, async () => {
         try {
           const found = await download.leaves(own)
           for (const [run, bytes] of found.read) read.push({ run, bytes })
@@ -110,9 +123,11 @@ export class ObjectColumns {
         } catch (error) {
           this.#drop(holder, asXcareError(error))
         }
-      }),
-    )
-    return read
+      })
+    }
+    for (const turn of await gathering.ended()) this.#setAside(turn)
+    // Who comes later does not change what was handed out.
+    return [...read]
   }
 
   /** Ends every stream, and those that are still being opened. */
@@ -125,29 +140,52 @@ export class ObjectColumns {
 
   /** Takes a step with columns until `into` holds k of them. */
   async #gather<T>(into: Map<number, T>, step: Step<T>): Promise<void> {
+    const taken: Step<T> = async (download, columns) => {
+      const found = await step(download, columns)
+      for (const [column, value] of found.good) into.set(column, value)
+      return found
+    }
+    const gathering = this.#gathering(() => into.size)
     for (;;) {
       await this.#refill()
       const missing = [...this.#used].filter((column) => !into.has(column))
+      // Who was late and came after all takes the place of one that is still awaited.
+      for (const column of into.keys()) {
+        if (missing.length === 0) return
+        if (this.#used.has(column) || this.#gone.has(column) || !this.#isOpen(column)) continue
+        this.#used.delete(missing.pop()!)
+        this.#used.add(column)
+      }
       if (missing.length === 0) return
-      await this.#step(
-        missing,
-        async (download, columns) => {
-          const found = await step(download, columns)
-          for (const [column, value] of found.good) into.set(column, value)
-          return found
-        },
-        null,
-      )
+      const fresh = missing.filter((column) => !gathering.asked.has(column))
+      if (fresh.length > 0) await this.#step(fresh, taken, gathering, null)
+      else if (gathering.underWay.size > 0) await gathering.change()
+      else throw this.#holders.tooFew(into.size)
     }
   }
 
-  /** Takes one step with all nodes of `columns` side by side; every one ends its step before this ends. */
-  async #step<T>(columns: readonly number[], step: Step<T>, stripe: number | null): Promise<void> {
+  #gathering(good: () => number): Gathering {
+    const { k } = this.#manifest
+    return new Gathering(this.#holders.ports.clock, this.#usual, {
+      isComplete: () => good() >= k,
+      isMost: () => good() * 2 >= k,
+    })
+  }
+
+  /** Takes one step with all nodes of `columns` side by side. Who keeps the others waiting is set aside, and goes on beside. */
+  async #step<T>(
+    columns: readonly number[],
+    step: Step<T>,
+    gathering: Gathering,
+    stripe: number | null,
+  ): Promise<void> {
     const wanted = new Set(columns)
-    await Promise.all(
-      [...this.#open].map(async ([holder, download]) => {
-        const own = holder.columns.filter((column) => wanted.has(column))
-        if (own.length === 0) return
+    // Also those whose node is gone meanwhile: they are not asked again.
+    for (const column of columns) gathering.asked.add(column)
+    for (const [holder, download] of this.#open) {
+      const own = holder.columns.filter((column) => wanted.has(column))
+      if (own.length === 0) continue
+      gathering.begin({ holder, columns: own }, async () => {
         try {
           const { bad } = await step(download, own)
           for (const [column, error] of bad)
@@ -155,8 +193,17 @@ export class ObjectColumns {
         } catch (error) {
           this.#drop(holder, asXcareError(error))
         }
-      }),
-    )
+      })
+    }
+    for (const turn of await gathering.ended()) this.#setAside(turn)
+  }
+
+  /** A node that keeps the others waiting is replaced and named; what it still brings is taken. */
+  #setAside({ holder, columns }: Turn): void {
+    for (const column of columns) this.#used.delete(column)
+    if (this.#late.has(holder) || this.#away.has(holder)) return
+    this.#late.add(holder)
+    this.#holders.tellLate(holder)
   }
 
   /** Brings the columns in use to k. @throws XcareError TOO_FEW_FRAGMENTS */
@@ -182,11 +229,11 @@ export class ObjectColumns {
     }
   }
 
-  /** @returns columns to ask for single fragments of `stripe`, at most `count` of them, reachable and not tried yet. */
-  async #spare(stripe: number, tried: Set<number>, count: number): Promise<number[]> {
+  /** @returns columns to ask for single fragments of `stripe`, at most `count` of them, reachable and not asked yet. */
+  async #spare(stripe: number, asked: Set<number>, count: number): Promise<number[]> {
     for (;;) {
       if (this.#isClosed) return []
-      const left = this.#candidates((column) => !tried.has(column) && !this.#holes.get(column)?.has(stripe))
+      const left = this.#candidates((column) => !asked.has(column) && !this.#holes.get(column)?.has(stripe))
       const chosen = left.slice(0, count)
       await this.#reach(chosen)
       const open = chosen.filter((column) => this.#isOpen(column))
@@ -197,15 +244,19 @@ export class ObjectColumns {
     }
   }
 
-  /** @returns columns that may still serve, rising; those whose node is slow to be reached come last. */
+  /** @returns columns that may still serve, rising; those whose node is slow come last. */
   #candidates(isWanted: (column: number) => boolean): number[] {
     const able = this.#holders.all
       .filter((holder) => !this.#away.has(holder) && !this.#missed.has(holder))
-      .flatMap((holder) => holder.columns.map((column) => ({ column, isLate: this.#dialling.has(holder) })))
+      .flatMap((holder) => holder.columns.map((column) => ({ column, isLate: this.#isLate(holder) })))
       .filter(({ column }) => !this.#gone.has(column) && isWanted(column))
     return able
       .sort((a, b) => Number(a.isLate) - Number(b.isLate) || a.column - b.column)
       .map(({ column }) => column)
+  }
+
+  #isLate(holder: Holder): boolean {
+    return this.#dialling.has(holder) || this.#late.has(holder)
   }
 
   /** Opens the nodes of `columns`; one that takes longer than HEDGE_MS is not waited for. */
@@ -252,7 +303,9 @@ export class ObjectColumns {
       if (failed === this.#missed) this.#holders.tellAway(holder)
       return
     }
-    const download = new NodeDownload(stream, this.#manifest, () => this.#nodesInUse())
+    const download = new NodeDownload(stream, this.#manifest, this.#holders.ports.clock, () =>
+      this.#nodesInUse(),
+    )
     if (this.#isClosed) download.close()
     else this.#open.set(holder, download)
   }

@@ -42,7 +42,7 @@ export class AskedKeeper {
     outOfTime.catch(() => {})
     let upload: NodeUpload | null = null
     try {
-      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order)
+      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order, clock)
       await Promise.race([upload.begin(), outOfTime])
       return new AskedKeeper(keeper, upload, order.stripes)
     } catch (error) {
