@@ -136,6 +136,8 @@ export const MAIL_BYTES_MAX = 512 * MIB
 export const RECEIPT_HASHES_MAX = 768
 export const RECEIPTS_IN_ANSWER_MAX = 32
 export const RECEIPT_OBJECTS_MAX = 256
+/** Receipts whose hashes one transaction brings to the chain, at most. */
+export const RECEIPTS_ANCHORED_MAX = 1024
 /** A receipt head is anchored this soon after a release, and at the latest after this long when the chain could not be reached. */
 export const RECEIPT_ANCHOR_DELAY_MS = 2_000
 export const RECEIPT_ANCHOR_MAX_MS = 10 * 60_000
@@ -247,6 +249,7 @@ assert(
 assert(CREDIT_BYTES_MAX <= STREAM_BUFFER_BYTES, 'a well-behaved sender is never slowed down by the transport')
 assert(MANIFEST_BYTES_MAX < FRAME_BYTES_MAX, 'a manifest fits one frame')
 assert(TX_BYTES_MAX * 2 < RPC_BODY_BYTES_MAX, 'a transaction in base64 fits one request')
+assert(RECEIPTS_ANCHORED_MAX * 32 + 4 * KIB < TX_BYTES_MAX, 'the hashes of receipts fit a transaction')
 assert(TX_BYTES_MAX < BLOCK_DATA_BYTES_MAX, 'a transaction fits a block')
 assert(
   TX_BYTES_MAX <= BLOCK_BYTES_OF_LANE_MAX && TX_BYTES_MAX <= STRANGER_CHAIN_BURST_BYTES,

@@ -1,8 +1,14 @@
+import { concat, equalBytes } from '../bytes.ts'
 import { receiptKey } from '../chain-anchor/app/keys.ts'
 import { receiptHeadValue } from '../chain-anchor/app/values.ts'
 import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
-import { asXcareError } from '../errors.ts'
-import { HEADER_AGE_MS_MAX, RECEIPT_ANCHOR_DELAY_MS, RECEIPT_ANCHOR_MAX_MS } from '../limits.ts'
+import { asXcareError, XcareError } from '../errors.ts'
+import {
+  HEADER_AGE_MS_MAX,
+  RECEIPT_ANCHOR_DELAY_MS,
+  RECEIPT_ANCHOR_MAX_MS,
+  RECEIPTS_ANCHORED_MAX,
+} from '../limits.ts'
 import type { GuardianParts } from './parts.ts'
 
 const RETRY_MS = 5_000
@@ -78,16 +84,27 @@ export class ReceiptAnchor {
   }
 }
 
-/** Anchors the head when the chain's is behind. @returns how many receipts are anchored. @throws XcareError as the ledger. */
-async function anchorReceipts(parts: AnchorParts): Promise<number> {
+/** Anchors what the chain does not have yet, some receipts at a time. @throws XcareError as the ledger; INTEGRITY when the chain has others. */
+async function anchorReceipts(parts: AnchorParts): Promise<void> {
   const { keys, store, ledger, random } = parts
-  const { count, link } = store.chain()
-  if (count === 0) return 0
-  const { value } = await ledger.read(receiptKey(keys.guardianId), HEADER_AGE_MS_MAX)
-  if (value && receiptHeadValue.decode(value).count >= count) return count
-  // The count only grows, so it serves as the number of the batch, also after a restart.
-  const batch = { type: 'receipt.batch' as const, guardianId: keys.guardianId, seq: count, head: link, count }
-  await submitMessages({ ledger, random }, [batch], [keys.signing])
-  parts.log({ type: 'anchored', receipts: count })
-  return count
+  while (store.chain().count > 0) {
+    const { value } = await ledger.read(receiptKey(keys.guardianId), HEADER_AGE_MS_MAX)
+    const anchored = value && receiptHeadValue.decode(value)
+    const from = store.chainAt(anchored?.count ?? 0)
+    if (anchored && (from.count !== anchored.count || !equalBytes(from.link, anchored.head)))
+      throw new XcareError(
+        'INTEGRITY',
+        'the chain has receipts of this guardian that its disk does not have',
+        {
+          next: 'restore the newest copy of its folder: this one is older',
+        },
+      )
+    const hashes = store.receiptHashes(from.count, RECEIPTS_ANCHORED_MAX)
+    if (hashes.length === 0) return
+    const count = from.count + hashes.length
+    const hashesOf = { from: from.count, hashes: concat(...hashes), head: store.chainAt(count).link }
+    const message = { type: 'receipt.extend' as const, guardianId: keys.guardianId, ...hashesOf }
+    await submitMessages({ ledger, random }, [message], [keys.signing])
+    parts.log({ type: 'anchored', receipts: count })
+  }
 }

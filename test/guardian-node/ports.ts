@@ -173,9 +173,11 @@ export class TestChain {
       const before = value.grantValue.decode(this.get(key.grantKey(message.grantId))!)
       require(before.revokeKey)
       this.set(key.grantKey(message.grantId), value.grantValue.encode({ ...before, status: 'revoked' }))
-    } else if (type === 'receipt.batch') {
-      const { type: _, ...batch } = message
-      this.set(key.receiptKey(message.guardianId), value.receiptHeadValue.encode(batch))
+    } else if (type === 'receipt.extend') {
+      const { guardianId, from, hashes, head } = message
+      const count = from + hashes.length / 32
+      const anchored = { guardianId, seq: count, head, count }
+      this.set(key.receiptKey(guardianId), value.receiptHeadValue.encode(anchored))
     } else if (type === 'guardian.register') {
       require(message.signKey)
       const { type: _, ...guardian } = message

@@ -9,10 +9,11 @@ import { rpcProvider } from '../../src/chain-anchor/light/rpc-provider.ts'
 import { submitMessages } from '../../src/chain-anchor/light/submit-messages.ts'
 import { type RpcServer, startRpc } from '../../src/chain-anchor/rpc/server.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
+import { firstLink, nextLink } from '../../src/custody/release/receipt.ts'
 import { nodeIdOfKey } from '../../src/ids.ts'
 import { SUBMIT_HEDGE_MS } from '../../src/limits.ts'
 import type { Clock, Ledger } from '../../src/ports.ts'
-import { key, make, person, seeded } from '../chain-anchor/app/chain-actors.ts'
+import { CHAIN_ID, key, make, person, seeded } from '../chain-anchor/app/chain-actors.ts'
 import { openChain, testGenesis } from '../chain-anchor/engine/chain-folder.ts'
 import { MemoryFolder } from '../chain-anchor/light/fake-ports.ts'
 import { LyingEndpoint, stalls, standsStill, swallows } from './lying-endpoint.ts'
@@ -132,8 +133,17 @@ const CASES: Partial<Record<MessageType, Case>> = {
     signers: ['revoke g'],
     before: () => [[[grant()], ['revoke g']]],
   },
-  'receipt.batch': {
-    message: () => ({ type: 'receipt.batch', guardianId, seq: 1, head: seeded('head'), count: 1 }),
+  'receipt.extend': {
+    message: () => {
+      const hashes = seeded('receipt')
+      return {
+        type: 'receipt.extend',
+        guardianId,
+        from: 0,
+        hashes,
+        head: nextLink(firstLink(CHAIN_ID, guardianId), hashes),
+      }
+    },
     signers: ['guardian a'],
     before: () => [institutions, guardians],
   },

@@ -106,12 +106,16 @@ const EFFECTS: { [T in MessageType]: (message: MessageOf<T>) => Effect } = {
         equalBytes(is.revokeKey, revokeKey),
     ),
   'grant.revoke': ({ grantId }) => takes(grantKey(grantId), grantValue, (is) => is.status === 'revoked'),
-  'receipt.batch': ({ guardianId, seq, head }) =>
-    adds(
+  'receipt.extend': ({ guardianId, from, hashes, head }) => {
+    const count = from + hashes.length / 32
+    return adds(
       receiptKey(guardianId),
       receiptHeadValue,
-      (is) => is.seq > seq || (is.seq === seq && equalBytes(is.head, head)),
-    ),
+      (is) => is.count > count || (is.count === count && equalBytes(is.head, head)),
+    )
+  },
+  // No block takes it any more: nothing shows it.
+  'receipt.batch': ({ guardianId }) => adds(receiptKey(guardianId), receiptHeadValue, () => false),
 }
 
 function adds<T>(key: Uint8Array, codec: Format<T>, isThere: (value: T) => boolean): Effect {

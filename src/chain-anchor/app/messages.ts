@@ -1,3 +1,4 @@
+import { RECEIPTS_ANCHORED_MAX } from '../../limits.ts'
 import { bytesMax, text, uint, z } from '../../schema.ts'
 import * as field from './fields.ts'
 import { custodyFieldsShape } from './values.ts'
@@ -82,7 +83,17 @@ export const messageShape = z.discriminatedUnion('type', [
   }),
   // The revoke key.
   message('grant.revoke', { grantId: field.grantId }),
-  // The guardian's key.
+  // The guardian's key. `hashes` of the receipts after the first `from`, which lead from the anchored head to `head`.
+  message('receipt.extend', {
+    guardianId: field.peerId,
+    from: uint(),
+    hashes: bytesMax(RECEIPTS_ANCHORED_MAX * 32).refine(
+      (all) => all.length > 0 && all.length % 32 === 0,
+      'one whole hash at least',
+    ),
+    head: field.hash,
+  }),
+  // Of an earlier version, which proved nothing: in old blocks only.
   message('receipt.batch', { guardianId: field.peerId, seq: field.fromOne, head: field.hash, count: uint() }),
 ])
 

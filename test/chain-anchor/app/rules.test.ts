@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { concat } from '../../../src/bytes.ts'
 import { decodeCbor } from '../../../src/cbor.ts'
 import * as keys from '../../../src/chain-anchor/app/keys.ts'
 import type { Message } from '../../../src/chain-anchor/app/messages.ts'
 import * as values from '../../../src/chain-anchor/app/values.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
+import { firstLink, nextLink } from '../../../src/custody/release/receipt.ts'
 import { nodeIdOfKey } from '../../../src/ids.ts'
 import { CHAIN_ID, key, make, person, seeded, tx } from './chain-actors.ts'
 import { TestChain } from './memory-state.ts'
@@ -99,20 +101,41 @@ describe('guardians', () => {
     expect(say({ type: 'guardian.retire', guardianId }, 'inst a')).toMatch(/retired already/)
   })
 
-  test('receipt heads only move forward, by the guardian itself', () => {
-    const batch = (seq: number): Message => ({
-      type: 'receipt.batch',
+  test('receipts only continue what is anchored, by the guardian itself: no two chains can be shown', () => {
+    const start = firstLink(CHAIN_ID, guardianId)
+    const hashes = (...names: string[]) => names.map((name) => seeded(`receipt ${name}`))
+    const linkAfter = (link: Uint8Array, names: string[]) => hashes(...names).reduce(nextLink, link)
+    const extend = (
+      from: number,
+      link: Uint8Array,
+      names: string[],
+      head = linkAfter(link, names),
+    ): Message => ({
+      type: 'receipt.extend',
       guardianId,
-      seq,
-      head: seeded(`head ${seq}`),
-      count: 1,
+      from,
+      hashes: concat(...hashes(...names)),
+      head,
     })
-    expect(say(batch(3), 'inst a')).toMatch(/Only the guardian/)
-    expect(say(batch(3), 'guardian a')).toBe('ok')
-    expect(say(batch(3), 'guardian a')).toMatch(/up to number 3/)
-    expect(say(batch(2), 'guardian a')).toMatch(/up to number 3/)
-    expect(say(batch(7), 'guardian a')).toBe('ok')
-    expect(read(keys.receiptKey(guardianId), values.receiptHeadValue).seq).toBe(7)
+    const anchored = () => read(keys.receiptKey(guardianId), values.receiptHeadValue)
+    expect(say(extend(0, start, ['a', 'b']), 'inst a')).toMatch(/Only the guardian/)
+    expect(say(extend(1, start, ['a']), 'guardian a')).toMatch(/0 receipts of this guardian are anchored/)
+    expect(say(extend(0, seeded('elsewhere'), ['a']), 'guardian a')).toMatch(/do not continue/)
+    expect(say(extend(0, start, ['a', 'b']), 'guardian a')).toBe('ok')
+    const two = linkAfter(start, ['a', 'b'])
+    expect(anchored()).toEqual({ guardianId, seq: 2, count: 2, head: two })
+    // A shorter chain, another chain as long, another chain that is longer.
+    expect(say(extend(0, start, ['a']), 'guardian a')).toMatch(/2 receipts of this guardian are anchored/)
+    expect(say(extend(0, start, ['x', 'y', 'z']), 'guardian a')).toMatch(/2 receipts/)
+    expect(say(extend(2, linkAfter(start, ['x', 'y']), ['z']), 'guardian a')).toMatch(/do not continue/)
+    expect(say(extend(2, two, ['c'], seeded('head of choice')), 'guardian a')).toMatch(/do not continue/)
+    expect(say(extend(2, two, ['c']), 'guardian a')).toBe('ok')
+    expect(anchored()).toMatchObject({ count: 3, head: linkAfter(two, ['c']) })
+  })
+
+  test('the message that anchored any head and any count counts no more', () => {
+    const batch: Message = { type: 'receipt.batch', guardianId, seq: 3, head: seeded('head'), count: 1 }
+    expect(say(batch, 'guardian a')).toMatch(/earlier version/)
   })
 })
 

@@ -34,6 +34,10 @@ function messageCases(): Record<string, { messages: Message[]; signers: string[]
     'custody.destroy': one({ type: 'custody.destroy', objectId }, 'owner'),
     'grant.create': one(make.grant('g'), 'revoke g'),
     'grant.revoke': one(make.revoke('g'), 'revoke g'),
+    'receipt.extend': one(
+      { type: 'receipt.extend', guardianId, from: 2, hashes: seeded('hashes', 64), head: seeded('head') },
+      'guardian a',
+    ),
     'receipt.batch': one(
       { type: 'receipt.batch', guardianId, seq: 1, head: seeded('head'), count: 3 },
       'guardian a',

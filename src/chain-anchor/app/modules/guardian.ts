@@ -1,4 +1,5 @@
 import { equalBytes } from '../../../bytes.ts'
+import { firstLink, nextLink } from '../../../custody/release/receipt.ts'
 import { nodeIdOfKey } from '../../../ids.ts'
 import type { MessageContext } from '../context.ts'
 import { guardianKey, receiptKey } from '../keys.ts'
@@ -42,19 +43,30 @@ export function retireGuardian(context: MessageContext, message: MessageOf<'guar
   return null
 }
 
-/** Anchors the head of a guardian's receipt chain, which only grows. */
-export function anchorReceipts(context: MessageContext, message: MessageOf<'receipt.batch'>): Verdict {
-  const { guardianId, seq, head, count } = message
+/**
+ * Extends the anchored receipts of a guardian: the hashes must lead from the head that the chain has to the new one. So every head was on the way
+ * to the next, and who followed one chain of receipts can be shown no other. Why: docs/adr/0124-receipts-extend-what-is-anchored.md.
+ */
+export function extendReceipts(context: MessageContext, message: MessageOf<'receipt.extend'>): Verdict {
+  const { guardianId, from, hashes, head } = message
   const guardian = load(context.state, guardianKey(guardianId), guardianValue)
   if (!guardian) return refuse('unknown', `There is no guardian ${guardianId}.`)
   if (!context.signedBy(guardian.signKey))
     return refuse('unauthorised', 'Only the guardian may anchor its receipts.')
   const before = load(context.state, receiptKey(guardianId), receiptHeadValue)
-  if (before && seq <= before.seq)
-    return refuse(
-      'conflict',
-      `The receipts of this guardian are anchored up to number ${before.seq} already.`,
-    )
-  save(context.state, receiptKey(guardianId), receiptHeadValue, { guardianId, seq, head, count })
+  const anchored = before?.count ?? 0
+  if (from !== anchored)
+    return refuse('conflict', `${anchored} receipts of this guardian are anchored, not ${from}.`)
+  let link = before?.head ?? firstLink(context.chainId, guardianId)
+  for (let at = 0; at < hashes.length; at += 32) link = nextLink(link, hashes.subarray(at, at + 32))
+  if (!equalBytes(link, head))
+    return refuse('conflict', 'These receipts do not continue those of this guardian that are anchored.')
+  const count = from + hashes.length / 32
+  save(context.state, receiptKey(guardianId), receiptHeadValue, { guardianId, seq: count, head, count })
   return null
+}
+
+/** Refuses the message by which an earlier version anchored whatever it liked. */
+export function refuseBatch(): Verdict {
+  return refuse('invalid', 'Receipts are anchored by their hashes: this guardian runs an earlier version.')
 }
