@@ -24,8 +24,19 @@ function inUnits(value, units, base) {
   return `${(value / size).toLocaleString('en-US')} ${unit}`
 }
 
+/** How a budget is divided, in words. */
+function sharesOf({ total, reserved, perStranger, perProven, perAddress }) {
+  const kept = Object.entries(reserved).flatMap(([standing, amount]) =>
+    amount > 0 ? [`${standing}s ${amount}`] : [],
+  )
+  const caps = [`one stranger ${perStranger}`, `one of a standing ${perProven}`, `one address ${perAddress}`]
+  const parts = [...kept, ...caps]
+  return `${total.toLocaleString('en-US')}: ${parts.join(', ')}`
+}
+
 function shown(name) {
   const value = limits.get(name)
+  if (typeof value === 'object') return sharesOf(value)
   if (/_MS(_|$)/.test(name)) return inUnits(value, SPANS, 'ms')
   if (/(^|_)BYTES(_|$)/.test(name)) return inUnits(value, SIZES, 'bytes')
   return value.toLocaleString('en-US')
@@ -33,7 +44,9 @@ function shown(name) {
 
 /** One row for each doc comment and the numbers that follow it. */
 function rowsOf(source) {
-  const found = source.matchAll(/\/\*\* (.+?) \*\/\n((?:export const \w+ = .+\n)+)/g)
+  const found = source.matchAll(
+    /\/\*\* (.+?) \*\/\n((?:export const \w+(?:: \w+)? = (?:\{\n(?: {2}.+\n)+\}|.+)\n)+)/g,
+  )
   return Array.from(found, ([, what, lines]) => {
     const names = Array.from(lines.matchAll(/^export const (\w+)/gm), ([, name]) => name)
     return `| ${what} | ${names.map((name) => `\`${name}\` ${shown(name)}`).join('<br>')} |`

@@ -1,4 +1,5 @@
 import { assert } from './assert.ts'
+import type { BudgetRules } from './budget.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -77,10 +78,21 @@ export const COMMIT_BYTES_MAX = 4 * MIB
 export const PUT_COLUMNS_MAX = 16_384
 /** A put that was not finished is forgotten after this long. */
 export const PUT_ABANDONED_MS = 3600 * 1000
-/** Puts under way on one storage node, and streams of one peer and of all peers it serves, at most. */
+/** Puts under way on one storage node, and streams of one peer it serves, at most. */
 export const OPEN_PUTS_MAX = 1024
 export const NODE_STREAMS_PER_PEER_MAX = 64
-export const NODE_STREAMS_MAX = 512
+/** Streams that a storage node serves. */
+export const NODE_STREAMS: BudgetRules = {
+  ...{ total: 512, reserved: { node: 32, guardian: 0, owner: 96 } },
+  ...{ perStranger: NODE_STREAMS_PER_PEER_MAX, perProven: NODE_STREAMS_PER_PEER_MAX },
+  ...{ perAddress: 256, graceMs: 500 },
+}
+/** Bytes of answers that a storage node has read and that are not sent yet; who waits for room longer than this is refused. */
+export const READ_BYTES: BudgetRules = {
+  ...{ total: 40 * MIB, reserved: { node: 4 * MIB, guardian: 0, owner: 8 * MIB } },
+  ...{ perStranger: 8 * MIB, perProven: 8 * MIB, perAddress: 20 * MIB, graceMs: 500 },
+}
+export const READ_WAIT_MS = 5_000
 /** Bytes handed to a storage node's disk thread and not yet durable, at most; above it streams wait. */
 export const DISK_QUEUE_BYTES_MAX = 32 * MIB
 /** A full disk is looked at again after this long. */
@@ -93,8 +105,31 @@ export const ANNOUNCE_AGAIN_MS = 48 * 3600 * 1000
 /** Opening a connection or a stream, and stopping a peer, at most. */
 export const DIAL_MS = 10_000
 export const PEER_STOP_MS = 8_000
-/** Connections of one peer, at most, before the least used are closed. */
-export const CONNECTIONS_MAX = 600
+/** Connections that came to one peer and on which nothing was said yet. */
+export const ARRIVALS: BudgetRules = {
+  ...{ total: 256, reserved: { node: 0, guardian: 0, owner: 0 } },
+  ...{ perStranger: 1, perProven: 1, perAddress: 64, graceMs: 0 },
+}
+/** Connections whose remote is proving who it is. */
+export const HANDSHAKES: BudgetRules = {
+  ...{ total: 256, reserved: { node: 0, guardian: 0, owner: 0 } },
+  ...{ perStranger: 1, perProven: 1, perAddress: 64, graceMs: 0 },
+}
+/** Connections of remotes that are known. */
+export const CONNECTIONS: BudgetRules = {
+  ...{ total: 600, reserved: { node: 128, guardian: 16, owner: 56 } },
+  ...{ perStranger: 8, perProven: 16, perAddress: 200, graceMs: 500 },
+}
+/** Streams that remotes opened on their connections, before anybody knows what for. */
+export const MUXED_STREAMS: BudgetRules = {
+  ...{ total: 2048, reserved: { node: 512, guardian: 64, owner: 256 } },
+  ...{ perStranger: 160, perProven: 256, perAddress: 800, graceMs: 500 },
+}
+/** A remote has proven who it is after this long. */
+export const HANDSHAKE_MS = 10_000
+/** Answers of the muxer that may wait for a remote that asked for them: above the first number nothing more is read from it, above the second it is cut off. */
+export const MUX_ANSWERS_PAUSE = 256
+export const MUX_ANSWERS_MAX = 8192
 /** A WebSocket must be one after this long, its request has a head of at most so many bytes, and each of its messages at most so many. */
 export const WEB_SOCKET_UPGRADE_MS = 10_000
 export const WEB_SOCKET_HEAD_BYTES_MAX = 8 * KIB
@@ -281,4 +316,14 @@ assert(
 )
 assert(COMMIT_BYTES_MAX > FRAGMENT_BYTES_MAX + MANIFEST_BYTES_MAX, 'every record fits one commit')
 assert(VOLUME_BYTES > 2 * COMMIT_BYTES_MAX, 'a volume holds many commits')
+assert(
+  MUXED_STREAMS.perStranger > NODE_STREAMS_PER_PEER_MAX + GUARDIAN_STREAMS_MAX,
+  'whoever uses all its streams of a protocol has some left for the rest',
+)
+assert(READ_WAIT_MS < READ_STALL_MS, 'a reader hears that there is no room before it looks elsewhere')
+assert(
+  READ_BYTES.perStranger >= CREDIT_BYTES_MAX && READ_BYTES.perStranger >= FRAME_BYTES_MAX,
+  'whatever may be asked at once fits the room of one reader',
+)
+assert(MUX_ANSWERS_PAUSE < MUX_ANSWERS_MAX, 'a remote is waited for before it is cut off')
 assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')

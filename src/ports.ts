@@ -38,6 +38,8 @@ export interface PeerAddress {
 export interface FrameStream {
   /** Remote end, as proven by the handshake. */
   readonly remote: NodeId
+  /** Network address that the remote counts for, or null where that tells nothing apart. */
+  readonly address?: string | null
   /** Sends one frame made of `parts` in order. Resolves when the transport has room for more. */
   write(...parts: Uint8Array[]): Promise<void>
   /** Next frame, or null after a clean end. @throws XcareError TIMEOUT after `idleMs`, MALFORMED above `maxBytes`, OFFLINE when cut. */

@@ -1,23 +1,53 @@
 import { identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ConnectionEncrypter, ConnectionGater, Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { links } from '#links'
-import { CONNECTIONS_MAX, DIAL_MS } from '../limits.ts'
+import { XcareError } from '../errors.ts'
+import { DIAL_MS, HANDSHAKE_MS } from '../limits.ts'
 import { MemoryStore } from './_memory-store.ts'
 import { quietMerges } from './_quiet-peer-store.ts'
 import { silentLog } from './_silent-log.ts'
+import type { Admission } from './admission.ts'
 import { muxer } from './mux/muxer.ts'
-import type { PeerLimits, PeerOptions } from './peer-options.ts'
+import type { PeerOptions } from './peer-options.ts'
 
 /** Provider records live for 48 h; the addresses they need must live longer than any of them. */
 const PEER_AGE_MS = 30 * 24 * 3600 * 1000
 
-// The library's defaults (5 new connections a second and 10 unfinished ones) refuse peers that share an address.
-const DEFAULT_LIMITS: PeerLimits = {
-  connections: CONNECTIONS_MAX,
-  pendingConnections: 256,
-  connectionsPerSecond: 256,
+/** The library refuses newcomers above its limits; ours make room for them. */
+const UNCOUNTED = Number.MAX_SAFE_INTEGER
+
+/** Asks `admission` wherever the library lets us. */
+function gaterOf(admission: Admission): ConnectionGater {
+  return {
+    // A page may call whom the registry names, also at home and without a certificate: who answers is proven either way.
+    denyDialMultiaddr: () => false,
+    denyInboundConnection(connection) {
+      const end = () => connection.abort(new XcareError('BUSY', 'others need the place of this connection'))
+      connection.addEventListener('close', () => admission.leave(connection), { once: true })
+      return !admission.arrive(connection, connection.remoteAddr, end)
+    },
+    // Every identity of this network is an Ed25519 key: whoever has another is not of it.
+    denyInboundEncryptedConnection: (peer, connection) =>
+      peer.type !== 'Ed25519' || !admission.identify(peer, connection),
+    denyOutboundEncryptedConnection(peer, connection) {
+      admission.dialled(peer, connection)
+      return false
+    },
+  }
+}
+
+/** @returns `encrypter`, which tells `admission` of every remote that begins a handshake. */
+function watched(encrypter: ConnectionEncrypter, admission: Admission): ConnectionEncrypter {
+  return {
+    protocol: encrypter.protocol,
+    secureOutbound: (connection, options) => encrypter.secureOutbound(connection, options),
+    async secureInbound(connection, options) {
+      if (!admission.speak(connection)) throw new XcareError('BUSY', 'too many handshakes are under way')
+      return encrypter.secureInbound(connection, options)
+    },
+  }
 }
 
 /** Whether a peer needs to know what its neighbours speak. One that nobody calls and that hears no topics knows what to ask of whom; its DHT learns when it is asked. */
@@ -30,28 +60,26 @@ export async function createNode(
   options: PeerOptions,
   privateKey: PrivateKey,
   services: ServiceFactoryMap,
+  admission: Admission,
 ): Promise<Libp2p<ServiceMap>> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const { transports, connectionEncrypters } = await links(options, admission)
   const node = await createLibp2p({
     start: false,
     privateKey,
     datastore: new MemoryStore(),
     ...(options.libraryLogs ? {} : { logger: silentLog }),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-    ...(await links({ ...options, limits })),
-    streamMuxers: [muxer()],
+    transports,
+    connectionEncrypters: connectionEncrypters.map(
+      (encrypter) => (components: Parameters<typeof encrypter>[0]) =>
+        watched(encrypter(components), admission),
+    ),
+    streamMuxers: [muxer(admission)],
     connectionManager: {
-      maxConnections: limits.connections,
-      maxIncomingPendingConnections: limits.pendingConnections,
-      inboundConnectionThreshold: limits.connectionsPerSecond,
-      dialTimeout: DIAL_MS,
+      ...{ maxConnections: UNCOUNTED, maxIncomingPendingConnections: UNCOUNTED },
+      ...{ inboundConnectionThreshold: UNCOUNTED, inboundUpgradeTimeout: HANDSHAKE_MS, dialTimeout: DIAL_MS },
     },
-    connectionGater: {
-      // A page may call whom the registry names, also at home and without a certificate: who answers is proven either way.
-      denyDialMultiaddr: () => false,
-      // Every identity of this network is an Ed25519 key: whoever has another is not of it.
-      denyInboundEncryptedConnection: (peer) => peer.type !== 'Ed25519',
-    },
+    connectionGater: gaterOf(admission),
     // The monitor ends connections whose remote was busy for some seconds; silence is judged in TlsMessageStream instead.
     connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
     peerStore: { maxAddressAge: PEER_AGE_MS, maxPeerAge: PEER_AGE_MS },

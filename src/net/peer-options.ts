@@ -1,15 +1,9 @@
+import type { Standing } from '../budget.ts'
+import type { NodeId } from '../ids.ts'
+import type { PeerBudgets } from './admission.ts'
+
 /** Builds a libp2p service from the components of the peer; `kadService` of the dht room makes one. */
 export type ServiceFactory = (components: never) => unknown
-
-/** How many of each a peer accepts. */
-export interface PeerLimits {
-  /** Connections in all; the least used are closed above it. */
-  connections: number
-  /** Connections whose handshake is not finished. */
-  pendingConnections: number
-  /** New connections a second from one IP address. */
-  connectionsPerSecond: number
-}
 
 /** A certificate chain that browsers accept, and its key, both as PEM text. */
 export interface WebCertificate {
@@ -31,10 +25,13 @@ export interface PeerOptions {
   topics?: readonly string[]
   /** Further libp2p services by name. */
   services?: Readonly<Record<string, ServiceFactory>>
-  limits?: Partial<PeerLimits>
+  /** What is proven of a peer now; without it all are strangers. */
+  standingOf?: (peer: NodeId) => Standing
+  /** Other budgets than those of the house. */
+  budgets?: Partial<PeerBudgets>
   /** Lets libp2p log as the environment variable DEBUG says; silent otherwise. */
   libraryLogs?: boolean
 }
 
 /** What decides how a peer makes connections. */
-export type LinkOptions = Pick<PeerOptions, 'listen' | 'certificate'> & { limits: PeerLimits }
+export type LinkOptions = Pick<PeerOptions, 'listen' | 'certificate'>

@@ -9,7 +9,9 @@ import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { DIAL_MS, PEER_STOP_MS } from '../limits.ts'
 import type { Broadcast, FrameStream, PeerAddress, Transport } from '../ports.ts'
+import { addressOf } from './_address.ts'
 import { createNode } from './_node.ts'
+import { Admission } from './admission.ts'
 import { IdleStreams, LentStream, type ReusableStream } from './frames/_idle-streams.ts'
 import { frameStream } from './frames/frame-stream.ts'
 import { nodeIdFromPublicKey, parseNodeId } from './node-id.ts'
@@ -35,6 +37,8 @@ export interface Peer extends Transport {
   handle(protocol: string, handler: FrameHandler, options: { maxInboundStreams: number }): Promise<void>
   /** The running service called `name` in the options. */
   service(name: string): unknown
+  /** Has what `standingOf` says of `peer` now hold for its connections and streams, too. */
+  promote(peer: NodeId): void
   /** Closes everything; resolves within PEER_STOP_MS and a little. */
   stop(): Promise<void>
 }
@@ -55,14 +59,16 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   const gossip = topics.length > 0 ? await import('./broadcast.ts') : null
   const services = { ...options.services } as ServiceFactoryMap
   if (gossip) services.gossip = gossip.gossipService(topics)
-  const node = await createNode(options, privateKey, services)
+  const standingOf = options.standingOf ?? (() => 'stranger')
+  const admission = new Admission(standingOf, () => performance.now(), options.budgets)
+  const node = await createNode(options, privateKey, services, admission)
   const broadcast = gossip ? gossip.openBroadcast(node.services.gossip, topics) : silentBroadcast
   try {
     await node.start()
   } catch (cause) {
     throw listenError(cause, options.listen)
   }
-  return new Libp2pPeer(node, nodeIdFromPublicKey(publicKey), broadcast)
+  return new Libp2pPeer(node, nodeIdFromPublicKey(publicKey), broadcast, admission)
 }
 
 /** The broadcast of a peer without topics. */
@@ -78,11 +84,13 @@ class Libp2pPeer implements Peer {
   readonly nodeId: NodeId
   readonly broadcast: Broadcast
   readonly #node: Libp2p<ServiceMap>
+  readonly #admission: Admission
   readonly #idle = new IdleStreams()
   readonly #dials = new OneATurn()
 
-  constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast) {
+  constructor(node: Libp2p<ServiceMap>, nodeId: NodeId, broadcast: Broadcast, admission: Admission) {
     this.#node = node
+    this.#admission = admission
     this.nodeId = nodeId
     this.broadcast = broadcast
   }
@@ -123,7 +131,8 @@ class Libp2pPeer implements Peer {
     await this.#node.handle(
       protocol,
       (stream, connection) => {
-        void serve(frameStream(stream, connection.remotePeer.toString() as NodeId), handler)
+        const remote = connection.remotePeer.toString() as NodeId
+        void serve(frameStream(stream, remote, addressOf(connection.remoteAddr)), handler)
       },
       { maxInboundStreams: options.maxInboundStreams },
     )
@@ -131,6 +140,10 @@ class Libp2pPeer implements Peer {
 
   service(name: string): unknown {
     return this.#node.services[name]
+  }
+
+  promote(peer: NodeId): void {
+    this.#admission.promote(peer)
   }
 
   async stop(): Promise<void> {

@@ -169,7 +169,7 @@ class StorageNode implements RunningStorageNode {
       store: this.#store,
       audience: { network: this.#options.network, nodeId: this.nodeId },
       key: this.#keys.signing,
-      gate: new StreamGate(),
+      gate: new StreamGate({ clock: this.#options.clock }),
       version: this.#options.version ?? '0',
       onComplete: (column: Parameters<AnnounceQueue['add']>[0]) => this.#announcements.add(column),
     }

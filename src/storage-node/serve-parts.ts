@@ -25,6 +25,8 @@ export interface Conversation {
   send(message: NodeMessage): Promise<void>
   /** Sends one frame whose parts are made already. */
   write(...parts: Uint8Array[]): Promise<void>
+  /** Runs `answer` with room for `bytes` of memory until all was sent; by `keep` it says how much it really needs. @throws XcareError BUSY without room. */
+  withRoom(bytes: number, answer: (keep: (bytes: number) => void) => Promise<void>): Promise<void>
   /** Resolves when nothing that was sent is read from its memory any more. */
   flushed(): Promise<void>
   /** Gives back the memory of a frame that is stored. */

@@ -1,29 +1,44 @@
 import { concat } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
-import { CREDIT_BYTES_MAX, LEAF_BYTES } from '../limits.ts'
+import { CREDIT_BYTES_MAX, FRAGMENT_BYTES_MAX, LEAF_BYTES, MANIFEST_BYTES_MAX } from '../limits.ts'
 import { BATCH_BYTES_MAX, encodeFragments, type MessageOf } from '../wire/fragment-protocol.ts'
 import type { FragmentRun } from './disk/column-reader.ts'
 import type { Conversation } from './serve-parts.ts'
+
+/** A key share, the longer kind, and the longest proof of one leaf alone. */
+const SHARE_BYTES_MOST = 64
+const PROOF_BYTES_A_LEAF = 2048
 
 /** Sends whole fragments by stripe, those of neighbouring columns together; damaged ones are left out. */
 export async function serveFragmentsOf(session: Conversation, message: MessageOf<'GET'>): Promise<void> {
   const { columns, from, to } = message
   if (message.hashes) await sendHashes(session, message, columns)
   const { store } = session.parts
-  const run = await store.call('fragments', versionOf(message), columns, from, to)
-  for (const { stripe, first, body } of batches(run, columns))
-    await session.write(...encodeFragments('FRAG', { stripe, first }, body))
-  await session.send({ op: 'END' })
-  // What was not sent to its end does not come back: somebody may still read it.
-  void session.flushed().then(() => store.giveBack(run))
+  await session.withRoom(mostOf(columns.length * (to - from) * FRAGMENT_BYTES_MAX), async (keep) => {
+    const run = await store.call('fragments', versionOf(message), columns, from, to)
+    keep(run.bytes.length)
+    for (const { stripe, first, body } of batches(run, columns))
+      await session.write(...encodeFragments('FRAG', { stripe, first }, body))
+    await session.send({ op: 'END' })
+    // What was not sent to its end does not come back: somebody may still read it.
+    void session.flushed().then(() => store.giveBack(run))
+  })
+}
+
+/** No answer is longer than what may be on its way, and its head. */
+function mostOf(bytes: number): number {
+  return Math.min(Math.max(0, bytes), CREDIT_BYTES_MAX + FRAGMENT_BYTES_MAX)
 }
 
 /** Sends the key shares of columns without touching their fragments. */
 export async function serveHeads(session: Conversation, message: MessageOf<'GET_HEADS'>): Promise<void> {
   const { columns, from, to } = message
-  const runs = await session.parts.store.call('shares', versionOf(message), columns, from, to)
-  for (const { shares, ...run } of runs) await session.send({ op: 'HEADS', ...run, body: shares })
-  await session.send({ op: 'END' })
+  await session.withRoom(mostOf(columns.length * (to - from) * SHARE_BYTES_MOST), async (keep) => {
+    const runs = await session.parts.store.call('shares', versionOf(message), columns, from, to)
+    keep(runs.reduce((sum, { shares }) => sum + shares.length, 0))
+    for (const { shares, ...run } of runs) await session.send({ op: 'HEADS', ...run, body: shares })
+    await session.send({ op: 'END' })
+  })
 }
 
 /** Sends ranges of leaves, each with its proof; ranges of damaged fragments are left out. @throws XcareError MALFORMED above the credit. */
@@ -33,13 +48,17 @@ export async function serveLeaves(session: Conversation, message: MessageOf<'GET
   if (wanted > CREDIT_BYTES_MAX)
     throw new XcareError('MALFORMED', `${wanted} bytes of leaves, at most ${CREDIT_BYTES_MAX} in one answer`)
   if (message.hashes.length > 0) await sendHashes(session, message, message.hashes)
-  for (const { column, ...range } of message.ranges) {
-    const run = await store.call('leaves', { ...versionOf(message), column }, range)
-    if (run === null) continue
-    const { stripe, first, count, proofBytes, bytes } = run
-    await session.send({ op: 'LEAVES', column, stripe, first, count, proofBytes, body: bytes })
-  }
-  await session.send({ op: 'END' })
+  // One range after the other: no more than the longest is in memory.
+  const longest = message.ranges.reduce((most, { count }) => Math.max(most, count), 0)
+  await session.withRoom(mostOf(longest * (LEAF_BYTES + PROOF_BYTES_A_LEAF)), async () => {
+    for (const { column, ...range } of message.ranges) {
+      const run = await store.call('leaves', { ...versionOf(message), column }, range)
+      if (run === null) continue
+      const { stripe, first, count, proofBytes, bytes } = run
+      await session.send({ op: 'LEAVES', column, stripe, first, count, proofBytes, body: bytes })
+    }
+    await session.send({ op: 'END' })
+  })
 }
 
 /** Sends the newest manifest of an object. */
@@ -47,8 +66,11 @@ export async function serveManifest(
   session: Conversation,
   { objectId }: MessageOf<'GET_MANIFEST'>,
 ): Promise<void> {
-  const body = await session.parts.store.call('manifest', objectId)
-  await session.send({ op: 'MANIFEST', body })
+  await session.withRoom(MANIFEST_BYTES_MAX, async (keep) => {
+    const body = await session.parts.store.call('manifest', objectId)
+    keep(body.length)
+    await session.send({ op: 'MANIFEST', body })
+  })
 }
 
 /** Sends the fragment hashes of columns, those of several in one frame where they fit; what is not here is left out. */
@@ -58,21 +80,22 @@ async function sendHashes(
   columns: readonly number[],
 ): Promise<void> {
   const { store } = session.parts
-  // How long a column is, its first one tells; no call brings more than a frame takes.
-  let several = 1
-  for (let from = 0; from < columns.length; ) {
-    const runs = await store.call('hashes', versionOf(message), columns.slice(from, from + several))
-    for (const { first, hashes } of runs)
-      await session.send({
-        op: 'HASHES',
-        first: from + first,
-        count: hashes.length,
-        body: concat(...hashes),
-      })
-    from += several
-    const [some] = runs
-    if (some) several = Math.max(1, Math.floor(BATCH_BYTES_MAX / some.hashes[0]!.length))
-  }
+  await session.withRoom(BATCH_BYTES_MAX, async (keep) => {
+    // How long a column is, its first one tells; no call brings more than a frame takes.
+    let several = 1
+    for (let from = 0; from < columns.length; ) {
+      const runs = await store.call('hashes', versionOf(message), columns.slice(from, from + several))
+      if (from + several >= columns.length)
+        keep(runs.reduce((sum, { hashes }) => sum + hashes.reduce((all, { length }) => all + length, 0), 0))
+      for (const { first, hashes } of runs) {
+        const body = concat(...hashes)
+        await session.send({ op: 'HASHES', first: from + first, count: hashes.length, body })
+      }
+      from += several
+      const [some] = runs
+      if (some) several = Math.max(1, Math.floor(BATCH_BYTES_MAX / some.hashes[0]!.length))
+    }
+  })
 }
 
 interface Batch {

@@ -1,3 +1,4 @@
+import type { Lease } from '../budget.ts'
 import { asXcareError, XcareError } from '../errors.ts'
 import { FRAME_IDLE_MS, MANIFEST_BYTES_MAX } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
@@ -23,15 +24,16 @@ const FORGOTTEN_FRAMES_MAX = 4096
  * Spec: docs/spec/fragment-protocol.md.
  */
 export async function serveFragments(stream: FrameStream, parts: ServeParts): Promise<void> {
-  const session = new Session(stream, parts)
-  if (!parts.gate.enter(stream.remote)) {
+  const place = parts.gate.enter(stream)
+  const session = new Session(stream, parts, place)
+  if (place === null) {
     await session.send(errorMessage(new XcareError('BUSY', 'too many streams are open on this node')))
     return
   }
   try {
     await session.run()
   } finally {
-    parts.gate.leave(stream.remote)
+    place.release()
     await session.end()
   }
 }
@@ -39,20 +41,37 @@ export async function serveFragments(stream: FrameStream, parts: ServeParts): Pr
 class Session implements Conversation {
   readonly parts: ServeParts
   readonly #stream: FrameStream
+  readonly #place: Lease | null
+  /** What is read for the answer under way. */
+  #room: Lease | null = null
   #put: ServedPut | null = null
   #isRefused = false
 
-  constructor(stream: FrameStream, parts: ServeParts) {
+  constructor(stream: FrameStream, parts: ServeParts, place: Lease | null) {
     this.#stream = stream
+    this.#place = place
     this.parts = parts
   }
 
   async send(message: NodeMessage): Promise<void> {
-    await this.#stream.write(...encodeFrame(message))
+    await this.write(...encodeFrame(message))
   }
 
   async write(...parts: Uint8Array[]): Promise<void> {
     await this.#stream.write(...parts)
+    this.#touch()
+  }
+
+  async withRoom(bytes: number, answer: (keep: (bytes: number) => void) => Promise<void>): Promise<void> {
+    const { gate } = this.parts
+    const room = await gate.room(this.#stream, bytes)
+    this.#room = room
+    try {
+      await answer((needed) => gate.keep(room, needed))
+    } finally {
+      this.#room = null
+      void this.flushed().finally(() => gate.leave(room))
+    }
   }
 
   async flushed(): Promise<void> {
@@ -66,11 +85,16 @@ class Session implements Conversation {
   async #next(): Promise<ClientMessage | null> {
     try {
       const frame = await this.#stream.read(CLIENT_FRAME_BYTES_MAX, FRAME_IDLE_MS)
+      this.#touch()
       return frame === null ? null : decodeClientFrame(frame)
     } catch (error) {
       if (error instanceof XcareError && error.code === 'TIMEOUT') return null
       throw error
     }
+  }
+
+  #touch(): void {
+    for (const lease of [this.#place, this.#room]) if (lease) this.parts.gate.touch(lease)
   }
 
   interrupt(problem: XcareError): void {

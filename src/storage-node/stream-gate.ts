@@ -1,25 +1,126 @@
+import { Budget, type Lease, type Party, type Standing } from '../budget.ts'
+import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { NODE_STREAMS_MAX, NODE_STREAMS_PER_PEER_MAX } from '../limits.ts'
+import { NODE_STREAMS, READ_BYTES, READ_WAIT_MS } from '../limits.ts'
+import type { Clock, FrameStream } from '../ports.ts'
 
-/** Counts open streams, in all and of each peer, so that none takes the whole node. */
+/** Whoever waits for room to read into looks again after this long: somebody may be idle by now. */
+const LOOK_AGAIN_MS = 100
+
+/** What the gate takes from its node. */
+export interface GateOptions {
+  /** What is proven of a peer now; without it all are strangers. */
+  standingOf?: (peer: NodeId) => Standing
+  /** Without it nobody is ever idle, and whoever waits does so for as long as it takes. */
+  clock?: Clock
+}
+
+interface Waiting {
+  party: Party
+  take(): Lease | null
+  got(lease: Lease | null): void
+}
+
+/** Divides a storage node's streams, and the memory that their answers are read into, among those who open them. */
 export class StreamGate {
-  readonly #perPeer = new Map<NodeId, number>()
-  #all = 0
+  readonly #streams = new Budget(NODE_STREAMS)
+  readonly #bytes = new Budget(READ_BYTES)
+  readonly #standingOf: (peer: NodeId) => Standing
+  readonly #clock: Clock | null
+  readonly #waiting: Waiting[] = []
 
-  /** @returns whether one more stream of `peer` may be served; then `leave` must follow. */
-  enter(peer: NodeId): boolean {
-    const open = this.#perPeer.get(peer) ?? 0
-    if (this.#all >= NODE_STREAMS_MAX || open >= NODE_STREAMS_PER_PEER_MAX) return false
-    this.#all++
-    this.#perPeer.set(peer, open + 1)
-    return true
+  constructor({ standingOf, clock }: GateOptions = {}) {
+    this.#standingOf = standingOf ?? (() => 'stranger')
+    this.#clock = clock ?? null
   }
 
-  /** Ends what `enter` began. */
-  leave(peer: NodeId): void {
-    const open = this.#perPeer.get(peer) ?? 0
-    this.#all--
-    if (open > 1) this.#perPeer.set(peer, open - 1)
-    else this.#perPeer.delete(peer)
+  /** @returns the place of one more stream, or null when it may not be served. Who idles may lose it, and its stream. */
+  enter(stream: FrameStream): Lease | null {
+    return this.#streams.take(this.#partyOf(stream), 1, this.#nowMs(), endOf(stream))
   }
+
+  /** What was proven of `peer` meanwhile holds for what it has already. */
+  promote(peer: NodeId): void {
+    const standing = this.#standingOf(peer)
+    if (standing === 'stranger') return
+    this.#streams.promote(peer, standing)
+    this.#bytes.promote(peer, standing)
+  }
+
+  /** Something came or went by what this lease is for. */
+  touch(lease: Lease): void {
+    lease.touch(this.#nowMs())
+  }
+
+  /**
+   * Waits until `bytes` may be read for `stream`: those who hold least go first, and who takes nothing of what was read for it loses it.
+   * @returns a lease to be given back by `leave`. @throws XcareError BUSY when there is no room for too long.
+   */
+  async room(stream: FrameStream, bytes: number): Promise<Lease> {
+    const party = this.#partyOf(stream)
+    const take = () => this.#bytes.take(party, bytes, this.#nowMs(), endOf(stream))
+    const lease = this.#waiting.length === 0 ? take() : null
+    return lease ?? this.#inLine(party, take)
+  }
+
+  /** Keeps only so much of what `room` gave. */
+  keep(lease: Lease, bytes: number): void {
+    lease.shrink(Math.max(0, lease.amount - bytes))
+    this.#serveLine()
+  }
+
+  /** Gives back what `room` gave. */
+  leave(lease: Lease): void {
+    lease.release()
+    this.#serveLine()
+  }
+
+  async #inLine(party: Party, take: () => Lease | null): Promise<Lease> {
+    const { promise, resolve } = Promise.withResolvers<Lease | null>()
+    const waiting = { party, take, got: resolve }
+    this.#waiting.push(waiting)
+    this.#serveLine()
+    if (this.#clock !== null) void this.#lookAgain(waiting, this.#clock)
+    const lease = await promise
+    if (lease !== null) return lease
+    throw new XcareError('BUSY', 'too many are reading from this node')
+  }
+
+  /** Looks again and again whether there is room, until it is served or waited too long. */
+  async #lookAgain(waiting: Waiting, clock: Clock): Promise<void> {
+    const untilMs = clock.nowMs() + READ_WAIT_MS
+    while (this.#waiting.includes(waiting)) {
+      if (clock.nowMs() >= untilMs) return this.#answer(waiting, null)
+      await clock.sleep(LOOK_AGAIN_MS)
+      this.#serveLine()
+    }
+  }
+
+  /** Of those who wait, who holds least comes first; among them who came first. */
+  #serveLine(): void {
+    if (this.#waiting.length === 0) return
+    const held = ({ party }: Waiting) => this.#bytes.takenBy(party.holder)
+    const line = this.#waiting.toSorted((one, other) => held(one) - held(other))
+    for (const next of line) {
+      const lease = next.take()
+      if (lease !== null) this.#answer(next, lease)
+    }
+  }
+
+  #answer(waiting: Waiting, lease: Lease | null): void {
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+    waiting.got(lease)
+  }
+
+  #partyOf({ remote, address }: FrameStream): Party {
+    return { standing: this.#standingOf(remote), holder: remote, address: address ?? null }
+  }
+
+  #nowMs(): number {
+    return this.#clock?.nowMs() ?? 0
+  }
+}
+
+function endOf(stream: FrameStream): () => void {
+  return () => stream.abort(new XcareError('BUSY', 'others need what this stream holds'))
 }

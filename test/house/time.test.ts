@@ -28,6 +28,7 @@ const MEANT: { path: string; use: string; why: string }[] = [
   { path: 'src/net/frames/_patience.ts', use: 'setTimeout', why: 'watches a stream' },
   { path: 'src/net/frames/_patience.ts', use: 'performance.now', why: 'as above' },
   { path: 'src/net/web/listening.ts', use: 'setTimeout', why: 'watches a socket' },
+  { path: 'src/net/peer.ts', use: 'performance.now', why: 'libp2p has no clock to be given' },
   { path: 'src/net/peer.ts', use: 'setTimeout', why: 'stopping libp2p may take forever' },
   { path: 'src/dht/_kad.ts', use: 'setTimeout', why: 'waits for an event of libp2p' },
   { path: 'src/dht/_announcer.ts', use: 'setTimeout', why: 'gathers what libp2p is told at once' },

@@ -5,7 +5,16 @@ import * as limits from '../../src/limits.ts'
 describe('limits', () => {
   it('are positive whole numbers that stay exact', () => {
     for (const [name, value] of Object.entries(limits))
-      expect(Number.isSafeInteger(value) && value > 0, name).toBe(true)
+      if (typeof value === 'number') expect(Number.isSafeInteger(value) && value > 0, name).toBe(true)
+  })
+
+  it('leave strangers something of every budget, and never more than others need', () => {
+    for (const [name, rules] of Object.entries(limits)) {
+      if (typeof rules === 'number') continue
+      const { node, guardian, owner } = rules.reserved
+      expect(rules.total - node - guardian - owner, name).toBeGreaterThanOrEqual(rules.perStranger)
+      expect(rules.perAddress, name).toBeGreaterThanOrEqual(rules.perStranger)
+    }
   })
 
   it('let a fragment travel, be stored and be audited whole', () => {

@@ -4,6 +4,7 @@ import { yamux } from '@libp2p/yamux'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concat, u32be } from '../../src/bytes.ts'
+import { Admission } from '../../src/net/admission.ts'
 import { muxer } from '../../src/net/mux/muxer.ts'
 
 const KIB = 1024
@@ -13,7 +14,12 @@ const SYN = 1
 const ACK = 2
 const [DATA, UPDATE, PING, GO_AWAY] = [0, 1, 2, 3]
 
-const ours = muxer()()
+const ours = muxer(
+  new Admission(
+    () => 'stranger',
+    () => performance.now(),
+  ),
+)()
 const stock = yamux()() as unknown as StreamMuxerFactory
 
 const frame = (type: number, flags: number, stream: number, length: number, body = new Uint8Array(0)) =>

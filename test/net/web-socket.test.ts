@@ -6,7 +6,13 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { afterEach, describe, expect, test } from 'vitest'
 import { concat, u32be, utf8 } from '../../src/bytes.ts'
 import type { NodeId } from '../../src/ids.ts'
-import { FRAME_BYTES_MAX, WEB_SOCKET_MESSAGE_BYTES_MAX, WEB_SOCKET_UPGRADE_MS } from '../../src/limits.ts'
+import {
+  ARRIVALS,
+  FRAME_BYTES_MAX,
+  WEB_SOCKET_MESSAGE_BYTES_MAX,
+  WEB_SOCKET_UPGRADE_MS,
+} from '../../src/limits.ts'
+import { Admission } from '../../src/net/admission.ts'
 import { frameStream } from '../../src/net/frames/frame-stream.ts'
 import { links } from '../../src/net/links.browser.ts'
 import type { Peer } from '../../src/net/peer.ts'
@@ -43,8 +49,11 @@ async function echoServer(listen: string[], certificate?: WebCertificate): Promi
 
 /** What a page has, in this process: its links, and the library's muxer. */
 async function pageLike(): Promise<Libp2p> {
-  const limits = { connections: 10, pendingConnections: 10, connectionsPerSecond: 10 }
-  const page = await createLibp2p({ ...(await links({ listen: [], limits })), streamMuxers: [yamux()] })
+  const admission = new Admission(
+    () => 'stranger',
+    () => performance.now(),
+  )
+  const page = await createLibp2p({ ...(await links({ listen: [] }, admission)), streamMuxers: [yamux()] })
   pages.push(page)
   return page
 }
@@ -181,15 +190,16 @@ describe('a stranger', () => {
     expect(await stream.read(4, 5000)).toEqual(u32be(7))
   })
 
-  test('who comes when all connections are taken is turned away', async () => {
-    const server = await ourPeer(1, { listen: [WEB], limits: { connections: 2 } })
+  test('who said nothing for longest makes room for who comes when all places are taken', async () => {
+    const arrivals = { ...ARRIVALS, total: 2 }
+    const server = await ourPeer(1, { listen: [WEB], budgets: { arrivals } })
     const first = await rawSocket(server)
     const second = await rawSocket(server)
     const third = await rawSocket(server)
-    await endOf(third, 3000)
-    expect([first.destroyed, second.destroyed]).toEqual([false, false])
-    first.destroy()
+    await endOf(first, 3000)
+    expect([second.destroyed, third.destroyed]).toEqual([false, false])
     second.destroy()
+    third.destroy()
   })
 
   test('whose handshake fails holds no socket open', async () => {

@@ -152,6 +152,7 @@ describe('the memory of a read', () => {
       write: async (...parts) => void frames.push(parts),
       send: async () => {},
       flushed: () => flushed,
+      withRoom: (_, answer) => answer(() => {}),
       recycle: () => {},
       interrupt: () => {},
     }

@@ -28,14 +28,15 @@ interface Waiter {
  * One read at a time, any number of writes; bytes given to `write` must not be changed before the remote has told that it has them,
  * or `flushed`.
  * Spec: docs/spec/transport.md sections 3 and 4.
- * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end.
+ * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end. @param address what it counts for.
  */
-export function frameStream(stream: Stream, remote: NodeId): ReusableStream {
-  return new Libp2pFrameStream(stream, remote)
+export function frameStream(stream: Stream, remote: NodeId, address: string | null = null): ReusableStream {
+  return new Libp2pFrameStream(stream, remote, address)
 }
 
 class Libp2pFrameStream implements ReusableStream {
   readonly remote: NodeId
+  readonly address: string | null
   readonly #stream: Stream
   readonly #inbox = new ByteQueue()
   readonly #writers: Waiter[] = []
@@ -56,9 +57,10 @@ class Libp2pFrameStream implements ReusableStream {
       this.#reader?.reject(new XcareError('TIMEOUT', `the remote sent no frame for ${idleMs / 1000} s`)),
   )
 
-  constructor(stream: Stream, remote: NodeId) {
+  constructor(stream: Stream, remote: NodeId, address: string | null) {
     this.#stream = stream
     this.remote = remote
+    this.address = address
     // A remote end that closed before we listened is clean only while the stream itself is still open.
     if (stream.status === 'open') this.#ended = stream.remoteWriteStatus === 'closed'
     else this.#failure = cut(undefined)

@@ -1,6 +1,7 @@
 import type { Logger } from '@libp2p/interface'
 import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import type { Lease } from '../../budget.ts'
 import { XcareError } from '../../errors.ts'
 import { FLAG, FRAME } from './_frame.ts'
 
@@ -16,12 +17,16 @@ export interface MuxLink {
   sendFrame(type: number, flags: number, stream: number, length: number, body: readonly Uint8Array[]): boolean
   /** Resolves when nothing that was sent is read from its memory any more. */
   flushed(): Promise<void>
+  /** Says that something came for a stream. */
+  touch(place: Lease | null): void
   log: Logger
 }
 
 /** One stream of a connection. Whoever moves much data takes its bytes by `readDirectly` and gives them by `sendParts`, without events and copies. */
 export class MuxedStream extends AbstractStream {
   readonly streamId: number
+  /** Its place, when the remote opened it. */
+  place: Lease | null = null
   readonly #link: MuxLink
   #sendWindow = FIRST_WINDOW_BYTES
   /** Bytes the remote may still send. */
@@ -38,6 +43,7 @@ export class MuxedStream extends AbstractStream {
     })
     this.#link = link
     this.streamId = streamId
+    this.addEventListener('idle', () => this.#openWindowIfLow())
   }
 
   /** Tells the remote that the stream is there, and opens the window. */
@@ -105,6 +111,7 @@ export class MuxedStream extends AbstractStream {
     if (length > this.#receiveWindow)
       throw new XcareError('MALFORMED', 'the remote sent more than the window of a stream allows')
     this.#receiveWindow -= length
+    this.#link.touch(this.place)
   }
 
   /** Takes received bytes; whoever has them may overwrite them afterwards. */
@@ -123,13 +130,24 @@ export class MuxedStream extends AbstractStream {
   /** Takes a window update. */
   widen(bytes: number): void {
     this.#sendWindow += bytes
+    if (bytes > 0) this.#link.touch(this.place)
     // Whoever waits with queued bytes goes on.
     if (bytes > 0 && this.writeBuffer.byteLength > 0) this.safeDispatchEvent('drain')
+    this.#openWindowIfLow()
   }
 
-  /** An update for each frame would cost a message for each; half a window keeps the remote going. */
+  override onMuxerDrain(): void {
+    super.onMuxerDrain()
+    this.#openWindowIfLow()
+  }
+
+  /**
+   * An update for each frame would cost a message for each; half a window keeps the remote going. The library's readers answer as they are asked:
+   * while their answers wait, nothing more may be asked.
+   */
   #openWindowIfLow(): void {
-    if (!this.#isPaused && this.#receiveWindow <= WINDOW_BYTES / 2 && this.status === 'open')
+    const isOwed = this.#reader === null && this.writeBuffer.byteLength > 0
+    if (!this.#isPaused && !isOwed && this.#receiveWindow <= WINDOW_BYTES / 2 && this.status === 'open')
       this.#openWindow(0)
   }
 

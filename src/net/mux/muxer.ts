@@ -1,15 +1,18 @@
 import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import type { Lease } from '../../budget.ts'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { inBackground } from '../_background.ts'
+import type { Admission, StreamPlaces } from '../admission.ts'
 import { TlsMessageStream } from '../tls/tls-stream.ts'
+import { type AnswerLink, Answers } from './_answers.ts'
 import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
 import { MuxedStream, type MuxLink } from './_stream.ts'
 
 const PROTOCOL = '/yamux/1.0.0'
-/** Streams of each direction on one connection, at most. */
+/** Streams that we open on one connection, at most. */
 const STREAMS_MAX = 1024
 /** Streams the remote may open before we listen. */
 const EARLY_STREAMS_MAX = 10
@@ -24,14 +27,17 @@ const NOTHING: readonly Uint8Array[] = []
  * each fragment: bytes are handed on as they come, and the window is opened again by halves.
  * Spec: docs/spec/transport.md section 3; why: docs/adr/0064-own-muxer.md.
  */
-export function muxer(): () => StreamMuxerFactory {
+export function muxer(admission: Admission): () => StreamMuxerFactory {
   return () => ({
     protocol: PROTOCOL,
-    createStreamMuxer: (connection: MessageStream): StreamMuxer => new Muxer(connection),
+    createStreamMuxer(connection: MessageStream): StreamMuxer {
+      const counted = connection instanceof TlsMessageStream ? connection.transport : connection
+      return new Muxer(connection, admission.streamsOf(counted))
+    },
   })
 }
 
-class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
+class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink, AnswerLink {
   declare log: MuxLink['log']
   readonly #byId = new Map<number, MuxedStream>()
   readonly #connection: MessageStream
@@ -48,9 +54,14 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
   /** Pings that were sent and not answered. */
   readonly #pinged = new Set<number>()
 
-  constructor(connection: MessageStream) {
+  readonly #answers = new Answers(this)
+  readonly #places: StreamPlaces
+  #opened = 0
+
+  constructor(connection: MessageStream, places: StreamPlaces) {
     super(connection, { protocol: PROTOCOL, name: 'yamux', maxEarlyStreams: EARLY_STREAMS_MAX })
     this.#connection = connection
+    this.#places = places
     this.#isClient = connection.direction === 'outbound'
     this.#nextId = this.#isClient ? 1 : 2
     this.#keepAlive = inBackground(setInterval(() => this.#ping(), KEEP_ALIVE_MS))
@@ -73,8 +84,29 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     return canSendMore
   }
 
-  flushed(): Promise<void> {
-    return this.#connection instanceof TlsMessageStream ? this.#connection.flushed() : Promise.resolve()
+  async flushed(): Promise<void> {
+    if (this.#connection instanceof TlsMessageStream) await this.#connection.flushed()
+    // Nobody hears from a connection that was closed.
+    else await this.#connection.onDrain().catch(() => null)
+  }
+
+  sendAnswers(bytes: Uint8Array): void {
+    if (this.#connection instanceof TlsMessageStream) this.#connection.sendParts([bytes])
+    else this.send(new Uint8ArrayList(bytes))
+  }
+
+  hold(): void {
+    if (this.#connection instanceof TlsMessageStream) this.#connection.hold()
+    else if (this.#connection.status === 'open') this.#connection.pause()
+  }
+
+  letGo(): void {
+    if (this.#connection instanceof TlsMessageStream) this.#connection.letGo()
+    else if (this.#connection.status === 'open') this.#connection.resume()
+  }
+
+  touch(place: Lease | null): void {
+    this.#places.touch(place)
   }
 
   override onData(data: Uint8Array | Uint8ArrayList): void {
@@ -83,9 +115,11 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
   }
 
   override onCreateStream(): MuxedStream {
-    if (this.#count('outbound') >= STREAMS_MAX)
+    if (this.#opened >= STREAMS_MAX)
       throw new XcareError('BUSY', 'too many streams are open on this connection')
     const stream = this.#newStream(this.#nextId, 'outbound')
+    this.#opened++
+    stream.addEventListener('close', () => this.#opened--, { once: true })
     this.#nextId += 2
     // First the library notes the stream, then the remote may answer.
     queueMicrotask(() => stream.announce())
@@ -183,12 +217,18 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     if (this.#isClient !== (id % 2 === 0) || id === 0)
       throw new XcareError('MALFORMED', 'the remote opened a stream under a number of ours')
     if (this.#byId.has(id)) return
-    if (this.status !== 'open' || this.#count('inbound') >= STREAMS_MAX) {
-      this.sendFrame(FRAME.window, FLAG.rst, id, 0, NOTHING)
+    const end = () =>
+      this.#byId.get(id)?.abort(new XcareError('BUSY', 'others need the place of this stream'))
+    const place = this.status === 'open' ? this.#places.take(end) : null
+    if (place === null) {
+      this.#answers.refuse(encodeFrameHeader(FRAME.window, FLAG.rst, id, 0))
       return
     }
     const stream = this.#newStream(id, 'inbound')
+    stream.place = place
+    stream.addEventListener('close', () => place.release(), { once: true })
     stream.announce()
+    this.#answers.sent()
     this.onRemoteStream(stream)
   }
 
@@ -199,21 +239,21 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink {
     return stream
   }
 
-  #count(direction: 'inbound' | 'outbound'): number {
-    let count = 0
-    for (const stream of this.#byId.values()) if (stream.direction === direction) count++
-    return count
-  }
-
   /** Shows a live remote at rest, and keeps what lies between from forgetting the connection. */
   #ping(): void {
+    if (this.#answers.isStalled()) {
+      const error = new XcareError('OFFLINE', 'the remote takes nothing')
+      this.abort(error)
+      this.#connection.abort(error)
+      return
+    }
     if (this.#pinged.size > 0) return
     this.#pinged.add(this.#pings)
     this.sendFrame(FRAME.ping, FLAG.syn, 0, this.#pings++, NOTHING)
   }
 
   #takePing(flags: number, id: number): void {
-    if (flags & FLAG.syn) this.sendFrame(FRAME.ping, FLAG.ack, 0, id, NOTHING)
+    if (flags & FLAG.syn) this.#answers.pong(encodeFrameHeader(FRAME.ping, FLAG.ack, 0, id))
     else if (!this.#pinged.delete(id))
       throw new XcareError('MALFORMED', 'the remote answered a ping that was not sent')
   }

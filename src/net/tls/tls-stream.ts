@@ -10,18 +10,24 @@ import { type Reader, readingTurn } from './_reading-turn.ts'
 import { writingTurn } from './_writing-turn.ts'
 
 const NOTHING = new Uint8Array(0)
+/** Pieces that may wait in the socket before the muxer is told to stop. */
+const PIECES_MAX = 1024
 
 /** The plain side of one TLS connection, in the form the muxer wants. The transport below decides about closing. */
 export class TlsMessageStream extends AbstractMessageStream implements Reader {
-  readonly #transport: MessageStream
+  /** The connection below. */
+  readonly transport: MessageStream
   readonly #socket: TLSSocket
   readonly #watch: NodeJS.Timeout
   #bytesRead = 0
   #reader: ((chunk: Uint8Array) => void) | null = null
   #isCorked = false
-  /** Reading waits for the reader, and for the next turn. */
+  /** Reading waits for the reader, and for so many others: the next turn, the muxer. */
   #isPaused = false
-  #isHeld = false
+  #holds = 0
+  /** Pieces given to the socket since it had all with the system. */
+  #pieces = 0
+  #isEmptying = false
 
   /** @param transport the TCP connection, whose close and abort are ours. @param socket after its handshake, with an error listener. */
   constructor(transport: MessageStream, socket: TLSSocket) {
@@ -31,14 +37,17 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
       inactivityTimeout: transport.inactivityTimeout,
       maxReadBufferLength: transport.maxReadBufferLength,
     })
-    this.#transport = transport
+    this.transport = transport
     this.#socket = socket
     this.#watch = setInterval(() => this.#dropIfSilent(), CONNECTION_SILENT_MS)
     this.#watch.unref()
     // Here come the bytes that arrived before, and all where they cannot be read in place.
     socket.on('data', (chunk) => this.#take(chunk))
     readInPlace(socket, (chunk) => this.#take(chunk))
-    socket.on('drain', () => this.safeDispatchEvent('drain'))
+    socket.on('drain', () => {
+      this.#pieces = 0
+      if (!this.#isEmptying) this.safeDispatchEvent('drain')
+    })
     socket.on('error', (error) => transport.abort(error))
     socket.on('close', () => void this.#closeTransport())
     transport.addEventListener('close', ({ error, local }) => {
@@ -54,7 +63,7 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
 
   override async close(options?: AbortOptions): Promise<void> {
     this.#socket.destroySoon()
-    await this.#transport.close(options)
+    await this.transport.close(options)
   }
 
   /** Hands every received piece to `reader` instead of raising events. What waits already still comes as an event, before. It must neither throw nor keep the piece. */
@@ -84,7 +93,7 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
 
   override sendReset(error: Error): void {
     this.#socket.destroy()
-    this.#transport.abort(error)
+    this.transport.abort(error)
   }
 
   override sendPause(): void {
@@ -94,33 +103,54 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
 
   override sendResume(): void {
     this.#isPaused = false
-    if (!this.#isHeld) this.#socket.resume()
+    if (this.#holds === 0) this.#socket.resume()
   }
 
-  /** Reads no more in this turn. */
+  /** Reads no more until `letGo` was called as often. */
   hold(): void {
-    this.#isHeld = true
+    this.#holds++
     this.#socket.pause()
   }
 
-  /** Reads on, unless its reader wants nothing. */
+  /** Reads on, unless its reader or somebody else wants nothing. */
   letGo(): void {
-    this.#isHeld = false
-    if (!this.#isPaused) this.#socket.resume()
+    this.#holds--
+    if (!this.#isPaused && this.#holds === 0) this.#socket.resume()
   }
 
   #take(chunk: Uint8Array): void {
-    if (!this.#isHeld) readingTurn.took(this, chunk.length)
+    if (this.#holds === 0) readingTurn.took(this, chunk.length)
     if (this.#reader && this.readBuffer.byteLength === 0 && this.readStatus === 'readable')
       this.#reader(chunk)
     else this.onData(new Uint8Array(chunk))
   }
 
   #write(parts: Iterable<Uint8Array>): boolean {
+    if (this.#socket.writableLength === 0) this.#pieces = 0
     this.#cork()
     let canSendMore = true
-    for (const part of parts) canSendMore = this.#socket.write(part)
-    return canSendMore
+    for (const part of parts) {
+      canSendMore = this.#socket.write(part)
+      this.#pieces++
+    }
+    return canSendMore && !this.#isCrowded()
+  }
+
+  /** Many small pieces take more memory than their bytes say. */
+  #isCrowded(): boolean {
+    if (this.#pieces < PIECES_MAX) return false
+    if (!this.#isEmptying) {
+      this.#isEmptying = true
+      void this.#empty()
+    }
+    return true
+  }
+
+  async #empty(): Promise<void> {
+    await this.flushed()
+    this.#isEmptying = false
+    this.#pieces = 0
+    if (!this.#socket.writableNeedDrain) this.safeDispatchEvent('drain')
   }
 
   /** Whatever is sent in one turn leaves together, in that turn or soon after: each write of its own would be a TLS record, a system call and a wake-up. */
@@ -140,15 +170,15 @@ export class TlsMessageStream extends AbstractMessageStream implements Reader {
   #dropIfSilent(): void {
     const { bytesRead } = this.#socket
     if (bytesRead === this.#bytesRead && !this.#socket.isPaused())
-      this.#transport.abort(new XcareError('OFFLINE', 'the node has been silent for too long'))
+      this.transport.abort(new XcareError('OFFLINE', 'the node has been silent for too long'))
     this.#bytesRead = bytesRead
   }
 
   async #closeTransport(): Promise<void> {
     try {
-      await this.#transport.close()
+      await this.transport.close()
     } catch (error) {
-      this.#transport.abort(error as Error)
+      this.transport.abort(error as Error)
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   WEB_SOCKET_MESSAGE_BYTES_MAX,
   WEB_SOCKET_UPGRADE_MS,
 } from '../../limits.ts'
+import type { Admission } from '../admission.ts'
 import type { LinkOptions } from '../peer-options.ts'
 import { type WebSocketComponents, webSocketTransport } from './web-socket.ts'
 
@@ -21,41 +22,41 @@ interface WebSocketListener extends Listener {
  * Takes connections of browsers, and dials nobody: between nodes TCP is faster. What a stranger may send before it has proven
  * who it is has caps and deadlines, which the library's listener has not. Spec: docs/spec/transport.md section 7.
  */
-export function webSocketListening({
-  certificate,
-  limits,
-}: LinkOptions): (components: WebSocketComponents) => Transport {
+export function webSocketListening(
+  { certificate }: LinkOptions,
+  admission: Admission,
+): (components: WebSocketComponents) => Transport {
   const http = { maxHeaderSize: WEB_SOCKET_HEAD_BYTES_MAX }
   const https = { ...http, ...certificate, minVersion: 'TLSv1.2' as const }
   return (components) => {
     const transport = webSocketTransport({ http, https }, components)
     const createListener = transport.createListener.bind(transport)
-    transport.createListener = (init) => bounded(createListener(init), limits.connections)
+    transport.createListener = (init) => bounded(createListener(init), admission)
     transport.dialFilter = () => []
     return transport
   }
 }
 
-function bounded(listener: WebSocketListener, connections: number): Listener {
+function bounded(listener: WebSocketListener, admission: Admission): Listener {
   const { server, wsServer } = listener
   assert(server !== undefined && wsServer !== undefined, 'the library listens as it did')
   wsServer.options.maxPayload = WEB_SOCKET_MESSAGE_BYTES_MAX
-  server.maxConnections = connections
-  const deadlines = new Map<string, NodeJS.Timeout>()
-  const meet = (name: string) => {
-    clearTimeout(deadlines.get(name))
-    deadlines.delete(name)
-  }
+  /** What ends the wait for each connection that is no WebSocket yet. */
+  const unmet = new Map<string, () => void>()
   server.on('connection', (socket) => {
     const name = endOf(socket)
-    deadlines.set(
-      name,
-      setTimeout(() => socket.destroy(), WEB_SOCKET_UPGRADE_MS),
-    )
-    socket.once('close', () => meet(name))
+    const end = () => socket.destroy()
+    const deadline = setTimeout(end, WEB_SOCKET_UPGRADE_MS)
+    unmet.set(name, () => {
+      clearTimeout(deadline)
+      admission.leave(socket)
+      unmet.delete(name)
+    })
+    socket.once('close', () => unmet.get(name)?.())
+    if (!admission.arrive(socket, socket.remoteAddress ?? '', end)) end()
   })
   // It is a WebSocket now. With TLS this is another object than the socket above, with the same end.
-  wsServer.on('headers', (_, { socket }: IncomingMessage) => meet(endOf(socket)))
+  wsServer.on('headers', (_, { socket }: IncomingMessage) => unmet.get(endOf(socket))?.())
   return listener
 }
 
