@@ -165,6 +165,9 @@ export const MAILBOX_LETTERS_MAX = 1024
 export const MAILBOX_BYTES_MAX = 8 * MIB
 export const MAILBOX_SENDER_LETTERS_MAX = 256
 export const LETTER_KEPT_MS = 30 * 24 * 3600 * 1000
+/** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
+export const VAULT_BYTES_MAX = 320 * MIB
+export const VAULT_RESERVE_BYTES = 4 * MIB
 /** Letters of all recipients together, in bytes. */
 export const MAIL_BYTES_MAX = 512 * MIB
 /** Receipt hashes, and whole receipts, in one answer to an owner; objects in one question. */

@@ -26,6 +26,13 @@ export interface Folder {
   remove(name: string): Promise<void>
   /** Names, sorted. */
   list(): Promise<string[]>
+  /** `length` bytes from `offset` on, fewer where the file ends; null when there is none. Who has none of this method reads the whole. */
+  readFrom?(name: string, offset: number, length: number): Promise<Uint8Array | null>
+  /**
+   * Runs `work` while nobody else does, in this process or another; reading needs no turn. Who has none of this method is the only user of
+   * the folder. @throws XcareError LOCKED when others do not let go
+   */
+  exclusive?<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** Where a peer can be reached. `addresses` are multiaddrs without the peer id. */

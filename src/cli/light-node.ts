@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { XcareError } from '../errors.ts'
+import { LOSS_NEXT, lossWords } from '../identity/vault-loss.ts'
 import { registerIdentity } from '../light-node/identity.ts'
 import { type NetworkFolder, networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
 import { runningRole } from '../sdk/roles/role.ts'
-import { type OpenWallet, openWallet } from '../sdk/wallet.ts'
+import { type OpenWallet, openWallet, readWalletFile } from '../sdk/wallet.ts'
 import type { Invocation } from './invocation.ts'
 import { passphraseOf } from './passphrase.ts'
 
@@ -12,7 +13,13 @@ import { passphraseOf } from './passphrase.ts'
 export async function withWallet(invocation: Invocation, passphrase?: string): Promise<OpenWallet> {
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
-  return openWallet(folder.wallet(invocation.wallet), network, passphrase ?? (await passphraseOf(invocation)))
+  const path = folder.wallet(invocation.wallet)
+  // Nobody is asked for the passphrase of a wallet that is not there.
+  await readWalletFile(path)
+  const wallet = await openWallet(path, network, passphrase ?? (await passphraseOf(invocation)))
+  const loss = wallet.vault.loss()
+  if (loss) invocation.out.event({ type: 'warning', text: `${lossWords(loss)}; ${LOSS_NEXT}` })
+  return wallet
 }
 
 /** Opens a light node on the wallet of this invocation for as long as `use` runs. */

@@ -30,6 +30,7 @@ interface Fields {
   pid: number
   processes: number
   running: boolean
+  removing: boolean
   at: number
   title: string
   share: number
@@ -72,8 +73,8 @@ const LASTING: Record<string, Say> = {
     `stored ${name} (${sizeOf(bytes)}): ${columns} of ${columnsOf} columns on storage nodes, key shares with ${custodians} of ${custodiansOf} guardians\n  ${objectId}`,
   renamed: ({ name, file }) => `note: "${name}" is no name for a file here, it is called ${file}`,
   unpacked: ({ name, bytes, file }) => `  ${name} (${sizeOf(bytes)}) -> ${file}`,
-  record: ({ objectId, name, bytes, created }) =>
-    `${created.slice(0, 16)}  ${sizeOf(bytes).padStart(10)}  ${name}\n  ${objectId}`,
+  record: ({ objectId, name, bytes, created, removing }) =>
+    `${created.slice(0, 16)}  ${sizeOf(bytes).padStart(10)}  ${name}${removing ? ' (being removed)' : ''}\n  ${objectId}`,
   wallet: ({ name, did }) => `${name}\n  ${did}`,
   part: ({ kind, name, running, pid }) =>
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,

@@ -30,7 +30,8 @@ const wrapper = z.strictObject({
   sealedRoot: bytes(SEALED_ROOT_BYTES),
 })
 const body = z.strictObject({
-  v: z.literal(1),
+  /** 2: a vault was made before this file, so that none at all is a loss. */
+  v: z.union([z.literal(1), z.literal(2)]),
   network: z.string().regex(NETWORK_NAME),
   did: text(DID_TEXT_MAX),
   wrappers: z.array(wrapper).min(1).max(WRAPPERS_MAX),
@@ -53,37 +54,46 @@ export interface OpenKeyring {
   root: Uint8Array
 }
 
-/** What `createKeyring` needs. `root` is given when an identity comes back from its backup. */
+/** What `createKeyring` needs. `root` is given when the caller drew it, `hasVault` when the vault is there already. */
 export interface KeyringInput {
   network: string
   passphrase: string
   random: Random
   root?: Uint8Array
+  hasVault?: boolean
   cost?: PassphraseCost
 }
 
 /** Makes a wallet in `folder`. @throws XcareError REFUSED when it has one, USAGE on an empty passphrase. Spec: docs/spec/identity.md 3. */
 export async function createKeyring(folder: Folder, input: KeyringInput): Promise<OpenKeyring> {
-  if ((await folder.read(KEYRING_FILE)) !== null)
-    throw new XcareError('REFUSED', 'there is a wallet in this folder already', {
-      next: 'open it, or choose another folder',
-    })
+  await refuseSecond(folder)
   const { network, random, cost = PASSPHRASE_COST } = input
   const root = input.root ?? random.bytes(ROOT_BYTES)
   const { did } = await identityOf(root, network)
   const wrapped = await wrapRoot('passphrase', root, input.passphrase, did, random, cost)
-  await write(folder, { v: 1, network, did, wrappers: [wrapped] })
+  await write(folder, { v: input.hasVault ? 2 : 1, network, did, wrappers: [wrapped] })
   return { network, did, root }
 }
 
-/** @returns network and DID of the wallet in `folder`, without unlocking, or null when there is none. @throws XcareError INTEGRITY */
+/** @throws XcareError REFUSED when there is a wallet in `folder`, whole or damaged. */
+export async function refuseSecond(folder: Folder): Promise<void> {
+  if ((await folder.read(KEYRING_FILE)) !== null)
+    throw new XcareError('REFUSED', 'there is a wallet in this folder already', {
+      next: 'open it, or choose another name with --as',
+    })
+}
+
+/**
+ * @returns network and DID of the wallet in `folder`, without unlocking, or null when there is none. `hasVault`: one was made with it.
+ * @throws XcareError INTEGRITY
+ */
 export async function readKeyring(
   folder: Folder,
-): Promise<{ network: string; did: Did; kinds: WrapperKind[] } | null> {
+): Promise<{ network: string; did: Did; kinds: WrapperKind[]; hasVault: boolean } | null> {
   const found = await read(folder)
-  return (
-    found && { network: found.network, did: found.did as Did, kinds: found.wrappers.map(({ kind }) => kind) }
-  )
+  if (!found) return null
+  const kinds = found.wrappers.map(({ kind }) => kind)
+  return { network: found.network, did: found.did as Did, kinds, hasVault: found.v === 2 }
 }
 
 /**
@@ -177,6 +187,6 @@ async function read(folder: Folder): Promise<Keyring | null> {
 function damaged(cause: unknown): XcareError {
   return new XcareError('INTEGRITY', 'the wallet file is damaged', {
     cause,
-    next: 'restore the file "keyring" from a copy, or make the wallet anew from its recovery words',
+    next: 'bring it back from a backup: `npx xcare wallet restore FILE --merge`',
   })
 }

@@ -1,121 +1,128 @@
 import { toHex } from '../bytes.ts'
 import { XcareError } from '../errors.ts'
+import { VAULT_BYTES_MAX } from '../limits.ts'
 import type { Folder, Random } from '../ports.ts'
 import { SealedLog } from './_sealed-log.ts'
+import { VaultState } from './_vault-state.ts'
 import {
   entryFormat,
   type IssuedGrant,
   type ReceivedGrant,
   type VaultEntry,
+  type VaultLoss,
   type VaultNotice,
   type VaultObject,
+  type VaultRemoval,
 } from './vault-entry.ts'
 
-/** Markers, one per name: how far notices and letters were read. */
-type Markers = Map<string, Uint8Array>
-
 const LOG_FILE = 'vault.log'
-/** The log is rewritten when this many entries, and most of all, no longer count. */
-const DEAD_ENTRIES_MIN = 64
 
-/** A person's own list: objects with their custody keys, permissions given and received. Spec: docs/spec/identity.md 4. */
+/**
+ * A person's own list: objects with their custody keys, permissions given and received. Several processes may have it open: what each
+ * reads is what was there when it last wrote, refreshed or opened. Spec: docs/spec/identity.md 4.
+ */
 export interface Vault {
   /** Adds an object, or a newer version of it. Durable when it resolves. */
   add(object: VaultObject): Promise<void>
-  /** Forgets an object and its key. Absent is fine. */
+  /** Forgets an object, its key and its removal. Absent is fine. */
   remove(objectId: Uint8Array): Promise<void>
   get(objectId: Uint8Array): VaultObject | null
-  /** Objects in the order they were first added. */
+  /** Objects in the order they were first added, those that are being removed among them. */
   list(): VaultObject[]
+  /** Begins a removal, or tells how far it is. */
+  setRemoval(removal: VaultRemoval): Promise<void>
+  removals(): VaultRemoval[]
   addIssued(grant: IssuedGrant): Promise<void>
   markRevoked(grantId: Uint8Array): Promise<void>
   issued(): IssuedGrant[]
   addReceived(grant: ReceivedGrant): Promise<void>
+  /** Forgets a permission received. Absent is fine. */
+  forgetReceived(grantId: Uint8Array): Promise<void>
   received(): ReceivedGrant[]
   /** Adds a notice, or replaces the one of the same release and object. */
   addNotice(notice: VaultNotice): Promise<void>
+  forgetNotice(notice: Pick<VaultNotice, 'releaseId' | 'objectId'>): Promise<void>
   notices(): VaultNotice[]
   marker(name: string): Uint8Array | null
   setMarker(name: string, value: Uint8Array): Promise<void>
+  /** Entries that were there and do not open any more, or null. */
+  loss(): VaultLoss | null
+  /** Everything that counts, as a backup keeps it. */
+  entries(): VaultEntry[]
+  /** Adds those of `entries` about things that this vault knows nothing of, and declares it complete. @returns how many */
+  merge(entries: VaultEntry[]): Promise<number>
+  /** Bytes of the file. */
+  bytes(): number
+  /** Reads what other processes added since. */
+  refresh(): Promise<void>
+  /** Ends the use by this process; nothing is lost without it. */
+  close(): Promise<void>
 }
 
-/** Opens (or begins) the vault in `folder`. @throws XcareError INTEGRITY when it was altered or `vaultKey` is not its key. */
-export async function openVault(folder: Folder, vaultKey: Uint8Array, random: Random): Promise<Vault> {
-  const log = await SealedLog.open(folder, LOG_FILE, vaultKey, random)
-  const state = new State()
-  for (const plain of log.entries) state.apply(entryFormat.decode(plain))
-  const put = (entry: VaultEntry) =>
-    log.append(entryFormat.encode(entry), () => {
-      state.apply(entry)
-      const dead = log.count - state.live()
-      const wasteful = dead >= DEAD_ENTRIES_MIN && dead > log.count / 2
-      return wasteful ? state.entries().map((live) => entryFormat.encode(live)) : null
-    })
+/**
+ * Opens (or begins) the vault in `folder`. Entries that do not open cost only themselves; `loss` tells of them.
+ * `mustExist`: a vault was made here before, its absence is a loss. `bytesMax`: a file of so many bytes takes no more.
+ */
+export async function openVault(
+  folder: Folder,
+  vaultKey: Uint8Array,
+  random: Random,
+  { mustExist = false, bytesMax = VAULT_BYTES_MAX }: { mustExist?: boolean; bytesMax?: number } = {},
+): Promise<Vault> {
+  const state = new VaultState()
+  const log = await SealedLog.open({
+    ...{ folder, name: LOG_FILE, key: vaultKey, random, mustExist, bytesMax },
+    keeper: state,
+  })
+  const put = (entry: VaultEntry) => log.append(entryFormat.encode(entry), state.makesRoom(entry))
   return {
     add: (object) => put({ ...object, type: 'object' }),
     remove: async (objectId) => {
-      if (state.objects.has(toHex(objectId))) await put({ type: 'removed', objectId })
+      if (state.now.objects.has(toHex(objectId))) await put({ type: 'removed', objectId })
     },
-    get: (objectId) => state.objects.get(toHex(objectId)) ?? null,
-    list: () => [...state.objects.values()],
+    get: (objectId) => state.now.objects.get(toHex(objectId)) ?? null,
+    list: () => [...state.now.objects.values()],
+    setRemoval: (removal) => put({ ...removal, type: 'removing' }),
+    removals: () => [...state.now.removals.values()],
     addIssued: (grant) => put({ ...grant, type: 'issued' }),
     markRevoked: async (grantId) => {
-      const grant = state.issued.get(toHex(grantId))
+      const grant = state.now.issued.get(toHex(grantId))
       if (!grant) throw new XcareError('NOT_FOUND', 'this wallet gave no such permission')
       await put({ ...grant, revoked: true, type: 'issued' })
     },
-    issued: () => [...state.issued.values()],
+    issued: () => [...state.now.issued.values()],
     addReceived: (grant) => put({ ...grant, type: 'received' }),
-    received: () => [...state.received.values()],
+    forgetReceived: async (grantId) => {
+      if (state.now.received.has(toHex(grantId))) await put({ type: 'ended', grantId })
+    },
+    received: () => [...state.now.received.values()],
     addNotice: (notice) => put({ ...notice, type: 'notice' }),
-    notices: () => [...state.notices.values()],
-    marker: (name) => state.markers.get(name) ?? null,
+    forgetNotice: ({ releaseId, objectId }) => put({ type: 'told', releaseId, objectId }),
+    notices: () => [...state.now.notices.values()],
+    marker: (name) => state.now.markers.get(name) ?? null,
     setMarker: (name, value) => put({ type: 'marker', name, value }),
+    loss: () => log.loss(),
+    entries: () => state.entries(),
+    async merge(entries) {
+      const missing = entries.filter((entry) => state.isNew(entry))
+      await Promise.all(missing.map(put))
+      await log.rewrite(null)
+      return missing.length
+    },
+    bytes: () => log.bytes,
+    refresh: () => log.refresh(),
+    close: () => log.close(),
   }
 }
 
-/** What the entries add up to: the last entry about a thing is what holds. */
-class State {
-  readonly objects = new Map<string, VaultObject>()
-  readonly issued = new Map<string, IssuedGrant>()
-  readonly received = new Map<string, ReceivedGrant>()
-  readonly notices = new Map<string, VaultNotice>()
-  readonly markers: Markers = new Map()
-
-  apply(entry: VaultEntry): void {
-    switch (entry.type) {
-      case 'object':
-        this.objects.set(toHex(entry.objectId), entry)
-        break
-      case 'removed':
-        this.objects.delete(toHex(entry.objectId))
-        break
-      case 'issued':
-        this.issued.set(toHex(entry.grantId), entry)
-        break
-      case 'received':
-        this.received.set(toHex(entry.grantId), entry)
-        break
-      case 'notice':
-        this.notices.set(toHex(entry.releaseId) + toHex(entry.objectId), entry)
-        break
-      case 'marker':
-        this.markers.set(entry.name, entry.value)
-    }
-  }
-
-  live(): number {
-    const { objects, issued, received, notices, markers } = this
-    return objects.size + issued.size + received.size + notices.size + markers.size
-  }
-
-  entries(): VaultEntry[] {
-    return [
-      ...[...this.objects.values()].map((object) => ({ ...object, type: 'object' as const })),
-      ...[...this.issued.values()].map((grant) => ({ ...grant, type: 'issued' as const })),
-      ...[...this.received.values()].map((grant) => ({ ...grant, type: 'received' as const })),
-      ...[...this.notices.values()].map((notice) => ({ ...notice, type: 'notice' as const })),
-      ...[...this.markers].map(([name, value]) => ({ type: 'marker' as const, name, value })),
-    ]
-  }
+/** Makes the vault of a new wallet, so that its absence is never taken for a new one. @param entries what it begins with */
+export async function beginVault(
+  folder: Folder,
+  vaultKey: Uint8Array,
+  random: Random,
+  entries: VaultEntry[] = [],
+): Promise<void> {
+  const vault = await openVault(folder, vaultKey, random)
+  await vault.merge(entries)
+  await vault.close()
 }

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { toHex } from '../bytes.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { XcareError } from '../errors.ts'
+import { inTurn } from '../local/turn.ts'
 import type { Folder } from '../ports.ts'
+import { systemClock } from './clock.ts'
 
 const NAME = /^[a-z0-9][a-z0-9._-]*$/
 
@@ -21,6 +23,36 @@ export async function openFolder(path: string): Promise<Folder> {
     append: (name, content) => appendFile(at(name), content),
     remove: (name) => rm(at(name), { force: true }),
     list: async () => (await readdir(path)).filter((name) => NAME.test(name)).sort(),
+    readFrom: (name, offset, length) => readFrom(at(name), offset, length),
+    exclusive: (work) =>
+      inTurn(join(path, 'turn.lock'), { clock: systemClock, random: systemRandom }, work).catch((cause) => {
+        throw asDiskError(cause, path)
+      }),
+  }
+}
+
+async function readFrom(path: string, offset: number, length: number): Promise<Uint8Array | null> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'r')
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT')) return null
+    throw asDiskError(cause, path)
+  }
+  try {
+    const { size } = await file.stat()
+    const buffer = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
+    let filled = 0
+    while (filled < buffer.length) {
+      const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, offset + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return buffer.subarray(0, filled)
+  } catch (cause) {
+    throw asDiskError(cause, path)
+  } finally {
+    await file.close()
   }
 }
 

@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { fromUtf8, toHex } from '../bytes.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { XcareError } from '../errors.ts'
-import { type IdentityKeys, identityOf, vaultKeyOf } from '../identity/keypair.ts'
-import { createKeyring, openKeyring, readKeyring } from '../identity/keyring.ts'
-import { openVault, type Vault } from '../identity/vault.ts'
+import { type IdentityKeys, identityOf, ROOT_BYTES, vaultKeyOf } from '../identity/keypair.ts'
+import { createKeyring, openKeyring, readKeyring, refuseSecond } from '../identity/keyring.ts'
+import { beginVault, openVault, type Vault } from '../identity/vault.ts'
 import type { Did } from '../ids.ts'
 import type { Folder } from '../ports.ts'
 import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
 import type { NetworkFile, NetworkFolder } from './network/network-folder.ts'
-import { lockWallet } from './wallet-lock.ts'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
 export interface OpenWallet {
@@ -24,7 +23,7 @@ export interface OpenWallet {
   vault: Vault
   /** Where the wallet keeps headers and notices. */
   folder: Folder
-  /** Lets other processes use the wallet. */
+  /** Ends its use; without it the newest entries are watched over less well. */
   close(): Promise<void>
 }
 
@@ -35,12 +34,24 @@ export async function createWallet(
   passphrase: string,
 ): Promise<{ did: Did }> {
   const folder = await openFolder(path)
-  const { did } = await createKeyring(folder, { network, passphrase, random: systemRandom })
+  const root = systemRandom.bytes(ROOT_BYTES)
+  await refuseSecond(folder)
+  // The keyring last: with it the wallet exists, and a wallet without its list is one that lost it.
+  await beginVault(folder, vaultKeyOf(root), systemRandom)
+  const { did } = await createKeyring(folder, {
+    network,
+    passphrase,
+    random: systemRandom,
+    root,
+    hasVault: true,
+  })
   return { did }
 }
 
 /** @returns the identity of the wallet at `path`, without unlocking it. @throws XcareError NOT_INITIALISED when there is none. */
-export async function readWalletFile(path: string): Promise<{ did: Did; network: string }> {
+export async function readWalletFile(
+  path: string,
+): Promise<{ did: Did; network: string; hasVault: boolean }> {
   // Looking must not leave an empty folder behind.
   const found = existsSync(path) ? await readKeyring(await openFolder(path)) : null
   if (found) return found
@@ -50,8 +61,8 @@ export async function readWalletFile(path: string): Promise<{ did: Did; network:
 }
 
 /**
- * Unlocks the wallet at `path`, for this process alone until it is closed.
- * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; LOCKED while another process uses it; REFUSED when it belongs to another network.
+ * Unlocks the wallet at `path`. Several processes may have it open: each write takes its turn.
+ * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another network.
  */
 export async function openWallet(
   path: string,
@@ -66,9 +77,8 @@ export async function openWallet(
   const folder = await openFolder(path)
   const { did, root } = await openKeyring(folder, passphrase)
   const { keys, inception } = await identityOf(root, network)
-  const close = await lockWallet(path)
-  const vault = await openVault(folder, vaultKeyOf(root), systemRandom)
-  return { did, root, keys, inception, vault, folder, close }
+  const vault = await openVault(folder, vaultKeyOf(root), systemRandom, { mustExist: found.hasVault })
+  return { did, root, keys, inception, vault, folder, close: () => vault.close() }
 }
 
 /** @returns the names of the wallets of a network's folder, sorted. */

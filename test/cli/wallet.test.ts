@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { QuietNetwork, showsStack } from './xcare.ts'
@@ -88,6 +88,24 @@ describe('a wallet on the command line', () => {
     expect(said).toMatchObject({ exit: 10, result: { code: 'NOT_INITIALISED' } })
     expect(said.result!.next).toContain('wallet create')
     expect(existsSync(join(network.root, 'wallets', 'nobody'))).toBe(false)
+  })
+
+  test('nobody is asked for the passphrase of a wallet that is not there', async () => {
+    const said = await network.run('ls', '--as', 'nobody', '--json')
+    expect(said).toMatchObject({ exit: 10, result: { code: 'NOT_INITIALISED' } })
+  })
+
+  test('a list that is gone is told, never passed off as empty: 3', async () => {
+    const whole = readFileSync(wallet('vault.log'))
+    try {
+      rmSync(wallet('vault.log'))
+      const said = await network.run('ls', '--passphrase-file', right, '--json')
+      expect(said).toMatchObject({ exit: 3, result: { ok: false, code: 'PARTIAL' } })
+      expect(said.result!.message).toContain('cannot be read any more')
+      expect(said.result!.next).toContain('wallet restore')
+    } finally {
+      writeFileSync(wallet('vault.log'), whole)
+    }
   })
 
   test('a wallet of another network is refused', async () => {

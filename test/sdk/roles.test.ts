@@ -14,7 +14,6 @@ import {
   writeRoleFile,
 } from '../../src/sdk/roles/role-folder.ts'
 import { onFreePorts, portsOf } from '../../src/sdk/roles/role-peer.ts'
-import { lockWallet } from '../../src/sdk/wallet-lock.ts'
 import { codeOf, scratchFolder } from './scratch.ts'
 
 const scratch = scratchFolder()
@@ -177,73 +176,5 @@ describe('the set-up of a part', () => {
     tried.length = 0
     expect(await codeOf(() => onFreePorts({ port: 0 }, start))).toBe('PORT_IN_USE')
     expect(tried).toEqual([['/ip4/127.0.0.1/tcp/0']])
-  })
-})
-
-describe('the lock of a wallet', () => {
-  function walletFolder(name: string, lock?: string): string {
-    const folder = join(scratch, `wallet-${name}`)
-    mkdirSync(folder)
-    if (lock !== undefined) writeFileSync(join(folder, 'lock'), lock)
-    return folder
-  }
-
-  test('is held by one at a time, in turns', async () => {
-    const folder = walletFolder('turns')
-    let inside = 0
-    let most = 0
-    await Promise.all(
-      Array.from({ length: 6 }, async () => {
-        const release = await lockWallet(folder)
-        most = Math.max(most, ++inside)
-        await new Promise(setImmediate)
-        inside--
-        await release()
-      }),
-    )
-    expect(most).toBe(1)
-    expect(existsSync(join(folder, 'lock'))).toBe(false)
-  })
-
-  test.skipIf(!existsSync('/proc/self/stat')).each([
-    ['a dead process', JSON.stringify({ pid: 999_999_999, born: '1' })],
-    ['a process whose number another one got', JSON.stringify({ pid: process.pid, born: '1' })],
-    ['a process that died while it wrote', ''],
-    ['something torn', '{"pid":12'],
-    ['something else', '5'],
-  ])('of %s is taken over', async (name, lock) => {
-    const folder = walletFolder(name.replaceAll(' ', '-'), lock)
-    const release = await lockWallet(folder)
-    expect(existsSync(join(folder, 'lock'))).toBe(true)
-    await release()
-  })
-
-  test.skipIf(!existsSync('/proc/self/stat'))(
-    'of a dead process is taken over by one at a time',
-    async () => {
-      const folder = walletFolder('race', JSON.stringify({ pid: 999_999_999, born: '1' }))
-      let inside = 0
-      let most = 0
-      await Promise.all(
-        Array.from({ length: 6 }, async () => {
-          const release = await lockWallet(folder)
-          most = Math.max(most, ++inside)
-          await new Promise(setImmediate)
-          inside--
-          await release()
-        }),
-      )
-      expect(most).toBe(1)
-    },
-  )
-
-  test('of a living process makes others wait, and then tells who has it', async () => {
-    const child = await sleeper()
-    const lock = JSON.stringify({ pid: child.pid, born: bornOf(child.pid!) })
-    await expect(lockWallet(walletFolder('living', lock), 300)).rejects.toMatchObject({
-      code: 'LOCKED',
-      exitCode: 11,
-      message: expect.stringContaining(String(child.pid)),
-    })
   })
 })
