@@ -85,7 +85,7 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
  * @returns the path of a new file beside `path`, from where it can be renamed in one step: that works within one filesystem
  * only. The name begins with a dot, so that what a crash leaves is no file of the folder, and is never used twice.
  */
-export function besideOf(path: string): string {
+function besideOf(path: string): string {
   return join(dirname(path), `.xcare-${toHex(systemRandom.bytes(8))}.part`)
 }
 
