@@ -17,6 +17,7 @@ export interface GateOptions {
 
 interface Waiting {
   party: Party
+  sinceMs: number
   take(): Lease | null
   got(lease: Lease | null): void
 }
@@ -28,6 +29,7 @@ export class StreamGate {
   readonly #standingOf: (peer: NodeId) => Standing
   readonly #clock: Clock | null
   readonly #waiting: Waiting[] = []
+  #isWatching = false
 
   constructor({ standingOf, clock }: GateOptions = {}) {
     this.#standingOf = standingOf ?? (() => 'stranger')
@@ -77,23 +79,26 @@ export class StreamGate {
 
   async #inLine(party: Party, take: () => Lease | null): Promise<Lease> {
     const { promise, resolve } = Promise.withResolvers<Lease | null>()
-    const waiting = { party, take, got: resolve }
+    const waiting = { party, take, got: resolve, sinceMs: this.#nowMs() }
     this.#waiting.push(waiting)
     this.#serveLine()
-    if (this.#clock !== null) void this.#lookAgain(waiting, this.#clock)
+    if (this.#clock !== null) void this.#watch(this.#clock)
     const lease = await promise
     if (lease !== null) return lease
     throw new XcareError('BUSY', 'too many are reading from this node')
   }
 
-  /** Looks again and again whether there is room, until it is served or waited too long. */
-  async #lookAgain(waiting: Waiting, clock: Clock): Promise<void> {
-    const untilMs = clock.nowMs() + READ_WAIT_MS
-    while (this.#waiting.includes(waiting)) {
-      if (clock.nowMs() >= untilMs) return this.#answer(waiting, null)
+  /** As long as somebody waits: looks again whether there is room, and refuses who waited too long. */
+  async #watch(clock: Clock): Promise<void> {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    while (this.#waiting.length > 0) {
       await clock.sleep(LOOK_AGAIN_MS)
       this.#serveLine()
+      const overMs = clock.nowMs() - READ_WAIT_MS
+      for (const waiting of [...this.#waiting]) if (waiting.sinceMs <= overMs) this.#answer(waiting, null)
     }
+    this.#isWatching = false
   }
 
   /** Of those who wait, who holds least comes first; among them who came first. */

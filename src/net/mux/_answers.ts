@@ -35,7 +35,7 @@ export class Answers {
   /** @returns whether the remote took nothing since this was asked last, though there is something. */
   isStalled(): boolean {
     const isSame = this.#isFlushing && this.#round === this.#roundSeen
-    this.#roundSeen = this.#round
+    this.#roundSeen = this.#isFlushing ? this.#round : -1
     return isSame
   }
 
