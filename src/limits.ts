@@ -41,6 +41,8 @@ export const BUNDLE_RECORDS_MAX = 65536
 export const RECORD_NAME_MAX = 255
 /** Bytes of one segment of a path on this machine that was made from a record's name, at most. */
 export const LOCAL_SEGMENT_BYTES_MAX = 255
+/** Bytes of a stream to be put that are held in memory while its length is not known yet; more wait on the disk. */
+export const SPOOLED_MEMORY_BYTES_MAX = 8 * MIB
 /** A half-written file of a process that cannot be asked is left alone while it changed within this time. */
 export const UNFINISHED_KEPT_MS = 3600 * 1000
 /** Index of a bundle, encoded, at most. */

@@ -4,6 +4,7 @@ import { addChainCommands } from './commands/chain.ts'
 import { addDownCommand } from './commands/down.ts'
 import { addGetCommand } from './commands/get.ts'
 import { addGrantCommands } from './commands/grant.ts'
+import { addGrantsCommand } from './commands/grants.ts'
 import { addLsCommand } from './commands/ls.ts'
 import { addNodeCommands } from './commands/node.ts'
 import { addNoticesCommand } from './commands/notices.ts'
@@ -26,6 +27,7 @@ export function addCommands(program: Command): void {
   addRmCommand(program)
   addRepairCommand(program)
   addGrantCommands(program)
+  addGrantsCommand(program)
   addNoticesCommand(program)
   addWalletCommands(program)
   addNodeCommands(addRoleCommands(program).node)

@@ -54,7 +54,7 @@ export async function withLightNode<T>(
 async function requireChain(folder: NetworkFolder): Promise<void> {
   if (!existsSync(folder.anchor) || (await runningRole(folder.anchor))) return
   throw new XcareError('OFFLINE', `the network in ${folder.root} is not running`, {
-    next: `start it with \`npx xcare up --dir ${folder.root}\`; what it keeps is there`,
+    next: 'start it with `npx xcare up`; what it keeps is there',
   })
 }
 

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addRoleCommands, ROLE_KINDS } from './commands/roles.ts'
-import { failStart } from './invocation.ts'
+import { failStart, requireCommand } from './invocation.ts'
 
 const program = new Command('xcare')
   .description('Keeps medical records so that no single machine can read them, lose them or give them away.')
@@ -14,15 +15,19 @@ const program = new Command('xcare')
 // Parts of a network start by the dozen: they load no other command.
 const isRole = ROLE_KINDS.some((kind) => process.argv[2] === kind) && process.argv[3] === 'run'
 if (isRole) addRoleCommands(program)
-else (await import('./commands.ts')).addCommands(program)
-
-// A reader that goes away (`xcare ls | head`) is no error; a part of a network goes on without its log.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' && !isRole) process.exit(0)
-})
+else {
+  program.version(versionOf(), '--version', 'which version this is')
+  ;(await import('./commands.ts')).addCommands(program)
+}
 
 try {
+  requireCommand(program, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   failStart(error, process.argv)
+}
+
+function versionOf(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return String(version)
 }

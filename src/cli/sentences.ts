@@ -1,3 +1,4 @@
+import { PURPOSE_CODES, type Purpose, purposeWords } from '../custody/purpose.ts'
 import type { XcareEvent } from '../ports.ts'
 import type { Machine, StageOutcome } from './bench/report-shape.ts'
 import { machineLines, spanText, stageDoneLine } from './bench/sentences.ts'
@@ -35,6 +36,29 @@ interface Fields {
   title: string
   share: number
   etaSeconds: number
+  grantId: string
+  to: string
+  names: string[]
+  purpose: string
+  until: string
+  state: string
+}
+
+/** States of a permission, in words. */
+const STATES: Record<string, string> = {
+  revoked: 'taken back',
+  frozen: 'taken back',
+  ended: 'ended',
+  unknown: 'not looked up',
+}
+
+function purposeOf(code: string): string {
+  return PURPOSE_CODES.some((known) => known === code) ? purposeWords(code as Purpose) : code
+}
+
+function namesText(names: string[]): string {
+  const shown = names.slice(0, 3).map((name) => `"${plainText(name)}"`)
+  return names.length > 3 ? `${shown.join(', ')} and ${names.length - 3} more` : shown.join(', ')
 }
 
 type Say = (event: Fields) => string | null
@@ -72,9 +96,17 @@ const LASTING: Record<string, Say> = {
   stored: ({ objectId, name, bytes, columns, columnsOf, custodians, custodiansOf }) =>
     `stored ${name} (${sizeOf(bytes)}): ${columns} of ${columnsOf} columns on storage nodes, key shares with ${custodians} of ${custodiansOf} guardians\n  ${objectId}`,
   renamed: ({ name, file }) => `note: "${name}" is no name for a file here, it is called ${file}`,
+  'not-unpacked': ({ name, message }) => `note: "${name}" was left out: ${message}`,
+  'stored-as': ({ file, name }) => `note: ${file} is stored as "${name}"`,
+  'not-stored': ({ file, message }) => `note: ${file} was left out: ${message}`,
   unpacked: ({ name, bytes, file }) => `  ${name} (${sizeOf(bytes)}) -> ${file}`,
   record: ({ objectId, name, bytes, created, removing }) =>
     `${created.slice(0, 16)}  ${sizeOf(bytes).padStart(10)}  ${name}${removing ? ' (being removed)' : ''}\n  ${objectId}`,
+  entry: ({ name, bytes }) => `${sizeOf(bytes).padStart(10)}  ${name}`,
+  shared: ({ objectId, name, purpose, until, state }) =>
+    `${name}\n  ${objectId}\n  ${purposeOf(purpose)} until ${until.slice(0, 16)}${state === 'active' ? '' : `, ${STATES[state] ?? state}`}`,
+  permission: ({ grantId, to, names, purpose, until, state }) =>
+    `${to} may read ${namesText(names)} ${purposeOf(purpose)} until ${until.slice(0, 16)}${state === 'active' ? '' : `: ${STATES[state] ?? state}`}\n  ${grantId}`,
   wallet: ({ name, did }) => `${name}\n  ${did}`,
   part: ({ kind, name, running, pid }) =>
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,
@@ -146,8 +178,8 @@ interface StatusResult {
 
 function statusSentence({ nodes, guardians, anchor }: StatusResult): string {
   const parts = `${nodes.running} of ${nodes.of} storage nodes and ${guardians.running} of ${guardians.of} guardians are up`
-  if (!anchor) return `${parts}. The chain is DOWN: nothing can be read or stored.\n  next: npx xcare up`
+  if (!anchor) return `${parts}. The chain is DOWN: nothing can be read or stored.\n  next: \`npx xcare up\``
   return nodes.running + guardians.running === nodes.of + guardians.of
     ? `All is well: ${parts}.`
-    : `${parts}.\n  next: npx xcare up starts what is missing`
+    : `${parts}.\n  next: \`npx xcare up\` starts what is missing`
 }

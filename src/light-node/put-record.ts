@@ -95,7 +95,10 @@ export async function putBundle(
         next: 'put large records singly, without --bundle',
       },
     )
-  return putLoadedBundle(ports, name, await Promise.all(records.map(loadRecord)), profile)
+  const loaded: BundleRecord[] = []
+  // One after the other: there may be more of them than may be open at a time.
+  for (const record of records) loaded.push(await loadRecord(record))
+  return putLoadedBundle(ports, name, loaded, profile)
 }
 
 /** As `putBundle`, of records that are in memory already. @throws XcareError as putBundle */

@@ -8,6 +8,8 @@ const UNSEEN =
 const IGNORED = /\p{Default_Ignorable_Code_Point}/gu
 // Windows takes these for devices, whatever stands after the first dot.
 const DEVICE = /^(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)/i
+// The same for a letter of a drive.
+const DRIVE = /^([a-z]):/i
 // There they part drives and streams, stand for any name, or spell a short name.
 const WINDOWS_ONLY = /[<>:"|?*]|~(?=\d)/g
 
@@ -71,7 +73,7 @@ function placeOf({ at, segments }: Unnamed): string {
 }
 
 function safeSegment(segment: string, isWindows: boolean): string {
-  let safe = segment.normalize('NFC').replace(UNSEEN, '_')
+  let safe = segment.normalize('NFC').replace(UNSEEN, '_').replace(DRIVE, '$1_')
   if (isWindows) safe = safe.replace(WINDOWS_ONLY, '_')
   if (/^[.-]/.test(safe) || DEVICE.test(safe) || safe === '') safe = `_${safe}`
   if (/[.\s]$/.test(safe)) safe = `${safe}_`

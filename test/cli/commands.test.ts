@@ -14,6 +14,7 @@ const PROMISED = [
   'rm',
   'repair',
   'grant',
+  'grants',
   'revoke',
   'notices',
   'wallet create',

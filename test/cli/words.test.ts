@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { parseObjectId } from '../../src/cli/commands/get.ts'
 import { repairSentence } from '../../src/cli/commands/repair.ts'
+import { parseObjectId } from '../../src/cli/object-id.ts'
 import { plainText, sentenceOf, sizeOf } from '../../src/cli/sentences.ts'
 import { parseUntil } from '../../src/cli/until.ts'
 import { parsePurpose } from '../../src/custody/purpose.ts'

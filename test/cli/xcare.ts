@@ -15,19 +15,34 @@ export interface Said {
   result: Record<string, unknown> | null
 }
 
+/** Where outputs go that nobody here reads: a file descriptor, or a pipe whose reader is gone. */
+export interface Elsewhere {
+  stdout?: number | 'unread'
+  stderr?: number
+}
+
 /** Runs `xcare ARGS` as a process of its own, without a terminal, in the folder `cwd`. */
-export async function xcare(args: string[], cwd: string = tmpdir()): Promise<Said> {
+export async function xcare(
+  args: string[],
+  cwd: string = tmpdir(),
+  elsewhere: Elsewhere = {},
+): Promise<Said> {
   const { XCARE_DIR, XCARE_WALLET, XCARE_DEBUG, ...env } = process.env
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [
+      'ignore',
+      typeof elsewhere.stdout === 'number' ? elsewhere.stdout : 'pipe',
+      elsewhere.stderr ?? 'pipe',
+    ],
     env: { ...env, NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compiled') },
   })
   const said = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (text: string) => {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
       said[name] += text
     })
+  if (elsewhere.stdout === 'unread') child.stdout?.destroy()
   const exit = await new Promise<number | null>((done) => child.once('close', done))
   return { exit, ...said, result: lastEvent(said.stdout) }
 }
@@ -53,6 +68,11 @@ export class QuietNetwork {
   /** Runs `xcare ARGS` on this network, in its scratch folder. */
   run(...args: string[]): Promise<Said> {
     return xcare([...args, '--dir', this.root], this.dir)
+  }
+
+  /** As run, with outputs that go elsewhere. */
+  runInto(elsewhere: Elsewhere, ...args: string[]): Promise<Said> {
+    return xcare([...args, '--dir', this.root], this.dir, elsewhere)
   }
 
   /** Writes a file into the scratch folder. @returns its path. */

@@ -3,15 +3,17 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { concat } from '../../src/bytes.ts'
+import { concat, equalBytes } from '../../src/bytes.ts'
 import type { RecordSource } from '../../src/light-node/put-record.ts'
 import { fileSource } from '../../src/sdk/file-source.ts'
 import { removeUnfinished, writeWhole } from '../../src/sdk/file-target.ts'
@@ -71,11 +73,10 @@ describe('a file as a record', () => {
   test('what is no readable file is told before anything is sent', async () => {
     mkdirSync(join(scratch, 'folder'))
     symlinkSync('nowhere', join(scratch, 'broken'))
-    execFileSync('mkfifo', [join(scratch, 'pipe')])
     const loop = join(scratch, 'loop')
     symlinkSync(loop, loop)
-    for (const name of ['absent', 'folder', 'broken', 'pipe', 'empty/x', 'loop'])
-      expect(await codeOf(() => fileSource(join(scratch, name))), name).toBe('FILE_UNREADABLE')
+    for (const name of ['absent', 'folder', 'broken', '/dev/null', 'empty/x', 'loop'])
+      expect(await codeOf(() => fileSource(resolve(scratch, name))), name).toBe('FILE_UNREADABLE')
   })
 
   test.skipIf(process.getuid?.() === 0)(
@@ -94,6 +95,58 @@ describe('a file as a record', () => {
       expect(await codeOf(() => fileSource(file('plain', 'x'), name))).toBe('USAGE')
     },
   )
+
+  test('a pipe is read to its end, with a length that nobody knew before', async () => {
+    const pipe = join(scratch, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const large = concat(...Array.from({ length: 8 }, () => bytes))
+    const [source] = await Promise.all([fileSource(pipe, 'scan.dcm'), writeFile(pipe, large)])
+    expect(source).toMatchObject({ name: 'scan.dcm', length: large.length })
+    expect(equalBytes(await readAll(source), large)).toBe(true)
+    expect(await readAll(source, 8_300_000, 200_000)).toEqual(large.subarray(8_300_000, 8_500_000))
+  })
+
+  test('a file that claims to have nothing, or a page, gives what is in it', async () => {
+    const source = await fileSource('/proc/version')
+    expect(source.length).toBeGreaterThan(10)
+    expect(await readAll(source)).toHaveLength(source.length)
+    expect((await fileSource(file('page', new Uint8Array(4096)))).length).toBe(4096)
+  })
+
+  test('a name that is not UTF-8 is found as it shows, and stored as text', async () => {
+    const raw = Buffer.concat([
+      Buffer.from(`${scratch}/R\u00f6ntgen `),
+      Buffer.from([0xe4]),
+      Buffer.from('.txt'),
+    ])
+    await writeFile(raw, 'umlaut')
+    for (const path of [raw, raw.toString()]) {
+      const source = await fileSource(path)
+      expect(source.name).toBe('R\u00f6ntgen \ufffd.txt')
+      expect(new TextDecoder().decode(await readAll(source))).toBe('umlaut')
+    }
+  })
+
+  test.each([
+    ['.bashrc', '_.bashrc'],
+    ['-rf', '_-rf'],
+    ['a/.ssh/x\u200b', 'a/_.ssh/x_'],
+  ])('%j is stored as %j', async (name, stored) => {
+    expect((await fileSource(file('plain', 'x'), name)).name).toBe(stored)
+  })
+
+  test('a file that is replaced or written over while it is read is named', async () => {
+    for (const change of ['replaced', 'changed']) {
+      const path = file('restless', bytes)
+      const source = await fileSource(path)
+      if (change === 'replaced') renameSync(file('other', bytes), path)
+      else {
+        writeFileSync(path, bytes)
+        utimesSync(path, 1, 1)
+      }
+      await expect(readAll(source)).rejects.toThrow(`restless was ${change} while it was read`)
+    }
+  })
 
   test('a file that shrinks while it is read is never taken for whole', async () => {
     const path = file('shrinks', bytes)

@@ -1,46 +1,38 @@
-import { existsSync, lstatSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
-import { XcareError } from '../../errors.ts'
+import { asXcareError, type ErrorCode, XcareError } from '../../errors.ts'
 import { type BundleEntry, bundleRecord, readBundleIndex } from '../../fragment/bundle.ts'
-import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
-import { type OpenedRecord, openRecord } from '../../light-node/get-record.ts'
+import type { ObjectId } from '../../ids.ts'
+import { type OpenedRecord, openRecord, readRecordRange } from '../../light-node/get-record.ts'
 import { slicesOf } from '../../light-node/put-record.ts'
 import { readBundleEntries, readBundleRecord } from '../../light-node/range-read.ts'
-import {
-  newTargetFolder,
-  openTargetFolder,
-  type TargetFolder,
-  type WriteChoice,
-  writeWhole,
-} from '../../sdk/file-target.ts'
-import { type LocalName, localFileName, localNames } from '../../sdk/local-names.ts'
-import { removeLeftovers } from '../../sdk/unfinished-files.ts'
-import { action, type Invocation } from '../invocation.ts'
+import type { LightNode } from '../../sdk/open-light-node.ts'
+import { type ByteRange, parseByteRange } from '../byte-range.ts'
+import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
+import { objectIdOf, requireObjectWord } from '../object-id.ts'
+import { openBundleFolder, requireFolderTarget, type TargetOptions, writeRecord } from '../record-target.ts'
 
-interface GetOptions {
-  output?: string
+interface GetOptions extends TargetOptions {
   record?: string
-  force?: boolean
+  range?: string
 }
 
-const isWindows = process.platform === 'win32'
-/** Letters of an object's id that name the folder of a bundle. */
-const SHORT_ID_LETTERS = 12
+/** What keeps one record of a bundle from being written, and no other one. */
+const OF_ONE_RECORD: ErrorCode[] = ['INTEGRITY', 'FILE_UNREADABLE', 'USAGE']
 
 /** Adds `get`: reads a record back. */
 export function addGetCommand(program: Command): void {
   program
     .command('get')
     .description('read a record back; a bundle is unpacked into a new folder')
-    .argument('<object>')
+    .argument('<object>', 'its id, or the first letters of it')
     .option(
       '-o, --output <file>',
-      'where to write it (default: its own name here; - for the standard output)',
+      'where to write it: a file, a folder, a pipe, - for the standard output (default: its own name here)',
     )
     .option('--force', 'replace files that are there already')
     .option('--record <name>', 'only this record of a bundle')
+    .option('--range <first-last>', 'only these bytes of it, counted from 0: 0-99, or 4096- to its end')
     .action(action(get))
 }
 
@@ -49,81 +41,51 @@ async function get(
   object: string,
   options: GetOptions,
 ): Promise<Record<string, unknown> | null> {
-  const objectId = parseObjectId(object)
-  if (options.output === '-' && invocation.out.json)
-    throw new XcareError('USAGE', 'the record and --json cannot share the standard output', {
-      next: 'write to a file with -o',
+  requireObjectWord(object)
+  const range = options.range === undefined ? null : parseByteRange(options.range)
+  if (range && options.output === undefined)
+    throw new XcareError('USAGE', 'a part of a record needs a place of its own', {
+      next: 'name a file with -o, or - for the standard output',
     })
   return withLightNode(invocation, async (node) => {
+    const objectId = objectIdOf(object, node.wallet.vault)
     const opened = await openRecord(node.ports, objectId, node.custodyKeyOf)
     try {
-      if (options.record !== undefined)
-        return await writeOne(invocation, objectId, opened, options.record, options)
-      if (opened.sealed.kind === 'bundle') return await unpack(invocation, objectId, opened, options)
-      return await write(invocation, objectId, opened.sealed, opened.content, options)
+      return await writeWanted(invocation, node, { objectId, opened, options, range })
     } finally {
       opened.close()
     }
   })
 }
 
-async function write(
-  invocation: Invocation,
-  objectId: ObjectId,
-  { name, mediaType }: { name: string; mediaType: string },
-  content: AsyncIterable<Uint8Array>,
-  { output, force }: GetOptions,
-): Promise<Record<string, unknown> | null> {
-  if (output === '-') {
-    for await (const piece of content) await new Promise((resolve) => process.stdout.write(piece, resolve))
-    return null
+interface Wanted {
+  objectId: ObjectId
+  opened: OpenedRecord
+  options: GetOptions
+  range: ByteRange | null
+}
+
+async function writeWanted(invocation: Invocation, node: LightNode, wanted: Wanted) {
+  const { objectId, opened, options, range } = wanted
+  const { sealed, head, content } = opened
+  const isBundle = sealed.kind === 'bundle'
+  if (options.record !== undefined) {
+    if (!isBundle)
+      throw new XcareError('USAGE', `"${sealed.name}" is no bundle`, { next: 'leave --record out' })
+    const entry = entryNamed(await readBundleEntries(head), options.record)
+    const bytes = await readBundleRecord(head, entry)
+    const part = range ? bytes.subarray(range.first, Math.min(range.end, bytes.length)) : bytes
+    const written = await writeRecord(invocation.out, entry.name, slicesOf(part), options)
+    return { objectId, name: entry.name, mediaType: entry.mediaType, ...written, bundle: sealed.name }
   }
-  const { file, folder } = targetOf(output, name)
-  await removeLeftovers(folder?.path ?? dirname(file))
-  if (folder?.isRenamed) tellRenamed(invocation, name, file)
-  const bytes = await (folder
-    ? (await openTargetFolder(folder.path)).write([folder.name], content, choiceOf(force))
-    : writeWhole(file, content, choiceOf(force)))
-  return { objectId, name, mediaType, bytes, file }
-}
-
-function choiceOf(force: boolean | undefined): WriteChoice {
-  return { replaces: force === true }
-}
-
-/** A path that the caller chose is taken as it is; a name from elsewhere is only used inside a folder. */
-function targetOf(output: string | undefined, name: string) {
-  if (output !== undefined && !isFolder(output)) return { file: output, folder: null }
-  const { path, isRenamed } = localFileName(name, isWindows)
-  const local = path[0]!
-  return {
-    file: output === undefined ? local : join(output, local),
-    folder: { path: output ?? '.', name: local, isRenamed },
-  }
-}
-
-function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory()
-}
-
-function tellRenamed({ out }: Invocation, name: string, file: string): void {
-  out.event({ type: 'renamed', name, file })
-}
-
-/** Fetches one record of a bundle, and little else of it. */
-async function writeOne(
-  invocation: Invocation,
-  objectId: ObjectId,
-  { sealed, head }: OpenedRecord,
-  record: string,
-  options: GetOptions,
-): Promise<Record<string, unknown> | null> {
-  if (sealed.kind !== 'bundle')
-    throw new XcareError('USAGE', `"${sealed.name}" is no bundle`, { next: 'leave --record out' })
-  const entry = entryNamed(await readBundleEntries(head), record)
-  const content = slicesOf(await readBundleRecord(head, entry))
-  const written = await write(invocation, objectId, entry, content, options)
-  return written && { ...written, bundle: sealed.name }
+  if (isBundle && range)
+    throw new XcareError('USAGE', `"${sealed.name}" is a bundle`, {
+      next: 'name the record the bytes are of with --record',
+    })
+  if (isBundle) return unpack(invocation, wanted)
+  const { name, mediaType } = sealed
+  const bytes = range ? readRecordRange(node.ports, opened, range, node.custodyKeyOf) : content
+  return { objectId, name, mediaType, ...(await writeRecord(invocation.out, name, bytes, options)) }
 }
 
 /** The record of this name or, where only one path ends so, of this last part of its path. */
@@ -135,42 +97,40 @@ function entryNamed(entries: BundleEntry[], record: string): BundleEntry {
   const shown = (ending.length > 0 ? ending : entries).slice(0, 3).map(({ name }) => name)
   throw new XcareError(
     'NOT_FOUND',
-    `the bundle has ${ending.length > 0 ? `${ending.length} records` : 'no record'} "${record}"`,
-    { next: `its ${entries.length} records have names such as ${shown.join(', ')}` },
+    `the bundle has ${ending.length > 0 ? `${ending.length} records` : 'no record'} "${record}"; its ${entries.length} records have names such as ${shown.join(', ')}`,
+    { next: 'all of them are listed by `npx xcare ls OBJECT`' },
   )
 }
 
 async function unpack(
-  invocation: Invocation,
-  objectId: ObjectId,
-  { sealed, content }: OpenedRecord,
-  { output, force }: GetOptions,
+  { out }: Invocation,
+  { objectId, opened: { sealed, content }, options }: Wanted,
 ): Promise<Record<string, unknown>> {
-  if (output === '-')
-    throw new XcareError('USAGE', 'a bundle is unpacked into a folder', {
-      next: 'name one with -o, or one record with --record',
-    })
-  // What its sender calls it is no place on this machine.
-  const path = output ?? objectId.slice(0, SHORT_ID_LETTERS)
-  if (output === undefined) requireAbsent(path)
+  requireFolderTarget(options, objectId)
   const bundle = await wholeOf(sealed.length, content)
   const entries = readBundleIndex(bundle)
-  const folder = await (output === undefined ? newTargetFolder(path) : openTargetFolder(path))
-  const names = localNames(
-    entries.map(({ name }) => name),
-    isWindows,
-  )
-  if (!force) await requireNoneThere(folder, names)
+  const names = entries.map(({ name }) => name)
+  const folder = await openBundleFolder(out, objectId, names, options)
   const records: Record<string, unknown>[] = []
-  for (const [at, entry] of entries.entries()) {
-    const segments = names[at]!.path
-    const file = join(path, ...segments)
-    if (names[at]!.isRenamed) tellRenamed(invocation, entry.name, file)
-    const bytes = await folder.write(segments, slicesOf(bundleRecord(bundle, entry)), choiceOf(force))
-    records.push({ name: entry.name, mediaType: entry.mediaType, bytes, file })
-    invocation.out.event({ type: 'unpacked', ...records.at(-1)! })
-  }
-  return { objectId, name: sealed.name, folder: path, records }
+  const failed: { name: string; error: XcareError }[] = []
+  for (const [at, { name, mediaType }] of entries.entries())
+    try {
+      const written = await folder.write(at, slicesOf(bundleRecord(bundle, entries[at]!)))
+      records.push({ name, mediaType, ...written })
+      out.event({ type: 'unpacked', ...records.at(-1)! })
+    } catch (cause) {
+      const error = asXcareError(cause)
+      if (!OF_ONE_RECORD.includes(error.code)) throw error
+      failed.push({ name, error })
+      out.event({ type: 'not-unpacked', name, code: error.code, message: error.message })
+    }
+  const told = { objectId, name: sealed.name, folder: folder.path, records }
+  if (failed.length === 0) return told
+  if (records.length === 0) throw failed[0]!.error
+  return partial(
+    { ...told, failed: failed.map(({ name }) => name) },
+    `${failed.length} of ${entries.length} records of the bundle are not in ${folder.path}`,
+  )
 }
 
 async function wholeOf(length: number, content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -181,30 +141,4 @@ async function wholeOf(length: number, content: AsyncIterable<Uint8Array>): Prom
     at += piece.length
   }
   return whole
-}
-
-function requireAbsent(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false }))
-    throw new XcareError('USAGE', `${path} is there already`, { next: 'name another folder with -o' })
-}
-
-/** Before anything is written, so that a refusal leaves everything as it was. */
-async function requireNoneThere(folder: TargetFolder, names: LocalName[]): Promise<void> {
-  for (const { path } of names)
-    if (await folder.has(path))
-      throw new XcareError('USAGE', `${join(folder.path, ...path)} is there already`, {
-        next: 'name another folder with -o, or overwrite what is there with --force',
-      })
-}
-
-/** @returns the id in the words of the command line. @throws XcareError USAGE when it is none. */
-export function parseObjectId(text: string): ObjectId {
-  try {
-    return objectIdFromBytes(objectIdToBytes(text))
-  } catch (cause) {
-    throw new XcareError('USAGE', `"${text.slice(0, 60)}" is not an object id`, {
-      cause,
-      next: 'copy it from `npx xcare ls`',
-    })
-  }
 }

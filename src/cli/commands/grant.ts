@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { fromHex, toHex } from '../../bytes.ts'
 import { parsePurpose, purposeWords } from '../../custody/purpose.ts'
 import { XcareError } from '../../errors.ts'
+import type { Vault } from '../../identity/vault.ts'
 import { type Did, objectIdToBytes, parseDid } from '../../ids.ts'
 import { type GivenGrant, issueGrant, revokeGrant } from '../../light-node/guardians/grant.ts'
 import { readIdentity } from '../../light-node/identity.ts'
@@ -12,8 +13,8 @@ import type { LightNode } from '../../sdk/open-light-node.ts'
 import { listWallets, readWalletFile } from '../../sdk/wallet.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
+import { objectIdOf, requireObjectWord } from '../object-id.ts'
 import { parseUntil } from '../until.ts'
-import { parseObjectId } from './get.ts'
 
 interface GrantOptions {
   to: string
@@ -26,15 +27,15 @@ export function addGrantCommands(program: Command): void {
   program
     .command('grant')
     .description('let somebody read records of yours')
-    .argument('<object...>')
-    .requiredOption('--to <did>', 'who: a DID, or the name of a wallet on this machine')
+    .argument('<object...>', 'their ids, or the first letters of them')
+    .requiredOption('--to <who>', 'a DID, the name of a contact, or of a wallet on this machine')
     .option('--purpose <code>', 'why, as an HL7 purpose of use', 'TREAT')
     .option('--until <time>', 'until when: 30d, 12h, 2027-03-01', '30d')
     .action(action(grant))
   program
     .command('revoke')
     .description('take a permission back')
-    .argument('<grant>', 'its id, as `grant` printed it')
+    .argument('<grant>', 'its id, as `npx xcare grants` lists it, or the first letters of it')
     .action(action(revoke))
 }
 
@@ -45,15 +46,16 @@ async function grant(
 ): Promise<Record<string, unknown>> {
   const untilMs = parseUntil(until, systemClock.nowMs())
   const why = parsePurpose(purpose)
-  const ids = objects.map((object) => objectIdToBytes(parseObjectId(object)))
+  for (const object of objects) requireObjectWord(object)
   const did = await didOfWords(invocation, to)
   return withLightNode(invocation, async (node) => {
+    const ids = objects.map((object) => objectIdToBytes(objectIdOf(object, node.wallet.vault)))
     const given = await giveGrant(node, { did, name: to, ids, purpose: why, untilMs })
     const grantId = toHex(given.held.grant.grantId)
     const end = new Date(untilMs).toISOString()
     return {
       ...{ grantId, to: did, purpose: why, until: end, mailboxes: given.mailboxes },
-      text: `${to} may now read ${ids.length === 1 ? 'this record' : `these ${ids.length} records`} ${purposeWords(why)} until ${end.slice(0, 16)}.\n  take it back with: npx xcare revoke ${grantId}`,
+      text: `${to} may now read ${ids.length === 1 ? 'this record' : `these ${ids.length} records`} ${purposeWords(why)} until ${end.slice(0, 16)}.\n  take it back with: \`npx xcare revoke ${grantId}\``,
     }
   })
 }
@@ -88,21 +90,30 @@ function ownObjects({ wallet }: LightNode, id: Uint8Array): { objectId: Uint8Arr
   return [whole, ...parts].map(({ objectId, name }) => ({ objectId, name }))
 }
 
-async function revoke(invocation: Invocation, id: string): Promise<Record<string, unknown>> {
-  if (!/^[0-9a-f]{32}$/.test(id))
-    throw new XcareError('USAGE', `"${id.slice(0, 40)}" is not the id of a permission`, {
-      next: 'use the id that `grant` printed',
+async function revoke(invocation: Invocation, word: string): Promise<Record<string, unknown>> {
+  if (!/^[0-9a-f]{4,32}$/.test(word))
+    throw new XcareError('USAGE', `"${word.slice(0, 40)}" is not the id of a permission`, {
+      next: '`npx xcare grants` lists those you gave',
     })
   return withLightNode(invocation, async ({ ports, wallet }) => {
-    const grantId = fromHex(id)
-    if (!wallet.vault.issued().some((issued) => toHex(issued.grantId) === id))
-      throw new XcareError('NOT_FOUND', 'this wallet gave no such permission')
-    await revokeGrant(ports, grantId)
+    const id = grantIdOf(word, wallet.vault)
+    await revokeGrant(ports, fromHex(id))
     return {
       grantId: id,
       text: 'Taken back. What was read before cannot be unread; from now on guardians refuse.',
     }
   })
+}
+
+function grantIdOf(word: string, vault: Vault): string {
+  const fitting = vault
+    .issued()
+    .map(({ grantId }) => toHex(grantId))
+    .filter((id) => id.startsWith(word))
+  if (fitting.length === 1) return fitting[0]!
+  const next = '`npx xcare grants --all` lists those you gave'
+  if (fitting.length === 0) throw new XcareError('NOT_FOUND', 'this wallet gave no such permission', { next })
+  throw new XcareError('USAGE', `${fitting.length} permissions begin with ${word}`, { next })
 }
 
 async function didOfWords({ dir }: Invocation, to: string): Promise<Did> {

@@ -19,7 +19,7 @@ export function addNoticesCommand(program: Command): void {
     .command('notices')
     .description('who read your records, why and when')
     .option('--follow', 'stay and tell of every reading as it happens, until Ctrl-C')
-    .action(action(notices))
+    .action(action(notices, 'shows'))
 }
 
 async function notices(

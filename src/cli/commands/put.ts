@@ -1,26 +1,27 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { profileNamed } from '../../fragment/profile.ts'
-import { putBundle, putRecord, type StoredRecord } from '../../light-node/put-record.ts'
-import { fileSource } from '../../sdk/file-source.ts'
-import { action, type Invocation } from '../invocation.ts'
+import { XcareError } from '../../errors.ts'
+import { type Profile, profileNamed } from '../../fragment/profile.ts'
+import { loadRecord, putLoadedBundle, putRecord, type StoredRecord } from '../../light-node/put-record.ts'
+import type { LightNode } from '../../sdk/open-light-node.ts'
+import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
+import { type LeftOut, type PutJob, putJobs } from '../put-jobs.ts'
 
 interface PutOptions {
   profile: string
   bundle?: boolean
-  name: string
+  name?: string
 }
 
 /** Adds `put`: stores files as records. */
 export function addPutCommand(program: Command): void {
   program
     .command('put')
-    .description('store files as records, one each, or all in one with --bundle')
-    .argument('<file...>')
+    .description('store files as records, one each; a folder, or with --bundle all files, in one bundle')
+    .argument('<file...>', 'files, pipes or folders; - for the standard input')
     .option('--profile <name>', 'grid, open, deep, or K/N', 'grid')
     .option('--bundle', 'pack all files in one object; each can be read by itself')
-    .option('--name <name>', 'what to call the bundle', 'bundle')
+    .option('--name <name>', 'what to call the record or the bundle')
     .action(action(put))
 }
 
@@ -30,28 +31,84 @@ async function put(
   options: PutOptions,
 ): Promise<Record<string, unknown>> {
   const profile = profileNamed(options.profile)
-  // All files are looked at first, so that a typo in the last one does not leave the first ones stored.
-  const bundled = options.bundle === true
-  const names = bundled ? bundleNames(files) : []
-  const sources = await Promise.all(files.map((file, at) => fileSource(file, names[at])))
+  const { jobs, leftOut } = await putJobs(files, options)
+  for (const left of leftOut) tellLeftOut(invocation, left)
+  for (const { renamed } of jobs)
+    for (const { file, name } of renamed) invocation.out.event({ type: 'stored-as', file, name })
   return withLightNode(invocation, async (node) => {
-    const stored: StoredRecord[] = []
-    const keep = (record: StoredRecord) => {
-      stored.push(record)
-      invocation.out.event({ type: 'stored', ...factsOf(record) })
-    }
-    if (bundled) keep(await putBundle(node.ports, options.name, sources, profile))
-    else for (const source of sources) keep(await putRecord(node.ports, source, profile))
-    return { objects: stored.map(factsOf) }
+    const run: Run = { invocation, node, profile, stored: [], leftOut: [...leftOut], stopped: null }
+    for (const job of jobs) await store(run, job)
+    return resultOf(run)
   })
 }
 
-/** Files of one bundle keep their paths below the folder they share, so that equal names in two folders stay apart. */
-export function bundleNames(paths: string[]): string[] {
-  const split = paths.map((path) => resolve(path).split('/').slice(1))
-  const sharesFirst = () => split.every((segments) => segments.length > 1 && segments[0] === split[0]![0])
-  while (sharesFirst()) for (const segments of split) segments.shift()
-  return split.map((segments) => segments.join('/'))
+interface Run {
+  invocation: Invocation
+  node: LightNode
+  profile: Profile
+  stored: StoredRecord[]
+  leftOut: LeftOut[]
+  /** What ended it all; the files after it are not tried. */
+  stopped: XcareError | null
+}
+
+async function store(run: Run, job: PutJob): Promise<void> {
+  if (run.stopped) {
+    run.leftOut.push(...job.files.map((file) => ({ file, error: run.stopped! })))
+    return
+  }
+  try {
+    const record = job.kind === 'record' ? await storeRecord(run, job) : await storeBundle(run, job)
+    if (!record) return
+    run.stored.push(record)
+    run.invocation.out.event({ type: 'stored', ...factsOf(record) })
+  } catch (cause) {
+    if (!(cause instanceof XcareError)) throw cause
+    const isOfThisFile = cause.code === 'FILE_UNREADABLE' || cause.code === 'USAGE'
+    if (!isOfThisFile) run.stopped = cause
+    for (const file of job.files) leave(run, { file, error: cause })
+  }
+}
+
+function storeRecord({ node, profile }: Run, { source }: PutJob & { kind: 'record' }) {
+  return putRecord(node.ports, source, profile)
+}
+
+/** One file after the other is opened: there may be more of them than may be open. */
+async function storeBundle(
+  run: Run,
+  { name, sources, files }: PutJob & { kind: 'bundle' },
+): Promise<StoredRecord | null> {
+  const records = []
+  for (const [at, source] of sources.entries())
+    try {
+      records.push(await loadRecord(source))
+    } catch (cause) {
+      if (!(cause instanceof XcareError) || cause.code !== 'FILE_UNREADABLE') throw cause
+      leave(run, { file: files[at]!, error: cause })
+    }
+  return records.length === 0 ? null : putLoadedBundle(run.node.ports, name, records, run.profile)
+}
+
+function leave(run: Run, left: LeftOut): void {
+  run.leftOut.push(left)
+  tellLeftOut(run.invocation, left)
+}
+
+function tellLeftOut({ out }: Invocation, { file, error: { code, message } }: LeftOut): void {
+  out.event({ type: 'not-stored', file, code, message })
+}
+
+function resultOf({ stored, leftOut, stopped }: Run): Record<string, unknown> {
+  const told = { objects: stored.map(factsOf) }
+  if (leftOut.length === 0) return told
+  if (stored.length === 0) throw stopped ?? leftOut[0]!.error
+  const missing = leftOut.map(({ file }) => file)
+  return partial(
+    { ...told, missing },
+    `${missing.length} ${missing.length === 1 ? 'file is' : 'files are'} not stored: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ' and others' : ''}`,
+    stopped?.next ?? undefined,
+  )
 }
 
 /** What the events and the result say of a stored record. */

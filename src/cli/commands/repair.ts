@@ -5,25 +5,24 @@ import type { VaultObject } from '../../identity/vault-entry.ts'
 import { objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
 import { type RepairedObject, repairObject } from '../../light-node/repair/repair-object.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
-import { action, type Invocation } from '../invocation.ts'
+import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
+import { objectIdOf, requireObjectWord } from '../object-id.ts'
 import { plainText, shortId } from '../sentences.ts'
-import { parseObjectId } from './get.ts'
-
-const PARTIAL = new XcareError('PARTIAL', 'some columns are still missing')
 
 /** Adds `repair`: makes lost fragments again. */
 export function addRepairCommand(program: Command): void {
   program
     .command('repair')
     .description('look whether all fragments of your records are there, and make lost ones again')
-    .argument('[record]', 'only this one')
+    .argument('[record]', 'only this one: its id, or the first letters of it')
     .action(action(repair))
 }
 
 async function repair(invocation: Invocation, record?: string): Promise<Record<string, unknown>> {
-  const id = record === undefined ? null : toHex(objectIdToBytes(parseObjectId(record)))
+  if (record !== undefined) requireObjectWord(record)
   return withLightNode(invocation, async (node) => {
+    const id = record === undefined ? null : toHex(objectIdToBytes(objectIdOf(record, node.wallet.vault)))
     const all = node.wallet.vault.list()
     const wanted = all.filter(({ objectId, partOf }) => id === null || toHex(partOf ?? objectId) === id)
     if (id !== null && wanted.length === 0)
@@ -39,12 +38,9 @@ async function repair(invocation: Invocation, record?: string): Promise<Record<s
     }
     if (failed.length > 0 && repaired.length === 0) throw failed[0]
     const isPartial = failed.length > 0 || repaired.some(({ away }) => away.length > 0)
-    return {
-      objects: repaired,
-      failed: failed.length,
-      ...(isPartial ? { exitCode: PARTIAL.exitCode } : {}),
-      ...summaryOf(wanted.length, repaired),
-    }
+    const told = { objects: repaired, failed: failed.length, ...summaryOf(wanted.length, repaired) }
+    if (!isPartial) return told
+    return partial(told, 'some columns are still missing', 'run `npx xcare repair` again later')
   })
 }
 

@@ -5,7 +5,7 @@ import { objectIdFromBytes, objectIdToBytes } from '../../ids.ts'
 import { type RemovedObject, removeObject } from '../../light-node/remove-record.ts'
 import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
-import { parseObjectId } from './get.ts'
+import { parseObjectId } from '../object-id.ts'
 
 /** Adds `rm`: removes a record for good. */
 export function addRmCommand(program: Command): void {

@@ -10,7 +10,7 @@ export function addStatusCommand(program: Command): void {
   program
     .command('status')
     .description('what runs here and whether records can be put and read')
-    .action(action(status))
+    .action(action(status, 'shows'))
 }
 
 async function status({ dir, out }: Invocation): Promise<Record<string, unknown>> {
