@@ -50,9 +50,7 @@ async function listOwn(invocation: Invocation): Promise<Record<string, unknown>>
     }))
   for (const record of records) invocation.out.event({ type: 'record', ...record })
   const loss = vault.loss()
-  return loss
-    ? partial({ records }, `the list is not complete: ${lossWords(loss)}`, LOSS_NEXT)
-    : { records }
+  return loss ? partial({ records }, `the list is not complete: ${lossWords(loss)}`, LOSS_NEXT) : { records }
 }
 
 async function listShared(invocation: Invocation): Promise<Record<string, unknown>> {
