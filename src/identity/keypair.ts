@@ -1,8 +1,10 @@
 import { u32be } from '../bytes.ts'
+import { type BoundKind, boundId, isBoundTo, nonceBytesOf, nonceOf } from '../crypto/bound-id.ts'
 import { type KemKey, kemKeyFromSeed } from '../crypto/envelope.ts'
 import { deriveKey } from '../crypto/kdf.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/sign.ts'
 import type { Did } from '../ids.ts'
+import type { Random } from '../ports.ts'
 import { createInception, keysHash } from './inception.ts'
 
 /** Bytes of the root from which every key of a person follows. */
@@ -48,14 +50,45 @@ export function vaultKeyOf(root: Uint8Array): Uint8Array {
   return deriveKey(root, 'xcare/vault/v1')
 }
 
+/** @returns a name for a new object, 32 bytes, that only the key which owns it can use, and that key. */
+export function newObject(root: Uint8Array, random: Random): { objectId: Uint8Array; ownerKey: SigningKey } {
+  const nonce = random.bytes(nonceBytesOf('object'))
+  const ownerKey = oneTimeKey(root, 'object', nonce)
+  return { objectId: boundId('object', nonce, ownerKey.publicKey), ownerKey }
+}
+
+/** @returns a name for a new grant, 16 bytes, that only its revoke key can use, and that key. */
+export function newGrant(root: Uint8Array, random: Random): { grantId: Uint8Array; revokeKey: SigningKey } {
+  const nonce = random.bytes(nonceBytesOf('grant'))
+  const revokeKey = oneTimeKey(root, 'grant', nonce)
+  return { grantId: boundId('grant', nonce, revokeKey.publicKey), revokeKey }
+}
+
 /** @param objectId 32 bytes. @returns the one-time key that owns this object on the chain; unlinkable to others. */
 export function ownerKeyOf(root: Uint8Array, objectId: Uint8Array): SigningKey {
-  return signingKeyFromSeed(deriveKey(root, 'xcare/owner/v1', objectId))
+  return keyOfName(root, 'object', objectId)
 }
 
 /** @param grantId 16 bytes. @returns the one-time key that creates and revokes this grant on the chain. */
 export function revokeKeyOf(root: Uint8Array, grantId: Uint8Array): SigningKey {
-  return signingKeyFromSeed(deriveKey(root, 'xcare/revoke/v1', grantId))
+  return keyOfName(root, 'grant', grantId)
+}
+
+/** Labels of the one-time keys: of names that follow from them, and of names that were all chance. */
+const ONE_TIME = {
+  object: { label: 'xcare/owner/v2', unboundLabel: 'xcare/owner/v1' },
+  grant: { label: 'xcare/revoke/v2', unboundLabel: 'xcare/revoke/v1' },
+} as const
+
+function oneTimeKey(root: Uint8Array, kind: BoundKind, nonce: Uint8Array): SigningKey {
+  return signingKeyFromSeed(deriveKey(root, ONE_TIME[kind].label, nonce))
+}
+
+/** Names made before they followed from their key still have the key that followed from them. */
+function keyOfName(root: Uint8Array, kind: BoundKind, id: Uint8Array): SigningKey {
+  const key = oneTimeKey(root, kind, nonceOf(kind, id))
+  if (isBoundTo(kind, id, key.publicKey)) return key
+  return signingKeyFromSeed(deriveKey(root, ONE_TIME[kind].unboundLabel, id))
 }
 
 /** @param grantId 16 bytes. @returns the secret of the grant's salt and blinds, 32 bytes. */

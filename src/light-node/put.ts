@@ -27,8 +27,8 @@ export interface PutPorts extends UploadPorts, DepositPorts {
   ledger: Ledger
   coder: Coder
   random: Random
-  /** The one-time owner key of an object. */
-  ownerKeyOf(objectId: Uint8Array): SigningKey
+  /** A name for a new object, 32 bytes, and the one-time key that owns it. */
+  newObject(): { objectId: Uint8Array; ownerKey: SigningKey }
 }
 
 /** What is to be put: `length` bytes that `read` yields in order, and the private part of the manifest. */
@@ -126,7 +126,7 @@ async function endSealing(sealing: SealStream, opening: Promise<NodeUploads>): P
 
 async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {
   const view = await readNetworkView(ports.ledger, null)
-  const objectId = ports.random.bytes(32)
+  const { objectId, ownerKey } = ports.newObject()
   const guardians = chooseGuardians(view.guardians, profile, ports.random)
   const guardianIds = guardians.map(({ guardianId }) => guardianId)
   const keeperIds = planColumns(view, objectId, profile.k, profile.n, guardianIds)
@@ -138,7 +138,7 @@ async function planPut(ports: PutPorts, profile: Profile): Promise<Plan> {
     view,
     profile,
     objectId,
-    ownerKey: ports.ownerKeyOf(objectId),
+    ownerKey,
     custodyKey: ports.random.bytes(32),
     guardians,
     keepers,

@@ -1,7 +1,8 @@
 import { systemRandom } from '../crypto/random.ts'
+import type { SigningKey } from '../crypto/sign.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
-import { noticeKeyOf, noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
+import { newObject, noticeKeyOf, noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
 import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
 import type { GrantPorts } from '../light-node/guardians/grant.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/guardians/read-as-grantee.ts'
@@ -17,7 +18,10 @@ import { openNetworkLedger } from './network/network-ledger.ts'
 import type { OpenWallet } from './wallet.ts'
 
 /** Everything the recipes of a light node need of the world. */
-export interface LightNodePorts extends PutRecordPorts, GetPorts, CustodyKeyPorts, GrantPorts {}
+export interface LightNodePorts extends PutRecordPorts, GetPorts, CustodyKeyPorts, GrantPorts {
+  /** The one-time owner key of an object of this person. */
+  ownerKeyOf(objectId: Uint8Array): SigningKey
+}
 
 /** A light node that acts for the person of an unlocked wallet. */
 export interface LightNode {
@@ -74,6 +78,7 @@ export async function openLightNode({
     did: wallet.did,
     signing: wallet.keys.signing,
     kem: wallet.keys.kem,
+    newObject: () => newObject(wallet.root, systemRandom),
     ownerKeyOf: (objectId) => ownerKeyOf(wallet.root, objectId),
     noticeAddressOf: async (objectId) => ({
       noticeKey: (await noticeKeyOf(wallet.root, objectId)).publicKey,

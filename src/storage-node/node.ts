@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { recordKey } from '../chain-anchor/app/keys.ts'
+import { recordValue } from '../chain-anchor/app/values.ts'
 import { relayChainGossip } from '../chain-anchor/light/relay.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { NOTICE_TOPIC, readNotice } from '../custody/notice.ts'
@@ -7,7 +9,13 @@ import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
 import { asXcareError, type XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { ANNOUNCE_AGAIN_MS, ANNOUNCE_QUEUE_MAX, DIAL_MS, NODE_STREAMS_PER_PEER_MAX } from '../limits.ts'
+import {
+  ANNOUNCE_AGAIN_MS,
+  ANNOUNCE_QUEUE_MAX,
+  DIAL_MS,
+  HEADER_AGE_MS_MAX,
+  NODE_STREAMS_PER_PEER_MAX,
+} from '../limits.ts'
 import { type Peer, startPeer } from '../net/peer.ts'
 import type { Clock, Ledger, PeerAddress, Random, XcareEvent } from '../ports.ts'
 import { FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
@@ -170,6 +178,10 @@ class StorageNode implements RunningStorageNode {
       audience: { network: this.#options.network, nodeId: this.nodeId },
       key: this.#keys.signing,
       gate: new StreamGate({ clock: this.#options.clock }),
+      anchoredOwner: async (objectId: Uint8Array) => {
+        const { value } = await this.#options.ledger.read(recordKey(objectId), HEADER_AGE_MS_MAX)
+        return value && recordValue.decode(value).ownerKey
+      },
       version: this.#options.version ?? '0',
       onComplete: (column: Parameters<AnnounceQueue['add']>[0]) => this.#announcements.add(column),
     }

@@ -12,6 +12,8 @@ export interface ServeParts {
   /** The node's key: signs storage receipts. */
   key: SigningKey
   gate: StreamGate
+  /** @returns the owner key of an object that is on the chain, 32 bytes, or null. @throws XcareError OFFLINE without a fresh header. */
+  anchoredOwner(objectId: Uint8Array): Promise<Uint8Array | null>
   /** Version of the program, for STATUS. */
   version: string
   /** Told after each finished put, with the first of its columns. Must not throw. */

@@ -1,4 +1,6 @@
 import type { Lease } from '../budget.ts'
+import { equalBytes } from '../bytes.ts'
+import { isBoundTo } from '../crypto/bound-id.ts'
 import { asXcareError, XcareError } from '../errors.ts'
 import { FRAME_IDLE_MS, MANIFEST_BYTES_MAX } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
@@ -128,6 +130,7 @@ class Session implements Conversation {
     switch (message.op) {
       case 'OPEN_PUT':
         await this.#put?.close()
+        await this.#requireName(message)
         this.#put = new ServedPut(this, message)
         return
       case 'GET_HAVE':
@@ -141,6 +144,14 @@ class Session implements Conversation {
       default:
         return this.#answered(() => this.#read(message))
     }
+  }
+
+  /** A name follows from its owner's key, or is on the chain under that key since before names did. */
+  async #requireName({ objectId, ownerKey }: MessageOf<'OPEN_PUT'>): Promise<void> {
+    if (isBoundTo('object', objectId, ownerKey)) return
+    const owner = await this.parts.anchoredOwner(objectId)
+    if (owner && equalBytes(owner, ownerKey)) return
+    throw new XcareError('REFUSED', 'the name of the object does not follow from its owner key')
   }
 
   async #read(message: Exclude<ClientMessage, { op: PutOp }>): Promise<void> {

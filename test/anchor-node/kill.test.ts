@@ -94,7 +94,10 @@ function expectReplay(): void {
     expect(header.appHash, `app hash of block ${height}`).toEqual(appHash)
     expect(header.lastBlockId.hash).toEqual(before)
     verifyCommitByIndex(validators, commit, lineCheck(genesis.chainId, commit))
-    appHash = app.finalizeBlock({ txs, hash: id.hash, height, timeMs: timeToMs(header.time) }).appHash
+    appHash = app.finalizeBlock({
+      ...{ txs, hash: id.hash, height, timeMs: timeToMs(header.time) },
+      appVersion: header.version.app,
+    }).appHash
     app.commit()
     before = new Uint8Array(id.hash)
   }

@@ -6,7 +6,7 @@ import { systemRandom } from '../../src/crypto/random.ts'
 import { openDirectory } from '../../src/dht/directory.ts'
 import { kadService } from '../../src/dht/service.ts'
 import { PROFILES } from '../../src/fragment/profile.ts'
-import { noticeKeyOf, noticeTagOf, ownerKeyOf, vaultKeyOf } from '../../src/identity/keypair.ts'
+import { newObject, noticeKeyOf, noticeTagOf, vaultKeyOf } from '../../src/identity/keypair.ts'
 import { openVault } from '../../src/identity/vault.ts'
 import { type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { localCoder } from '../../src/light-node/coder-local.ts'
@@ -55,7 +55,7 @@ async function openPageNode({ network, trust }: Task) {
     directory: openDirectory(peer),
     coder: localCoder(systemRandom),
     progress: () => {},
-    ownerKeyOf: (objectId: Uint8Array) => ownerKeyOf(root, objectId),
+    newObject: () => newObject(root, systemRandom),
     noticeAddressOf: async (objectId: Uint8Array) => ({
       noticeKey: (await noticeKeyOf(root, objectId)).publicKey,
       noticeTag: noticeTagOf(root, objectId),

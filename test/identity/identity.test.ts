@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fromHex, toHex, utf8 } from '../../src/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../src/cbor.ts'
+import { isBoundTo } from '../../src/crypto/bound-id.ts'
 import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { XcareError } from '../../src/errors.ts'
 import { checkInception, createInception, keysHash, keysWerePromised } from '../../src/identity/inception.ts'
@@ -9,6 +10,8 @@ import {
   grantSecretOf,
   identityKeysOf,
   identityOf,
+  newGrant,
+  newObject,
   noticeKeyOf,
   noticeTagOf,
   ownerKeyOf,
@@ -38,6 +41,34 @@ describe('the keys of a person', () => {
       noticeKeyHead: toHex((await noticeKeyOf(root, objectId)).publicKey.slice(0, 32)),
       noticeTag: toHex(noticeTagOf(root, objectId)),
     }).toEqual(vectors.keys)
+  })
+
+  test('new names follow from their one-time keys as the frozen vectors say, and lead back to them', () => {
+    const { bound } = vectors
+    const object = newObject(root, { bytes: (length) => fromHex(bound.objectNonce).slice(0, length) })
+    const grant = newGrant(root, { bytes: (length) => fromHex(bound.grantNonce).slice(0, length) })
+    expect({
+      ...bound,
+      objectId: toHex(object.objectId),
+      ownerKey: toHex(object.ownerKey.publicKey),
+      grantId: toHex(grant.grantId),
+      revokeKey: toHex(grant.revokeKey.publicKey),
+    }).toEqual(bound)
+    expect(ownerKeyOf(root, object.objectId).publicKey).toEqual(object.ownerKey.publicKey)
+    expect(revokeKeyOf(root, grant.grantId).publicKey).toEqual(grant.revokeKey.publicKey)
+  })
+
+  test('a name fits its own key alone, whatever byte of it or of the key is changed', () => {
+    const objectId = fromHex(vectors.bound.objectId)
+    const ownerKey = fromHex(vectors.bound.ownerKey)
+    expect(isBoundTo('object', objectId, ownerKey)).toBe(true)
+    for (let at = 0; at < 32; at++) {
+      const changed = (bytes: Uint8Array) => bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
+      expect(isBoundTo('object', changed(objectId), ownerKey)).toBe(false)
+      expect(isBoundTo('object', objectId, changed(ownerKey))).toBe(false)
+    }
+    expect(isBoundTo('grant', fromHex(vectors.bound.grantId), fromHex(vectors.bound.revokeKey))).toBe(true)
+    expect(isBoundTo('grant', fromHex(vectors.bound.grantId), ownerKey)).toBe(false)
   })
 
   test('owner keys of two objects have nothing in common', () => {

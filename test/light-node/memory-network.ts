@@ -6,7 +6,7 @@ import { systemRandom } from '../../src/crypto/random.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { XcareError } from '../../src/errors.ts'
 import { PROFILES, type Profile } from '../../src/fragment/profile.ts'
-import { ownerKeyOf } from '../../src/identity/keypair.ts'
+import { newObject, ownerKeyOf } from '../../src/identity/keypair.ts'
 import { openVault, type Vault } from '../../src/identity/vault.ts'
 import { type NodeId, type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { localCoder } from '../../src/light-node/coder-local.ts'
@@ -14,6 +14,7 @@ import type { CustodyKeySource, GetPorts } from '../../src/light-node/get.ts'
 import { openRecord } from '../../src/light-node/get-record.ts'
 import { locateObject } from '../../src/light-node/locate.ts'
 import { type PutRecordPorts, putRecord, type RecordSource } from '../../src/light-node/put-record.ts'
+import type { RepairPorts } from '../../src/light-node/repair/repair-object.ts'
 import type { Clock, FrameStream, PeerAddress, XcareEvent } from '../../src/ports.ts'
 import type { DiskOptions } from '../../src/storage-node/disk/calls.ts'
 import { FragmentStore } from '../../src/storage-node/fragment-store.ts'
@@ -45,7 +46,15 @@ export class MemoryNode {
     this.nodeId = audience.nodeId
     this.key = key
     this.#disk = disk
-    this.#parts = { store, audience, key, gate: new StreamGate(), version: '0', onComplete: () => {} }
+    this.#parts = {
+      store,
+      audience,
+      key,
+      gate: new StreamGate(),
+      version: '0',
+      anchoredOwner: async () => null,
+      onComplete: () => {},
+    }
   }
 
   static async start(at: number, root: string, quotaBytes: number): Promise<MemoryNode> {
@@ -144,7 +153,7 @@ export class MemoryNetwork {
     this.chain.anchored.length = 0
   }
 
-  get ports(): PutRecordPorts & GetPorts {
+  get ports(): PutRecordPorts & GetPorts & Pick<RepairPorts, 'ownerKeyOf'> {
     return {
       network: NETWORK,
       ledger: this.chain,
@@ -155,6 +164,7 @@ export class MemoryNetwork {
       random: systemRandom,
       progress: (event) => void this.events.push(event),
       vault: this.vault,
+      newObject: () => newObject(ROOT, systemRandom),
       ownerKeyOf: (objectId) => ownerKeyOf(ROOT, objectId),
       noticeAddressOf: async () => ({ noticeKey: this.#noticeKey, noticeTag: new Uint8Array(32) }),
     }

@@ -1,3 +1,4 @@
+import { boundId } from '../../src/crypto/bound-id.ts'
 import { blake3 } from '../../src/crypto/hash.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { encodeHead } from '../../src/fragment/header.ts'
@@ -60,8 +61,10 @@ interface MadeOptions {
 export function makeObject(options: MadeOptions): MadeObject {
   const { seed, version = 1, length = 3000, shardBytesMax = 256, columns = [0], k = 4, n = 8 } = options
   const { content = seed * 31 + version, network = AUDIENCE.network } = options
-  const owner = signingKeyFromSeed(seededBytes(options.owner ?? seed + 500_000, 32))
-  const objectId = seededBytes(seed, 32)
+  const namer = signingKeyFromSeed(seededBytes(seed + 500_000, 32))
+  const owner = options.owner === undefined ? namer : signingKeyFromSeed(seededBytes(options.owner, 32))
+  // Whoever else owns it uses a name that is not its own.
+  const objectId = boundId('object', seededBytes(seed, 16), namer.publicKey)
   const layout = layoutOf(length, k, n, shardBytesMax)
   const fragments: Uint8Array[][] = columns.map((column) =>
     Array.from({ length: layout.stripes }, (_, stripe) => {

@@ -69,6 +69,16 @@ test('a column that was put comes back byte for byte, with a receipt that the no
   expect(node.completed.at(-1)).toMatchObject({ objectId: object.objectId, column: 0, k: 4, n: 8 })
 })
 
+test('a put under a name that is not its owner key\u2019s is refused, unless the chain says who owns it', async () => {
+  const named = makeObject({ seed: 310, length: 3_000, owner: 311 })
+  expect(await node.connect().putColumn(named)).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+  node.anchoredOwner = makeObject({ seed: 312 }).owner.publicKey
+  expect(await node.connect().putColumn(named)).toMatchObject({ op: 'ERR', code: 'REFUSED' })
+  node.anchoredOwner = named.owner.publicKey
+  expect(await node.connect().putColumn(named)).toMatchObject({ op: 'RECEIPT' })
+  node.anchoredOwner = null
+})
+
 test('one stream serves puts and gets of one object after another, in any order', async () => {
   const client = node.connect()
   for (const seed of [301, 302, 303]) {

@@ -25,6 +25,8 @@ export const NODE_KEY = signingKeyFromSeed(seededBytes(99, 32))
 export class ServedNode {
   readonly path: string
   readonly parts: ServeParts
+  /** Owner of every object on the chain whose name is asked for. */
+  anchoredOwner: Uint8Array | null = null
   readonly completed: { column: number }[] = []
   readonly #ends: Promise<Error | null>[] = []
   readonly #clients: FrameStream[] = []
@@ -38,6 +40,7 @@ export class ServedNode {
       key: NODE_KEY,
       gate: new StreamGate(),
       version: '0',
+      anchoredOwner: async () => this.anchoredOwner,
       onComplete,
     }
   }

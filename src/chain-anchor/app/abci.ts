@@ -61,6 +61,8 @@ export interface FinalizeBlockRequest {
   hash: Uint8Array
   height: number
   timeMs: number
+  /** `version.app` of its header: the rules it is judged by. */
+  appVersion: number
 }
 
 /** `appHash` belongs into the header of the next block. */

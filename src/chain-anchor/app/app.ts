@@ -111,13 +111,13 @@ export class XcareApp implements AbciApplication {
   }
 
   /** Computes results and app hash of a decided block. */
-  finalizeBlock({ txs, hash, height, timeMs }: FinalizeBlockRequest): FinalizeBlockResponse {
+  finalizeBlock({ txs, hash, height, timeMs, appVersion }: FinalizeBlockRequest): FinalizeBlockResponse {
     const expected = this.#store.head().height + 1
     if (height !== expected)
       throw new XcareError('INTERNAL', `block ${height} cannot follow block ${expected - 1}`)
     const { results, changes } = applyBlock(
       this.#base(),
-      { chainId: this.#chainId, height, timeMs, hash, txs },
+      { chainId: this.#chainId, rules: appVersion, height, timeMs, hash, txs },
       this.#verify,
     )
     const appHash = this.#store.stage(height, this.#withGenesis(changes))
@@ -173,7 +173,12 @@ export class XcareApp implements AbciApplication {
   }
 
   #nextContext(): BlockContext {
-    return { chainId: this.#chainId, height: this.#store.head().height + 1, timeMs: this.#lastTimeMs }
+    return {
+      chainId: this.#chainId,
+      rules: APP_VERSION,
+      height: this.#store.head().height + 1,
+      timeMs: this.#lastTimeMs,
+    }
   }
 
   // Signatures are checked when a transaction arrives and again in its block: the second time from memory.

@@ -3,6 +3,8 @@ import type { StateOverlay } from './state.ts'
 /** Where in the chain a transaction is judged: everything a rule may depend on besides the state. */
 export interface BlockContext {
   chainId: string
+  /** Version of the rules: `version.app` in the block's header. */
+  rules: number
   height: number
   /** Time in the block's header, in ms. */
   timeMs: number

@@ -8,8 +8,8 @@ import { timeFromMs, timeFromText, timeToMs, timeToText } from '../comet/time.ts
 import { validatorAddress } from '../comet/validators.ts'
 import { allDifferent, type ChainParams } from './params.ts'
 
-/** Version of the rules: `version.app` of every header. */
-export const APP_VERSION = 1
+/** Version of the rules: `version.app` of new headers. Blocks are judged by the rules they were made under. */
+export const APP_VERSION = 2
 /** Block limits that enter ConsensusHash: bytes of a block, gas (none). */
 export const BLOCK_MAX_BYTES = BLOCK_DATA_BYTES_MAX
 export const BLOCK_MAX_GAS = -1
@@ -33,13 +33,13 @@ export interface Genesis {
   params: ChainParams
 }
 
-const consensusParams = {
+const consensusParams = (appVersion: number) => ({
   block: { max_bytes: String(BLOCK_MAX_BYTES), max_gas: String(BLOCK_MAX_GAS) },
   evidence: { max_age_num_blocks: '100000', max_age_duration: '172800000000000', max_bytes: '1048576' },
   validator: { pub_key_types: ['ed25519'] },
-  version: { app: String(APP_VERSION) },
+  version: { app: String(appVersion) },
   abci: { vote_extensions_enable_height: '0' },
-}
+})
 
 const appState = z.strictObject({
   governors: z
@@ -86,7 +86,7 @@ export function encodeGenesis({ chainId, timeMs, validators, params }: Genesis):
     genesis_time: timeToText(timeFromMs(timeMs)),
     chain_id: chainId,
     initial_height: '1',
-    consensus_params: consensusParams,
+    consensus_params: consensusParams(APP_VERSION),
     validators: validators.map(({ publicKey, power, institution }) => ({
       address: toHex(validatorAddress(publicKey)).toUpperCase(),
       pub_key: { type: PUBLIC_KEY_TYPE, value: toBase64(publicKey) },
@@ -103,7 +103,7 @@ export function encodeGenesis({ chainId, timeMs, validators, params }: Genesis):
 export function decodeGenesis(input: string): Genesis {
   if (input.length > GENESIS_TEXT_MAX) throw new XcareError('MALFORMED', 'genesis: too long')
   const file = checked(genesisShape, parseJson(input))
-  if (JSON.stringify(file.consensus_params) !== JSON.stringify(consensusParams))
+  if (!isOurs(file.consensus_params))
     throw new XcareError('MALFORMED', 'genesis: the consensus parameters are not those of this version')
   const validators = file.validators.map(({ pub_key, power, name }) => ({
     publicKey: fromBase64(pub_key.value, 32),
@@ -121,6 +121,14 @@ export function decodeGenesis(input: string): Genesis {
     validators,
     params: decodeAppState(utf8(JSON.stringify(file.app_state))),
   }
+}
+
+/** A chain may have begun under older rules than today's. */
+function isOurs(params: unknown): boolean {
+  const found = JSON.stringify(params)
+  return Array.from({ length: APP_VERSION }, (_, at) => at + 1).some(
+    (version) => found === JSON.stringify(consensusParams(version)),
+  )
 }
 
 function parseJson(input: string): unknown {

@@ -261,8 +261,14 @@ export class EmbeddedEngine implements Engine {
   }
 
   #finalize({ block, id }: StoredBlock) {
-    const { height, time } = block.header
-    return this.#parts.app.finalizeBlock({ txs: block.txs, hash: id.hash, height, timeMs: timeToMs(time) })
+    const { height, time, version } = block.header
+    return this.#parts.app.finalizeBlock({
+      txs: block.txs,
+      hash: id.hash,
+      height,
+      timeMs: timeToMs(time),
+      appVersion: version.app,
+    })
   }
 
   #recheck(): void {

@@ -14,7 +14,7 @@ import {
 } from '../../custody/grant.ts'
 import type { Purpose } from '../../custody/purpose.ts'
 import { asXcareError, XcareError } from '../../errors.ts'
-import { grantSecretOf, ownerKeyOf, revokeKeyOf } from '../../identity/keypair.ts'
+import { grantSecretOf, newGrant, ownerKeyOf, revokeKeyOf } from '../../identity/keypair.ts'
 import type { Vault } from '../../identity/vault.ts'
 import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../../limits.ts'
 import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../../ports.ts'
@@ -114,14 +114,14 @@ function draw(ports: GrantPorts, wish: GrantWish): HeldGrant {
       `one permission covers 1 to ${GRANT_OBJECTS_MAX} records, not ${wish.objects.length}`,
     )
   if (wish.untilMs <= nowMs) throw new XcareError('USAGE', 'the permission would have ended already')
-  const grantId = random.bytes(16)
+  const { grantId, revokeKey } = newGrant(root, random)
   const terms = {
     ...{ network, grantId, granteeDid: wish.to.did, granteeKemHash: sha256(wish.to.kemKey) },
     ...{ purpose: wish.purpose, view: wish.view ?? FULL_VIEW, notAfterMs: wish.untilMs },
     // Block times lag behind clocks: a grant from now on would be refused for a moment.
     notBeforeMs: wish.fromMs ?? Math.max(0, nowMs - REQUEST_SKEW_MS_MAX),
     maxReleases: wish.maxReleases ?? RELEASES_DEFAULT,
-    revokeKey: revokeKeyOf(root, grantId).publicKey,
+    revokeKey: revokeKey.publicKey,
   }
   const objects = wish.objects.map(({ objectId, name }) => ({
     objectId,

@@ -1,6 +1,7 @@
 import { concat, u32be, utf8 } from '../../../src/bytes.ts'
 import type { Message } from '../../../src/chain-anchor/app/messages.ts'
 import { buildTx } from '../../../src/chain-anchor/app/tx.ts'
+import { boundId } from '../../../src/crypto/bound-id.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../../src/crypto/sign.ts'
 import { createInception, keysHash } from '../../../src/identity/inception.ts'
@@ -19,6 +20,16 @@ export function seeded(name: string, length = 32): Uint8Array {
 /** @returns the signing key that belongs to `name`. */
 export function key(name: string): SigningKey {
   return signingKeyFromSeed(seeded(`key ${name}`))
+}
+
+/** @returns the name of an object that `owner` made. */
+export function objectOf(object: string, owner = 'owner'): Uint8Array {
+  return boundId('object', seeded(`object ${object}`, 16), key(owner).publicKey)
+}
+
+/** @returns the name of a grant that belongs to the key `revoke NAME`. */
+export function grantOf(name: string): Uint8Array {
+  return boundId('grant', seeded(`grant ${name}`, 6), key(`revoke ${name}`).publicKey)
 }
 
 /** @returns a transaction of `messages`, signed by the keys named. `id` makes it one of its kind. */
@@ -69,7 +80,7 @@ export const make = {
   }),
   record: (object: string, owner: string, changes: object = {}): Message => ({
     type: 'record.anchor',
-    objectId: seeded(`object ${object}`),
+    objectId: objectOf(object),
     version: 1,
     ownerKey: key(owner).publicKey,
     manifestHash: seeded(`manifest ${object}`),
@@ -82,7 +93,7 @@ export const make = {
   }),
   custody: (object: string, owner: string, guardians: string[], changes: object = {}): Message => ({
     type: 'custody.record',
-    objectId: seeded(`object ${object}`),
+    objectId: objectOf(object),
     version: 1,
     epoch: 1,
     t: 2,
@@ -96,13 +107,13 @@ export const make = {
   }),
   grant: (name: string, changes: object = {}): Message => ({
     type: 'grant.create',
-    grantId: seeded(`grant ${name}`, 16),
+    grantId: grantOf(name),
     commitment: seeded(`commitment ${name}`),
     revokeKey: key(`revoke ${name}`).publicKey,
     notAfterMs: 2_000_000,
     ...changes,
   }),
-  revoke: (name: string): Message => ({ type: 'grant.revoke', grantId: seeded(`grant ${name}`, 16) }),
+  revoke: (name: string): Message => ({ type: 'grant.revoke', grantId: grantOf(name) }),
 }
 
 /** @returns an identity's first event, its identifier and the message that registers it. */

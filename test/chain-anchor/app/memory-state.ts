@@ -1,6 +1,6 @@
 import { compareBytes, toHex, utf8 } from '../../../src/bytes.ts'
 import { XcareApp } from '../../../src/chain-anchor/app/app.ts'
-import { encodeAppState } from '../../../src/chain-anchor/app/genesis.ts'
+import { APP_VERSION, encodeAppState } from '../../../src/chain-anchor/app/genesis.ts'
 import type { StateChanges, StateEntry, StateStore } from '../../../src/chain-anchor/app/state.ts'
 import { StateTree } from '../../../src/chain-anchor/state/smt.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
@@ -74,6 +74,8 @@ export class TestChain {
   readonly app: XcareApp
   appHash = new Uint8Array(0)
   timeMs = 1_000_000
+  /** The rules of the next block. */
+  rules = APP_VERSION
   #height = 0
 
   constructor(state: StateStore = new MemoryState(), epochBlocksMin = 1) {
@@ -93,7 +95,10 @@ export class TestChain {
   block(...txs: Uint8Array[]): string[] {
     const height = ++this.#height
     const hash = sha256(utf8(`block ${height}`))
-    const { txResults, appHash } = this.app.finalizeBlock({ txs, hash, height, timeMs: this.timeMs })
+    const { txResults, appHash } = this.app.finalizeBlock({
+      ...{ txs, hash, height, timeMs: this.timeMs },
+      appVersion: this.rules,
+    })
     this.app.commit()
     this.appHash = new Uint8Array(appHash)
     return txResults.map(({ code, log }) => (code === 0 ? 'ok' : log))

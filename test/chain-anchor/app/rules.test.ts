@@ -7,7 +7,7 @@ import * as values from '../../../src/chain-anchor/app/values.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { firstLink, nextLink } from '../../../src/custody/release/receipt.ts'
 import { nodeIdOfKey } from '../../../src/ids.ts'
-import { CHAIN_ID, key, make, person, seeded, tx } from './chain-actors.ts'
+import { CHAIN_ID, grantOf, key, make, objectOf, person, seeded, tx } from './chain-actors.ts'
 import { TestChain } from './memory-state.ts'
 
 let chain: TestChain
@@ -212,13 +212,41 @@ describe('records', () => {
   })
 
   test('a removed record stays removed', () => {
-    const remove: Message = { type: 'record.remove', objectId: seeded('object o') }
+    const remove: Message = { type: 'record.remove', objectId: objectOf('o') }
     expect(say(remove, 'owner')).toMatch(/no such record/)
     expect(say(make.record('o', 'owner'), 'owner')).toBe('ok')
     expect(say(remove, 'thief')).toMatch(/Only the owner/)
     expect(say(remove, 'owner')).toBe('ok')
     expect(say(remove, 'owner')).toMatch(/removed already/)
     expect(say(make.record('o', 'owner', { version: 2 }), 'owner')).toMatch(/was removed/)
+  })
+})
+
+describe('names', () => {
+  const thief = (message: Message) => ({ ...message, ownerKey: key('thief').publicKey }) as Message
+
+  test('who sees the name of an object before it is anchored cannot take it, neither as record nor as custody', () => {
+    expect(say(thief(make.record('o', 'owner')), 'thief')).toMatch(/does not follow from the key/)
+    expect(say(thief(make.custody('o', 'owner', ['a', 'b'])), 'thief')).toMatch(/does not follow/)
+    expect(say(make.record('o', 'owner'), 'owner')).toBe('ok')
+    expect(say(make.custody('o', 'owner', ['a', 'b']), 'owner')).toBe('ok')
+  })
+
+  test('nor the name of a grant', () => {
+    expect(say(make.grant('g', { revokeKey: key('thief').publicKey }), 'thief')).toMatch(/does not follow/)
+    expect(say(make.grant('g'), 'revoke g')).toBe('ok')
+  })
+
+  test('a name of chance that is on the chain since the first rules keeps its owner', () => {
+    const objectId = seeded('unbound')
+    const anchor = make.record('o', 'owner', { objectId })
+    expect(say(anchor, 'owner')).toMatch(/does not follow/)
+    chain.rules = 1
+    expect(say(anchor, 'owner')).toBe('ok')
+    chain.rules = 2
+    expect(say(make.custody('o', 'owner', ['a', 'b'], { objectId }), 'owner')).toBe('ok')
+    expect(say(make.record('o', 'owner', { objectId, version: 2 }), 'owner')).toBe('ok')
+    expect(say(make.record('o', 'thief', { objectId, version: 3 }), 'thief')).toMatch(/another owner/)
   })
 })
 
@@ -257,7 +285,7 @@ describe('custody', () => {
   })
 
   test('the owner freezes, and destroys for good; neither changes the hash guardians commit to', () => {
-    const objectId = seeded('object o')
+    const objectId = objectOf('o')
     const value = () => read(keys.custodyKey(objectId), values.custodyValue)
     const freeze: Message = { type: 'custody.freeze', objectId, frozen: true }
     expect(say(freeze, 'owner')).toMatch(/no custody record/)
@@ -281,16 +309,16 @@ describe('grants', () => {
     expect(say(make.grant('g'), 'revoke g')).toBe('ok')
     expect(say(make.revoke('g'), 'owner', 'governor')).toMatch(/Only the revoke key/)
     expect(say(make.revoke('g'), 'revoke g')).toBe('ok')
-    expect(read(keys.grantKey(seeded('grant g', 16)), values.grantValue).status).toBe('revoked')
+    expect(read(keys.grantKey(grantOf('g')), values.grantValue).status).toBe('revoked')
   })
 
   test('a revoked grant never comes back, and revoking again is harmless', () => {
     expect(say(make.grant('g'), 'revoke g')).toBe('ok')
     expect(say(make.revoke('g'), 'revoke g')).toBe('ok')
-    const revoked = chain.state.get(keys.grantKey(seeded('grant g', 16)))
+    const revoked = chain.state.get(keys.grantKey(grantOf('g')))
     expect(say(make.revoke('g'), 'revoke g')).toBe('ok')
     expect(say(make.grant('g', { notAfterMs: 9_000_000 }), 'revoke g')).toMatch(/exists already/)
-    expect(chain.state.get(keys.grantKey(seeded('grant g', 16)))).toEqual(revoked)
+    expect(chain.state.get(keys.grantKey(grantOf('g')))).toEqual(revoked)
   })
 
   test('a grant that has ended cannot begin; one that ends later stays readable', () => {
@@ -298,7 +326,7 @@ describe('grants', () => {
     expect(say(make.grant('g', { notAfterMs: chain.timeMs + 1 }), 'revoke g')).toBe('ok')
     chain.timeMs += 1000
     chain.block()
-    expect(read(keys.grantKey(seeded('grant g', 16)), values.grantValue).status).toBe('active')
+    expect(read(keys.grantKey(grantOf('g')), values.grantValue).status).toBe('active')
   })
 })
 

@@ -1,15 +1,15 @@
 import { toHex, utf8 } from '../../../src/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../../src/cbor.ts'
-import { encodeAppState } from '../../../src/chain-anchor/app/genesis.ts'
+import { APP_VERSION, encodeAppState } from '../../../src/chain-anchor/app/genesis.ts'
 import type { Message } from '../../../src/chain-anchor/app/messages.ts'
 import { decodeTx, txHash } from '../../../src/chain-anchor/app/tx.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { nodeIdOfKey } from '../../../src/ids.ts'
-import { CHAIN_ID, key, make, person, seeded, tx } from './chain-actors.ts'
+import { CHAIN_ID, key, make, objectOf, person, seeded, tx } from './chain-actors.ts'
 import { TestChain } from './memory-state.ts'
 
 const guardianId = nodeIdOfKey(key('guardian a').publicKey)
-const objectId = seeded('object o')
+const objectId = objectOf('o')
 const ana = person('ana')
 
 /** One signed transaction for every kind of message. */
@@ -129,6 +129,7 @@ export function appHashVectors() {
   const chain = new TestChain()
   return {
     spec: 'docs/spec/state.md',
+    rules: APP_VERSION,
     chainId: CHAIN_ID,
     appState: toHex(encodeAppState({ governors: [key('governor').publicKey], epochBlocksMin: 1 })),
     blocks: blocks.map((txs, at) => {

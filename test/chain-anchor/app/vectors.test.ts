@@ -10,6 +10,8 @@ const load = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), 'utf8'))
 const transactions: ReturnType<typeof transactionVectors> = load('transaction')
 const life: ReturnType<typeof appHashVectors> = load('app-hash')
+/** A chain that began before names had to follow from keys. */
+const firstRules: typeof life = { ...load('app-hash-rules-1'), rules: 1 }
 
 describe('frozen vectors', () => {
   test('are what this code makes: no format and no rule has changed', () => {
@@ -28,13 +30,17 @@ describe('frozen vectors', () => {
     else expect(() => decodeTx(fromHex(hex))).toThrowError(expect.objectContaining({ code: 'MALFORMED' }))
   })
 
-  test('the life of a chain gives the same hash after every block', () => {
-    const app = new XcareApp(new MemoryState(), life.chainId)
-    app.initChain({ chainId: life.chainId, appState: fromHex(life.appState), initialHeight: 1 })
-    for (const { height, timeMs, hash, txs, appHash } of life.blocks) {
-      const made = app.finalizeBlock({ height, timeMs, hash: fromHex(hash), txs: txs.map(fromHex) })
-      app.commit()
-      expect(toHex(made.appHash), `block ${height}`).toBe(appHash)
-    }
-  })
+  test.each([life, firstRules])(
+    'a chain under rules $rules gives the same hash after every block',
+    (chain) => {
+      const app = new XcareApp(new MemoryState(), chain.chainId)
+      app.initChain({ chainId: chain.chainId, appState: fromHex(chain.appState), initialHeight: 1 })
+      for (const { height, timeMs, hash, txs, appHash } of chain.blocks) {
+        const block = { height, timeMs, hash: fromHex(hash), txs: txs.map(fromHex) }
+        const made = app.finalizeBlock({ ...block, appVersion: chain.rules })
+        app.commit()
+        expect(toHex(made.appHash), `block ${height}`).toBe(appHash)
+      }
+    },
+  )
 })

@@ -8,7 +8,7 @@ import { EmbeddedEngine } from '../../../src/chain-anchor/engine/embedded.ts'
 import { SignState } from '../../../src/chain-anchor/engine/sign-state.ts'
 import { checkLightBlock } from '../../../src/chain-anchor/light/verifier.ts'
 import { SqliteState } from '../../../src/chain-anchor/state/state-sqlite.ts'
-import { CHAIN_ID, make, seeded, tx } from '../app/chain-actors.ts'
+import { CHAIN_ID, grantOf, make, tx } from '../app/chain-actors.ts'
 import { openChain, testFolder, testGenesis, validatorKeys } from './chain-folder.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -79,7 +79,7 @@ describe('after a crash', () => {
     await crashAt(folder, 'state')
     const engine = resume(folder)
     expect(engine.height()).toBe(4)
-    const query = { path: '/key', data: grantKey(seeded('grant a', 16)), height: 4, prove: true }
+    const query = { path: '/key', data: grantKey(grantOf('a')), height: 4, prove: true }
     expect(engine.query(query).value.length).toBeGreaterThan(0)
     expect(engine.block(4)!.commit.round).toBe(0)
   })
@@ -188,7 +188,6 @@ test('a full disk ends the chain with a clear error, and space lets it go on', a
   const { engine: again } = openChain({ folder, clock })
   expect(again.height()).toBe(3)
   expect(
-    again.query({ path: '/key', data: grantKey(seeded('grant g7', 16)), height: 3, prove: false }).value
-      .length,
+    again.query({ path: '/key', data: grantKey(grantOf('g7')), height: 3, prove: false }).value.length,
   ).toBeGreaterThan(0)
 })

@@ -111,7 +111,7 @@ test('the application comes to the same hashes over either state, whatever is ch
   for (const block of blocks) {
     for (const each of [...block].reverse()) busy.app.checkTx(each)
     busy.app.query({ path: '/key', data: utf8('params'), height: 0, prove: true })
-    busy.app.finalizeBlock({ txs: [], hash: sha256(), height: busy.height + 1, timeMs: 5 })
+    busy.app.finalizeBlock({ txs: [], hash: sha256(), height: busy.height + 1, timeMs: 5, appVersion: 1 })
     expect(busy.block(...block)).toEqual(plain.block(...block))
     expect(busy.appHash).toEqual(plain.appHash)
   }

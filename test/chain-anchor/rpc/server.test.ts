@@ -13,7 +13,7 @@ import { type RpcServer, startRpc } from '../../../src/chain-anchor/rpc/server.t
 import { verifyStateProof } from '../../../src/chain-anchor/state/proof.ts'
 import { RPC_BODY_BYTES_MAX } from '../../../src/limits.ts'
 import { shared } from '../../shared-data.ts'
-import { make, seeded, tx } from '../app/chain-actors.ts'
+import { grantOf, make, seeded, tx } from '../app/chain-actors.ts'
 import { testGenesis, validatorKeys } from '../engine/chain-folder.ts'
 import { ManualClock, settle } from '../engine/manual-clock.ts'
 
@@ -114,7 +114,7 @@ describe.skipIf(recorded === null)(
         const { method } = read(`outgoing-${name}`)
         const params =
           method === 'abci_query'
-            ? { path: '/key', data: toHex(grantKey(seeded('grant g', 16))) }
+            ? { path: '/key', data: toHex(grantKey(grantOf('g'))) }
             : { tx: toBase64(granted) }
         const { result } = await call(method, params)
         expect(loose(result)).toEqual(loose(read(`incoming-${name}`).result))
@@ -146,7 +146,7 @@ describe('the chain over RPC', () => {
     const height = 6
     const { header } = chain.engine.block(height + 1)!.block
     for (const name of ['g', 'none']) {
-      const key = grantKey(seeded(`grant ${name}`, 16))
+      const key = grantKey(grantOf(name))
       const { response } = (
         await call('abci_query', { path: '/key', data: toHex(key), height: String(height), prove: true })
       ).result
@@ -187,7 +187,7 @@ describe('the chain over RPC', () => {
     expect((await ask('health')).result).toEqual({})
     expect((await ask('commit?height=2')).result.signed_header.header.height).toBe('2')
     expect((await ask('commit?height="2"')).result.signed_header.header.height).toBe('2')
-    const key = toHex(grantKey(seeded('grant g', 16)))
+    const key = toHex(grantKey(grantOf('g')))
     expect((await ask(`abci_query?path="/key"&data=0x${key}`)).result.response.code).toBe(0)
     expect((await fetch(`${rpc.url}/nothing`)).status).toBe(500)
   })

@@ -2,6 +2,7 @@ import { equalBytes } from '../../../bytes.ts'
 import type { MessageContext } from '../context.ts'
 import { custodyKey, guardianKey, recordKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
+import { checkNewName } from '../names.ts'
 import { firstRefusal, refuse, type Verdict } from '../refusal.ts'
 import { load, type StateView, save } from '../state.ts'
 import { type CustodyValue, custodyValue, guardianValue, recordValue } from '../values.ts'
@@ -16,7 +17,7 @@ export function recordCustody(context: MessageContext, message: Custody): Verdic
     return refuse('unauthorised', 'The owner has not signed this custody record.')
   const before = load(context.state, custodyKey(message.objectId), custodyValue)
   const refusal = firstRefusal(
-    () => checkOwner(context.state, message, before),
+    () => checkOwner(context, message, before),
     () => checkThreshold(message),
     () => checkGuardians(context.state, message.guardians),
   )
@@ -54,14 +55,14 @@ function changeCustody(
 }
 
 function checkOwner(
-  state: StateView,
+  context: MessageContext,
   { objectId, ownerKey, epoch, version }: Custody,
   before: CustodyValue | null,
 ): Verdict {
-  const record = load(state, recordKey(objectId), recordValue)
+  const record = load(context.state, recordKey(objectId), recordValue)
   if (record && !equalBytes(record.ownerKey, ownerKey))
     return refuse('unauthorised', 'This object has another owner.')
-  if (!before) return null
+  if (!before) return record ? null : checkNewName(context, 'object', objectId, ownerKey)
   if (!equalBytes(before.ownerKey, ownerKey)) return refuse('unauthorised', 'This object has another owner.')
   if (before.status === 'destroyed') return refuse('conflict', 'The custody of this object was destroyed.')
   if (epoch <= before.epoch) return refuse('conflict', `The custody epoch must be above ${before.epoch}.`)

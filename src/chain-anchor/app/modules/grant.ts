@@ -1,6 +1,7 @@
 import type { MessageContext } from '../context.ts'
 import { grantKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
+import { checkNewName } from '../names.ts'
 import { refuse, type Verdict } from '../refusal.ts'
 import { load, save } from '../state.ts'
 import { grantValue } from '../values.ts'
@@ -12,6 +13,8 @@ export function createGrant(context: MessageContext, message: MessageOf<'grant.c
     return refuse('unauthorised', 'The revoke key has not signed this grant.')
   if (context.state.get(grantKey(message.grantId)) !== null)
     return refuse('conflict', 'This grant exists already.')
+  const unnamed = checkNewName(context, 'grant', message.grantId, message.revokeKey)
+  if (unnamed) return unnamed
   if (message.notAfterMs <= context.timeMs) return refuse('invalid', 'This grant has ended before it began.')
   save(context.state, grantKey(message.grantId), grantValue, {
     ...fields,

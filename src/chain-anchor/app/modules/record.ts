@@ -2,6 +2,7 @@ import { equalBytes } from '../../../bytes.ts'
 import type { MessageContext } from '../context.ts'
 import { custodyKey, epochKey, nodeKey, recordKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
+import { checkNewName } from '../names.ts'
 import { firstRefusal, refuse, type Verdict } from '../refusal.ts'
 import { load, save } from '../state.ts'
 import { custodyValue, recordValue } from '../values.ts'
@@ -41,13 +42,16 @@ export function removeRecord(context: MessageContext, message: MessageOf<'record
   return null
 }
 
-function checkOwner({ state }: MessageContext, { objectId, ownerKey, version }: Anchor): Verdict {
+function checkOwner(context: MessageContext, { objectId, ownerKey, version }: Anchor): Verdict {
+  const { state } = context
   const before = load(state, recordKey(objectId), recordValue)
   const custody = load(state, custodyKey(objectId), custodyValue)
   if (before && !equalBytes(before.ownerKey, ownerKey))
     return refuse('unauthorised', 'This record has another owner.')
   if (custody && !equalBytes(custody.ownerKey, ownerKey))
     return refuse('unauthorised', 'This record has another owner.')
+  const unnamed = !before && !custody ? checkNewName(context, 'object', objectId, ownerKey) : null
+  if (unnamed) return unnamed
   if (before?.status === 'removed') return refuse('conflict', 'This record was removed.')
   const next = (before?.version ?? 0) + 1
   return version === next
