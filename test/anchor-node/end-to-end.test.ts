@@ -9,7 +9,7 @@ import * as values from '../../src/chain-anchor/app/values.ts'
 import { openLedger } from '../../src/chain-anchor/light/ledger.ts'
 import { rpcProvider } from '../../src/chain-anchor/light/rpc-provider.ts'
 import type { Ledger } from '../../src/ports.ts'
-import { make, person, seeded, tx } from '../chain-anchor/app/chain-actors.ts'
+import { grantOf, make, objectOf, person, tx } from '../chain-anchor/app/chain-actors.ts'
 import { MemoryFolder } from '../chain-anchor/light/fake-ports.ts'
 import { type AnchorProcess, startAnchorProcess } from './anchor-process.ts'
 
@@ -81,10 +81,10 @@ test('what is submitted can be read with proofs, also after a crash, by a client
   async function expectAll(at: Ledger): Promise<void> {
     const read = async (key: Uint8Array) => (await at.read(key, 10_000)).value!
     expect(values.identityValue.decode(await read(keys.identityKey(ana.did))).seq).toBe(0)
-    expect(values.recordValue.decode(await read(keys.recordKey(seeded('object o')))).version).toBe(1)
-    expect(values.custodyValue.decode(await read(keys.custodyKey(seeded('object o')))).t).toBe(2)
-    expect(values.grantValue.decode(await read(keys.grantKey(seeded('grant g', 16)))).status).toBe('revoked')
-    expect(await read(keys.grantKey(seeded('grant none', 16)))).toBeNull()
+    expect(values.recordValue.decode(await read(keys.recordKey(objectOf('o')))).version).toBe(1)
+    expect(values.custodyValue.decode(await read(keys.custodyKey(objectOf('o')))).t).toBe(2)
+    expect(values.grantValue.decode(await read(keys.grantKey(grantOf('g')))).status).toBe('revoked')
+    expect(await read(keys.grantKey(grantOf('none')))).toBeNull()
     const epoch = values.epochValue.decode(await read(keys.latestEpochKey()))
     expect(epoch.nodeCount).toBe(1)
     expect(await at.blob(epoch.tableHash)).toHaveLength(32_768)

@@ -12,7 +12,7 @@ import { BlockStore } from '../../src/chain-anchor/engine/blockstore.ts'
 import { rpcProvider } from '../../src/chain-anchor/light/rpc-provider.ts'
 import { SqliteState } from '../../src/chain-anchor/state/state-sqlite.ts'
 import { asXcareError } from '../../src/errors.ts'
-import { make, seeded, tx } from '../chain-anchor/app/chain-actors.ts'
+import { grantOf, make, tx } from '../chain-anchor/app/chain-actors.ts'
 import { type AnchorProcess, startAnchorProcess } from './anchor-process.ts'
 
 const KILLS = 4
@@ -69,10 +69,7 @@ test(`killed ${KILLS} times while it works, the chain loses nothing it acknowled
   const anchor = await startAnchorProcess(dir, 4)
   const endpoint = rpcProvider(anchor.rpcUrl, clock)
   for (const grant of acknowledged)
-    expect(
-      (await endpoint.query('/key', grantKey(seeded(`grant ${grant}`, 16)), 0)).value,
-      grant,
-    ).not.toBeNull()
+    expect((await endpoint.query('/key', grantKey(grantOf(grant)), 0)).value, grant).not.toBeNull()
   await anchor.end('SIGTERM')
   expectReplay()
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { toHex } from '../../src/bytes.ts'
 import { judgeTx } from '../../src/chain-anchor/app/execute.ts'
+import { APP_VERSION } from '../../src/chain-anchor/app/genesis.ts'
 import { laneOf } from '../../src/chain-anchor/app/lanes.ts'
 import { StateOverlay } from '../../src/chain-anchor/app/state.ts'
 import { decodeTx, txHash } from '../../src/chain-anchor/app/tx.ts'
@@ -29,7 +30,7 @@ test('an owner takes a permission back in the next block, however many transacti
 
 test('a stranger’s own permissions taken back over and over wait with the rest', () => {
   const state = new StateOverlay(new MemoryState())
-  const context = { chainId: CHAIN_ID, height: 3, timeMs: 1_000_000 }
+  const context = { chainId: CHAIN_ID, rules: APP_VERSION, height: 3, timeMs: 1_000_000 }
   const judge = (bytes: Uint8Array) =>
     judgeTx(
       state,
@@ -51,7 +52,7 @@ test('a stranger’s own permissions taken back over and over wait with the rest
 
 test('signatures are checked last: what the rules or a full lane refuse costs none', () => {
   const state = new StateOverlay(new MemoryState())
-  const context = { chainId: CHAIN_ID, height: 3, timeMs: 1_000_000 }
+  const context = { chainId: CHAIN_ID, rules: APP_VERSION, height: 3, timeMs: 1_000_000 }
   let checks = 0
   const judge = (bytes: Uint8Array, hasRoom = true) =>
     judgeTx(

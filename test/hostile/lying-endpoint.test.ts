@@ -13,7 +13,7 @@ import { firstLink, nextLink } from '../../src/custody/release/receipt.ts'
 import { nodeIdOfKey } from '../../src/ids.ts'
 import { SUBMIT_HEDGE_MS } from '../../src/limits.ts'
 import type { Clock, Ledger } from '../../src/ports.ts'
-import { CHAIN_ID, key, make, person, seeded } from '../chain-anchor/app/chain-actors.ts'
+import { CHAIN_ID, key, make, objectOf, person, seeded } from '../chain-anchor/app/chain-actors.ts'
 import { openChain, testGenesis } from '../chain-anchor/engine/chain-folder.ts'
 import { MemoryFolder } from '../chain-anchor/light/fake-ports.ts'
 import { LyingEndpoint, stalls, standsStill, swallows } from './lying-endpoint.ts'
@@ -76,7 +76,7 @@ function ledgerBy(clock: Clock, ...urls: string[]): Promise<Ledger> {
 const later = () => Date.now() + 3_600_000
 const grant = () => make.grant('g', { notAfterMs: later() })
 const guardianId = nodeIdOfKey(key('guardian a').publicKey)
-const objectId = seeded('object o')
+const objectId = objectOf('o')
 const ana = person('ana')
 
 interface Case {

@@ -29,7 +29,7 @@ export class Stranger {
   /** @returns an object nobody anchored, with fragments and manifest of a fresh owner: its orders are validly signed. */
   object(wish: ObjectWish = {}): MadeObject {
     const seed = nextSeed++
-    return makeObject({ ...wish, seed, owner: seed })
+    return makeObject({ ...wish, seed })
   }
 
   /** @returns a peer of a fresh identity that only dials. */

@@ -5,7 +5,7 @@ import { grantValue } from '../../../src/chain-anchor/app/values.ts'
 import { type LedgerOptions, openLedger } from '../../../src/chain-anchor/light/ledger.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { XcareError } from '../../../src/errors.ts'
-import { make, seeded, tx } from '../app/chain-actors.ts'
+import { grantOf, make, tx } from '../app/chain-actors.ts'
 import { FakeChain, FakeEndpoint, members, STEP_MS } from './fake-chain.ts'
 import { FakeClock, MemoryFolder } from './fake-ports.ts'
 
@@ -165,7 +165,7 @@ describe('blobs', () => {
 
 describe('submit', () => {
   const TX = tx('grant', [make.grant('g')], ['revoke g'])
-  const GRANT = grantKey(seeded('grant g', 16))
+  const GRANT = grantKey(grantOf('g'))
 
   it('returns once the effect is proven', async () => {
     const ledger = await open()
