@@ -1,10 +1,10 @@
 import { u32be } from '../bytes.ts'
-import { type BoundKind, boundId, isBoundTo, nonceBytesOf, nonceOf } from '../crypto/bound-id.ts'
 import { type KemKey, kemKeyFromSeed } from '../crypto/envelope.ts'
 import { deriveKey } from '../crypto/kdf.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/sign.ts'
 import type { Did } from '../ids.ts'
 import type { Random } from '../ports.ts'
+import { type BoundKind, boundId, isBoundTo, nonceBytesOf, nonceOf } from './bound-id.ts'
 import { createInception, keysHash } from './inception.ts'
 
 /** Bytes of the root from which every key of a person follows. */

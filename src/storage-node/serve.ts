@@ -1,7 +1,7 @@
 import type { Lease } from '../budget.ts'
 import { equalBytes } from '../bytes.ts'
-import { isBoundTo } from '../crypto/bound-id.ts'
 import { asXcareError, XcareError } from '../errors.ts'
+import { isBoundTo } from '../identity/bound-id.ts'
 import { FRAME_IDLE_MS, MANIFEST_BYTES_MAX } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
 import {

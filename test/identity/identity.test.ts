@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fromHex, toHex, utf8 } from '../../src/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../src/cbor.ts'
-import { isBoundTo } from '../../src/crypto/bound-id.ts'
 import { signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { XcareError } from '../../src/errors.ts'
+import { isBoundTo } from '../../src/identity/bound-id.ts'
 import { checkInception, createInception, keysHash, keysWerePromised } from '../../src/identity/inception.ts'
 import {
   grantSecretOf,

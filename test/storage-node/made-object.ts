@@ -1,9 +1,9 @@
-import { boundId } from '../../src/crypto/bound-id.ts'
 import { blake3 } from '../../src/crypto/hash.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/sign.ts'
 import { encodeHead } from '../../src/fragment/header.ts'
 import { type Layout, layoutOf } from '../../src/fragment/layout.ts'
 import { buildManifest, columnRoot } from '../../src/fragment/manifest.ts'
+import { boundId } from '../../src/identity/bound-id.ts'
 import type { NodeId } from '../../src/ids.ts'
 import {
   DELETE_DOMAIN,

@@ -1,9 +1,9 @@
 import { concat, u32be, utf8 } from '../../../src/bytes.ts'
 import type { Message } from '../../../src/chain-anchor/app/messages.ts'
 import { buildTx } from '../../../src/chain-anchor/app/tx.ts'
-import { boundId } from '../../../src/crypto/bound-id.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../../src/crypto/sign.ts'
+import { boundId } from '../../../src/identity/bound-id.ts'
 import { createInception, keysHash } from '../../../src/identity/inception.ts'
 import { nodeIdOfKey } from '../../../src/ids.ts'
 

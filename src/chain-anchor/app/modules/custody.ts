@@ -2,11 +2,11 @@ import { equalBytes } from '../../../bytes.ts'
 import type { MessageContext } from '../context.ts'
 import { custodyKey, guardianKey, recordKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
-import { checkNewName } from '../names.ts'
 import { firstRefusal, refuse, type Verdict } from '../refusal.ts'
 import { load, type StateView, save } from '../state.ts'
 import { type CustodyValue, custodyValue, guardianValue, recordValue } from '../values.ts'
 import { activeInstitution } from './institution.ts'
+import { checkNewName } from './names.ts'
 
 type Custody = MessageOf<'custody.record'>
 

@@ -1,10 +1,10 @@
 import type { MessageContext } from '../context.ts'
 import { grantKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
-import { checkNewName } from '../names.ts'
 import { refuse, type Verdict } from '../refusal.ts'
 import { load, save } from '../state.ts'
 import { grantValue } from '../values.ts'
+import { checkNewName } from './names.ts'
 
 /** Makes a grant known by its commitment. Its revoke key, used for nothing else, signs. */
 export function createGrant(context: MessageContext, message: MessageOf<'grant.create'>): Verdict {

@@ -2,10 +2,10 @@ import { equalBytes } from '../../../bytes.ts'
 import type { MessageContext } from '../context.ts'
 import { custodyKey, epochKey, nodeKey, recordKey } from '../keys.ts'
 import type { MessageOf } from '../messages.ts'
-import { checkNewName } from '../names.ts'
 import { firstRefusal, refuse, type Verdict } from '../refusal.ts'
 import { load, save } from '../state.ts'
 import { custodyValue, recordValue } from '../values.ts'
+import { checkNewName } from './names.ts'
 
 type Anchor = MessageOf<'record.anchor'>
 

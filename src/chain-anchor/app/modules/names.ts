@@ -1,6 +1,6 @@
-import { type BoundKind, isBoundTo } from '../../crypto/bound-id.ts'
-import type { BlockContext } from './context.ts'
-import { refuse, type Verdict } from './refusal.ts'
+import { type BoundKind, isBoundTo } from '../../../identity/bound-id.ts'
+import type { BlockContext } from '../context.ts'
+import { refuse, type Verdict } from '../refusal.ts'
 
 /** First version of the rules under which a new name must follow from the key that uses it. */
 const BOUND_SINCE = 2

@@ -1,5 +1,5 @@
 import { concat, equalBytes, utf8 } from '../bytes.ts'
-import { sha256 } from './hash.ts'
+import { sha256 } from '../crypto/hash.ts'
 
 /** What is named: objects by their owner key, grants by their revoke key. */
 export type BoundKind = 'object' | 'grant'
