@@ -235,6 +235,11 @@ export const BLOCK_BYTES_OF_LANE_MAX = 512 * KIB
 /** What strangers may add to the chain: bytes in a second for ever, and at once after a time of less. */
 export const STRANGER_CHAIN_BYTES_PER_SECOND = 256 * KIB
 export const STRANGER_CHAIN_BURST_BYTES = 16 * MIB
+/** Connections to the chain's RPC; whose request is being answered has the place of an owner. */
+export const RPC_CONNECTIONS: BudgetRules = {
+  ...{ total: 1024, reserved: { node: 0, guardian: 0, owner: 512 } },
+  ...{ perStranger: 1, perProven: 1, perAddress: 256, graceMs: 0 },
+}
 /** Body of one JSON-RPC request, at most, and how long one may take. */
 export const RPC_BODY_BYTES_MAX = MIB
 export const RPC_DEADLINE_MS = 10_000

@@ -19,6 +19,8 @@ export interface PeerOptions {
   listen: readonly string[]
   /** What `/tls/ws` shows to browsers. */
   certificate?: WebCertificate
+  /** Host names, besides those of loopback, by which browsers may call this peer and whose pages may. */
+  webNames?: readonly string[]
   /** Multiaddrs to tell others instead of the ones listened on. */
   announce?: readonly string[]
   /** Gossip topics to take part in; none by default. */
@@ -34,4 +36,4 @@ export interface PeerOptions {
 }
 
 /** What decides how a peer makes connections. */
-export type LinkOptions = Pick<PeerOptions, 'listen' | 'certificate'>
+export type LinkOptions = Pick<PeerOptions, 'listen' | 'certificate' | 'webNames'>

@@ -33,6 +33,7 @@ const MEANT: { path: string; use: string; why: string }[] = [
   { path: 'src/dht/_kad.ts', use: 'setTimeout', why: 'waits for an event of libp2p' },
   { path: 'src/dht/_announcer.ts', use: 'setTimeout', why: 'gathers what libp2p is told at once' },
   { path: 'src/chain-anchor/rpc/server.ts', use: 'setTimeout', why: 'watches an HTTP request' },
+  { path: 'src/chain-anchor/rpc/server.ts', use: 'performance.now', why: 'knows which connection is idle' },
   {
     path: 'src/storage-node/disk/open-store.ts',
     use: 'Date.now',

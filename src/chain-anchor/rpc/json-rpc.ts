@@ -41,6 +41,8 @@ export type Method = (params: Params, caller: Caller) => JsonObject | Promise<Js
 export interface MethodEntry {
   names: readonly string[]
   run: Method
+  /** Whether it changes something: then only a POST may call it, which no link and no image of a page can make. */
+  changes?: boolean
 }
 
 /** All methods by name. */
@@ -91,6 +93,10 @@ export async function answerGet(
 ): Promise<{ status: number; text: string }> {
   const params: Params = {}
   for (const [key, value] of search) params[key] = uriValue(value)
+  if (methods.get(name)?.changes) {
+    const problem = new RpcFault(RPC_CODE.request, 'what changes the chain is sent by POST')
+    return { status: 405, text: JSON.stringify(failure(-1, problem)) }
+  }
   const answer = await call(methods, -1, name, params, caller)
   return { status: 'error' in answer ? 500 : 200, text: JSON.stringify(answer) }
 }

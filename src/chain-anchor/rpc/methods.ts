@@ -20,6 +20,7 @@ const VERSION = '0.38.25-xcare'
 /** The methods of CometBFT's RPC that light clients and wallets use, served from `engine`. Spec: docs/spec/chain-rpc.md. */
 export function rpcMethods(engine: Engine, rpcAddress: () => string): Methods {
   const entry = (names: string[], run: MethodEntry['run']): MethodEntry => ({ names, run })
+  const change = (run: MethodEntry['run']): MethodEntry => ({ names: ['tx'], run, changes: true })
   return new Map<string, MethodEntry>([
     ['health', entry([], () => ({}))],
     ['status', entry([], () => status(engine, rpcAddress()))],
@@ -33,9 +34,9 @@ export function rpcMethods(engine: Engine, rpcAddress: () => string): Methods {
     ['tx', entry(['hash', 'prove'], (params) => findTx(engine, params))],
     ['abci_info', entry([], () => abciInfo(engine))],
     ['abci_query', entry(['path', 'data', 'height', 'prove'], (params) => abciQuery(engine, params))],
-    ['broadcast_tx_async', entry(['tx'], (params, caller) => broadcast(engine, params, caller))],
-    ['broadcast_tx_sync', entry(['tx'], (params, caller) => broadcast(engine, params, caller))],
-    ['broadcast_tx_commit', entry(['tx'], (params, caller) => broadcastCommit(engine, params, caller))],
+    ['broadcast_tx_async', change((params, caller) => broadcast(engine, params, caller))],
+    ['broadcast_tx_sync', change((params, caller) => broadcast(engine, params, caller))],
+    ['broadcast_tx_commit', change((params, caller) => broadcastCommit(engine, params, caller))],
   ])
 }
 

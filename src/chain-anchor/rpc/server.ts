@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { XcareError } from '../../errors.ts'
 import { RPC_BODY_BYTES_MAX, RPC_DEADLINE_MS } from '../../limits.ts'
 import type { Engine } from '../engine/engine.ts'
+import { Callers, isLoopback } from './callers.ts'
 import { answerBody, answerGet, type Caller, type Methods } from './json-rpc.ts'
 import { rpcMethods } from './methods.ts'
 
-const CONNECTIONS_MAX = 1024
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
 /** Where and for whom to serve. */
@@ -41,13 +41,13 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
     headersTimeout: RPC_DEADLINE_MS,
     keepAliveTimeout: 60_000,
   })
-  server.maxConnections = CONNECTIONS_MAX
+  const callers = new Callers(server, () => performance.now())
   const guard = {
     hosts: new Set([...LOOPBACK_HOSTS, ...(options.hosts ?? [])]),
     origins: new Set(options.origins ?? []),
   }
   server.on('request', (request, response) => {
-    serve(methods, guard, request, response).catch(() => response.destroy())
+    serve(methods, guard, callers, request, response).catch(() => response.destroy())
   })
   const { port } = await listen(server, address, options.port)
   url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
@@ -62,6 +62,7 @@ interface Guard {
 async function serve(
   methods: Methods,
   guard: Guard,
+  callers: Callers,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -78,15 +79,18 @@ async function serve(
     clearTimeout(timer)
     deadline.abort()
   })
-  await route(methods, request, response, { sender: senderOf(request), signal: deadline.signal })
+  await route(methods, callers, request, response, { sender: senderOf(request), signal: deadline.signal })
 }
 
 // A page on the web must not reach this server by giving its own name our address.
 function refusalOf({ hosts, origins }: Guard, { headers }: IncomingMessage): string | null {
   const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '')
   if (!hosts.has(host)) return 'this server is not known by that name'
-  if (headers.origin !== undefined && !origins.has(headers.origin)) return 'pages of that origin may not call'
-  return null
+  const { origin } = headers
+  if (origin !== undefined) return origins.has(origin) ? null : 'pages of that origin may not call'
+  // An image or a form of a page comes without an origin; its browser says where it is from all the same.
+  const site = headers['sec-fetch-site']
+  return site === undefined || site === 'none' || site === 'same-origin' ? null : 'other pages may not call'
 }
 
 /** Where an address tells nobody apart, a connection does. */
@@ -95,12 +99,9 @@ function senderOf({ socket }: IncomingMessage): string {
   return isLoopback(address) ? `rpc ${address} ${socket.remotePort}` : `rpc ${address}`
 }
 
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address)
-}
-
 async function route(
   methods: Methods,
+  callers: Callers,
   request: IncomingMessage,
   response: ServerResponse,
   caller: Caller,
@@ -111,16 +112,20 @@ async function route(
     return send(response, 204, null)
   }
   if (request.method === 'GET') {
-    const { status, text } = await answerGet(methods, url.pathname.slice(1), url.searchParams, caller)
-    return send(response, status, text)
+    return callers.during(request.socket, async () => {
+      const { status, text } = await answerGet(methods, url.pathname.slice(1), url.searchParams, caller)
+      send(response, status, text)
+    })
   }
   if (request.method !== 'POST')
     return send(response, 405, JSON.stringify({ error: 'only GET and POST are served' }))
   const body = await readBody(request)
   if (body === null)
     return send(response, 413, JSON.stringify({ error: `a request has at most ${RPC_BODY_BYTES_MAX} bytes` }))
-  const { status, text } = await answerBody(methods, body, caller)
-  send(response, text === null ? 204 : status, text)
+  await callers.during(request.socket, async () => {
+    const { status, text } = await answerBody(methods, body, caller)
+    send(response, text === null ? 204 : status, text)
+  })
 }
 
 async function readBody(request: IncomingMessage): Promise<Uint8Array | null> {
