@@ -167,6 +167,12 @@ export const MAILBOX_LETTERS_MAX = 1024
 export const MAILBOX_BYTES_MAX = 8 * MIB
 export const MAILBOX_SENDER_LETTERS_MAX = 256
 export const LETTER_KEPT_MS = 30 * 24 * 3600 * 1000
+/** Letters and bytes of permissions that a wallet keeps, and of one object; taken of one guardian, and time for it, in one fetch. */
+export const RECEIVED_MAX = 4096
+export const RECEIVED_BYTES_MAX = 32 * MIB
+export const RECEIVED_OF_OBJECT_MAX = 16
+export const INBOX_BYTES_MAX = 8 * MIB
+export const INBOX_MS_MAX = 30_000
 /** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
 export const VAULT_BYTES_MAX = 320 * MIB
 export const VAULT_RESERVE_BYTES = 4 * MIB
@@ -337,3 +343,5 @@ assert(
 )
 assert(MUX_ANSWERS_PAUSE < MUX_ANSWERS_MAX, 'a remote is waited for before it is cut off')
 assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')
+assert(RECEIVED_BYTES_MAX * 4 < VAULT_BYTES_MAX, 'what others send never fills a vault')
+assert(INBOX_BYTES_MAX >= MAILBOX_BYTES_MAX, 'a full mailbox is emptied by one fetch')

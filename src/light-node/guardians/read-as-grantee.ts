@@ -5,12 +5,9 @@ import { objectIdToBytes } from '../../ids.ts'
 import type { Ledger, Progress } from '../../ports.ts'
 import type { CustodyKeySource } from '../get.ts'
 import { readNetworkView } from '../network-view.ts'
-import { readGrant } from './grant.ts'
-import { fetchGrants, heldGrantsFor } from './grants-inbox.ts'
+import { fetchGrants } from './grants-inbox.ts'
+import { heldGrantsFor, usableGrant } from './held-grants.ts'
 import { type ReleasePorts, requestRelease } from './release.ts'
-
-/** Permissions for one object looked up on the chain before letters are fetched, at most. */
-const CANDIDATES_MAX = 8
 
 /** What finding a custody key needs of the world, and whose vault is asked. */
 export interface CustodyKeyPorts extends ReleasePorts {
@@ -25,7 +22,7 @@ export function custodyKeySource(ports: CustodyKeyPorts): CustodyKeySource {
     const raw = objectIdToBytes(objectId)
     const own = ports.vault.get(raw)
     if (own) return own.custodyKey
-    const held = await findGrant(ports, raw)
+    const held = await findGrant(ports, { objectId: raw, ownerKey: custody.ownerKey })
     const { custodyKey, problems, dealerFault } = await requestRelease(ports, custody, held)
     for (const { guardianId, error } of problems)
       ports.progress({
@@ -43,25 +40,28 @@ export function custodyKeySource(ports: CustodyKeyPorts): CustodyKeySource {
   }
 }
 
-/** A permission that works; else one that does not, so that the guardians' answer tells why. */
-async function findGrant(ports: CustodyKeyPorts, objectId: Uint8Array): Promise<HeldGrant> {
+/** A permission that works; else one that did, so that the guardians' answer tells why. */
+async function findGrant(ports: CustodyKeyPorts, object: Grantable): Promise<HeldGrant> {
   const { vault, clock, ledger } = ports
-  const kept = await activeOf(ledger, heldGrantsFor(vault, objectId, clock.nowMs()), clock.nowMs())
-  if (kept) return kept
+  const kept = await usableGrant(ports, candidatesOf(ports, object), object, clock.nowMs())
+  if (kept.active) return kept.active
+  await vault.refresh()
   const { guardians } = await readNetworkView(ledger, null)
-  await fetchGrants(ports, vault, guardians)
-  const all = heldGrantsFor(vault, objectId, clock.nowMs())
-  const found = (await activeOf(ledger, all, clock.nowMs())) ?? all[0]
+  const { madeUp } = await fetchGrants(ports, vault, guardians)
+  if (madeUp > 0) ports.progress({ type: 'letters-left-out', letters: madeUp })
+  const { active, past } = await usableGrant(ports, candidatesOf(ports, object), object, clock.nowMs())
+  const found = active ?? past ?? kept.past
   if (found) return found
   throw new XcareError('NO_GRANT', 'you have no permission to read this record', {
     next: 'ask its owner for one: `npx xcare grant OBJECT --to YOUR-DID`',
   })
 }
 
-async function activeOf(ledger: Ledger, candidates: HeldGrant[], nowMs: number): Promise<HeldGrant | null> {
-  for (const held of candidates.slice(0, CANDIDATES_MAX)) {
-    if (held.grant.notAfterMs <= nowMs) continue
-    if ((await readGrant(ledger, held.grant.grantId))?.status === 'active') return held
-  }
-  return null
+interface Grantable {
+  objectId: Uint8Array
+  ownerKey: Uint8Array
+}
+
+function candidatesOf({ vault, clock }: CustodyKeyPorts, { objectId }: Grantable): HeldGrant[] {
+  return heldGrantsFor(vault, objectId, clock.nowMs())
 }
