@@ -173,6 +173,10 @@ export const RECEIVED_BYTES_MAX = 32 * MIB
 export const RECEIVED_OF_OBJECT_MAX = 16
 export const INBOX_BYTES_MAX = 8 * MIB
 export const INBOX_MS_MAX = 30_000
+/** Notices that a wallet keeps, those about permissions its owner never gave, and time for fetching them. */
+export const NOTICES_MAX = 20_000
+export const NOTICES_FOREIGN_MAX = 64
+export const NOTICES_MS_MAX = 30_000
 /** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
 export const VAULT_BYTES_MAX = 320 * MIB
 export const VAULT_RESERVE_BYTES = 4 * MIB

@@ -135,7 +135,7 @@ describe('letters of strangers', () => {
       await clinic.vault.addReceived({
         grantId,
         letter: encodeLetter(junk),
-        arrivedMs: world.clock.nowMs() + at,
+        arrivedMs: world.clock.nowMs() + at + 1,
       })
     }
     expect(await read()).toEqual(object.custodyKey)

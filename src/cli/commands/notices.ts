@@ -17,7 +17,7 @@ const RECEIPTS_ANCHORED_MS = RECEIPT_ANCHOR_DELAY_MS + 1_000
 export function addNoticesCommand(program: Command): void {
   program
     .command('notices')
-    .description('who read your records, why and when')
+    .description('who read your records or asked to, why and when')
     .option('--follow', 'stay and tell of every reading as it happens, until Ctrl-C')
     .action(action(notices, 'shows'))
 }
@@ -33,7 +33,7 @@ async function notices(
       const found = await tellNew(invocation, node)
       if (follow) await followNotices(invocation, node)
       const count = found.notices.length
-      const none = count === 0 ? { text: 'Nobody but you has read your records.' } : {}
+      const none = count === 0 ? { text: 'Nobody but you has asked for your records.' } : {}
       return { notices: count, arrived: found.arrived, ...none }
     },
     { topics },
@@ -73,12 +73,12 @@ async function followNotices(invocation: Invocation, node: LightNode): Promise<n
 
 /** @returns one event for each notice, newest first. */
 export function noticeEvents({ notices }: Notices): ({ type: 'notice' } & Record<string, unknown>)[] {
-  return notices.map(({ sentence, timeMs, objectId, grantId, purpose, granteeDid, agreed, of }) => ({
+  return notices.map(({ sentence, timeMs, objectId, grantId, ...facts }) => ({
     type: 'notice' as const,
     text: sentence,
     time: new Date(timeMs).toISOString(),
     objectId: objectIdFromBytes(objectId),
     grantId: toHex(grantId),
-    ...{ purpose, granteeDid, agreed, of },
+    ...facts,
   }))
 }

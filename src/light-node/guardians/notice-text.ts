@@ -2,10 +2,11 @@ import { toHex } from '../../bytes.ts'
 import { parsePurpose, purposeWords } from '../../custody/purpose.ts'
 import type { Vault } from '../../identity/vault.ts'
 import type { IssuedGrant, VaultNotice } from '../../identity/vault-entry.ts'
+import { wasRead } from './notice-keeper.ts'
 
 /** A notice for people, and its facts for machines. */
 export interface NoticeText {
-  /** Plain sentences: who read what, why and when, how many guardians agreed, what the owner can do. */
+  /** Plain sentences: who read or asked for what, why and when, how many guardians agreed, what the owner can do. */
   sentence: string
   timeMs: number
   objectId: Uint8Array
@@ -15,6 +16,11 @@ export interface NoticeText {
   granteeDid: string | null
   agreed: number
   of: number
+  /** How many guardians it takes, and whether so many agreed; null when an older program did not note it. */
+  needed: number | null
+  read: boolean | null
+  /** Guardians speak of a permission that the owner never gave. */
+  suspicious: boolean
 }
 
 /** @returns all notices in the vault, newest first; parts of a larger record are told by the record itself. */
@@ -36,16 +42,38 @@ function textOf(
   nowMs: number,
 ): NoticeText {
   const { timeMs, objectId, grantId, purpose, by, of } = notice
-  const who = grant ? grant.granteeName : 'Someone with a permission this wallet does not know'
   const what = name ? `"${name}"` : 'a record you have removed'
   const emergency = purpose === 'ETREAT' ? 'Emergency. ' : ''
-  const read = `${who} read ${what} ${purposeWords(parsePurpose(purpose))} at ${timeText(timeMs)}.`
+  const when = `${purposeWords(parsePurpose(purpose))} at ${timeText(timeMs)}`
+  const told = notice.ours === false ? suspicion(notice, what, when) : reading(notice, what, when, grant)
+  const advice = notice.ours === false ? '' : ` ${adviceOn(grant, grantId, nowMs)}`
   return {
-    sentence: `${emergency}${read} ${by.length} of ${of} guardians agreed. ${adviceOn(grant, grantId, nowMs)}`,
+    sentence: `${emergency}${told}${advice}`,
     ...{ timeMs, objectId, grantId, purpose, of },
     granteeDid: grant?.granteeDid ?? null,
     agreed: by.length,
+    needed: notice.needed ?? null,
+    read: wasRead(notice),
+    suspicious: notice.ours === false,
   }
+}
+
+function reading(notice: VaultNotice, what: string, when: string, grant: IssuedGrant | undefined): string {
+  const { by, of, needed } = notice
+  const who = grant ? grant.granteeName : 'Someone with a permission this wallet does not know'
+  const agreed = `${by.length} of ${of} guardians agreed`
+  if (wasRead(notice)) return `${who} read ${what} ${when}. ${agreed}.`
+  const asked = `${who} asked to read ${what} ${when}. ${agreed}`
+  return needed === undefined ? `${asked}.` : `${asked}, ${needed} are needed: nothing was read.`
+}
+
+function suspicion(notice: VaultNotice, what: string, when: string): string {
+  const { by, of, needed } = notice
+  const say = `${by.length} of ${of} guardians ${by.length === 1 ? 'says' : 'say'}`
+  const claim = `Suspicious: ${say} that ${what} was asked for ${when}, under a permission you never gave`
+  return wasRead(notice)
+    ? `${claim}. That many can give it away.`
+    : `${claim}. It takes ${needed} to read it.`
 }
 
 function adviceOn(grant: IssuedGrant | undefined, grantId: Uint8Array, nowMs: number): string {

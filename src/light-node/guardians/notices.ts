@@ -18,14 +18,21 @@ import {
 import { XcareError } from '../../errors.ts'
 import { noticeTagOf, ownerKeyOf } from '../../identity/keypair.ts'
 import type { Vault } from '../../identity/vault.ts'
-import { HEADER_AGE_MS_MAX, RECEIPT_OBJECTS_MAX } from '../../limits.ts'
+import {
+  HEADER_AGE_MS_MAX,
+  NOTICES_MS_MAX,
+  RECEIPT_ANCHOR_MAX_MS,
+  RECEIPT_OBJECTS_MAX,
+  RELEASES_GUARDIAN_MINUTE_MAX,
+} from '../../limits.ts'
 import type { Clock, Ledger, Random, Transport } from '../../ports.ts'
 import { askGuardian, type GuardianProblem, problemOf, readGuardian } from './ask-guardian.ts'
+import { NoticeKeeper } from './notice-keeper.ts'
 import { type NoticeText, noticeTexts } from './notice-text.ts'
 
 const READS_AT_ONCE = 16
-/** Windows of one guardian's chain read in one go: more receipts than a guardian writes in a year of steady use. */
-const WINDOWS_MAX = 100_000
+/** Receipts that a guardian may have written and not anchored yet, at most: as many as it may release in that time. */
+const UNANCHORED_MAX = 2 * RELEASES_GUARDIAN_MINUTE_MAX * (RECEIPT_ANCHOR_MAX_MS / 60_000)
 
 /** What reading notices needs of the world. */
 export interface NoticePorts {
@@ -48,28 +55,33 @@ export interface Notices {
 
 /**
  * Asks all guardians of the own objects for receipts since the last time. Each must be signed, fit the guardian's chain of receipts,
- * and that chain must lead to the head anchored on the chain. What arrived is kept in the vault.
+ * and that chain must lead to the head anchored on the chain. What arrived is kept in the vault, up to a number. It ends within NOTICES_MS_MAX,
+ * however much guardians say they have: the next call goes on from there.
  */
 export async function fetchNotices(ports: NoticePorts, vault: Vault): Promise<Notices> {
+  await vault.refresh()
   const custodies = await readCustodies(ports.ledger, vault)
   const before = vault.notices().length
+  const untilMs = ports.clock.nowMs() + NOTICES_MS_MAX
   const problems: GuardianProblem[] = []
   const guardianIds = new Set(custodies.flatMap(({ guardians }) => guardians))
   const asked = [...guardianIds].map(async (guardianId) => {
     try {
       const own = custodies.filter(({ guardians }) => guardians.includes(guardianId))
-      return await readReceipts(ports, vault, await readGuardian(ports.ledger, guardianId), own)
+      return await readReceipts(ports, vault, await readGuardian(ports.ledger, guardianId), own, untilMs)
     } catch (error) {
       problems.push(problemOf(guardianId, error))
       return null
     }
   })
+  const keeper = new NoticeKeeper(ports, vault, custodies)
   for (const news of await Promise.all(asked)) {
     if (!news) continue
-    for (const receipt of news.receipts) await keepReceipt(vault, receipt, custodies)
+    for (const receipt of news.receipts) await keeper.keep(news.guardianId, receipt)
     // Only now: what a crash loses is asked for again.
     await vault.setMarker(markerOf(news.guardianId), encodeCbor([news.point.count, news.point.link]))
   }
+  await keeper.prune()
   const notices = noticeTexts(vault, ports.clock.nowMs())
   return { notices, arrived: vault.notices().length - before, problems }
 }
@@ -111,6 +123,7 @@ async function readReceipts(
   vault: Vault,
   guardian: GuardianValue,
   own: CustodyValue[],
+  untilMs: number,
 ): Promise<News> {
   const { guardianId } = guardian
   const start = startOf(vault.marker(markerOf(guardianId)), ports.network, guardianId)
@@ -120,13 +133,8 @@ async function readReceipts(
   let point = start
   for (let at = 0; at < own.length; at += RECEIPT_OBJECTS_MAX) {
     const some = own.slice(at, at + RECEIPT_OBJECTS_MAX)
-    const news = await followOne(
-      ports,
-      guardian,
-      some,
-      start,
-      anchored && { count: anchored.count, link: anchored.head },
-    )
+    const head = anchored && { count: anchored.count, link: anchored.head }
+    const news = await followOne(ports, guardian, some, { start, anchored: head, untilMs })
     receipts.push(...news.receipts)
     // Later passes may see more: the next call begins where the shortest one ended.
     if (at === 0 || news.point.count < point.count) point = news.point
@@ -138,8 +146,7 @@ async function followOne(
   ports: NoticePorts,
   guardian: GuardianValue,
   own: CustodyValue[],
-  start: ChainPoint,
-  anchored: ChainPoint | null,
+  { start, anchored, untilMs }: { start: ChainPoint; anchored: ChainPoint | null; untilMs: number },
 ): Promise<Omit<News, 'guardianId'>> {
   const { network } = ports
   const { guardianId, signKey } = guardian
@@ -147,8 +154,15 @@ async function followOne(
     new XcareError('INTEGRITY', `guardian ${guardianId} has changed its history of receipts`)
   const receipts: SignedReceipt[] = []
   let point = start
-  for (let window = 0; window < WINDOWS_MAX; window++) {
+  for (;;) {
+    // What was read so far counts.
+    if (ports.clock.nowMs() > untilMs) return { point, receipts }
     const answer = await askWindow(ports, guardian, own, point.count)
+    if (answer.count > (anchored?.count ?? 0) + UNANCHORED_MAX)
+      throw new XcareError(
+        'MALFORMED',
+        `guardian ${guardianId} claims more receipts than it can have written`,
+      )
     if (answer.fromSeq !== point.count || !equalBytes(answer.prev, point.link)) throw changed()
     const hashes = Array.from({ length: answer.hashes.length / 32 }, (_, at) =>
       answer.hashes.slice(at * 32, at * 32 + 32),
@@ -172,18 +186,6 @@ function askWindow(ports: NoticePorts, guardian: GuardianValue, own: CustodyValu
     questionFormat.sign(ownerKeyOf(root, objectId), { v: 1, ...common, objectId }),
   )
   return askGuardian(transport, guardian, { type: 'receipts', fromSeq, questions }, 'receipts')
-}
-
-async function keepReceipt(vault: Vault, receipt: SignedReceipt, custodies: CustodyValue[]): Promise<void> {
-  const { releaseId, grantId, objectId, purpose, timeMs, index } = receipt.value
-  const custody = custodies.find((candidate) => equalBytes(candidate.objectId, objectId))
-  const known = vault
-    .notices()
-    .find((notice) => equalBytes(notice.releaseId, releaseId) && equalBytes(notice.objectId, objectId))
-  if (!custody || known?.by.includes(index)) return
-  const by = [...(known?.by ?? []), index].sort((a, b) => a - b)
-  const firstMs = Math.min(timeMs, known?.timeMs ?? timeMs)
-  await vault.addNotice({ releaseId, grantId, objectId, purpose, timeMs: firstMs, by, of: custody.m })
 }
 
 function markerOf(guardianId: string): string {
