@@ -275,6 +275,11 @@ export const BISECTION_STEPS_MAX = 100
 /** A key of the state tree, and an encoded proof, at most. */
 export const STATE_KEY_BYTES_MAX = 1024
 export const STATE_PROOF_BYTES_MAX = 16 * KIB
+/** Log of a part that another process started: at this size it becomes the one older file. How often a part looks whether what it counts has changed. */
+export const PART_LOG_BYTES_MAX = 4 * MIB
+export const PART_REPORT_MS = 60_000
+/** Asking an address whether this very identity lives there already. */
+export const ELSEWHERE_MS_MAX = 3_000
 
 assert(FRAGMENT_HEAD_BYTES === LEAF_BYTES, 'the fragment head is exactly leaf 0')
 assert(SHARD_BYTES_MAX % LEAF_BYTES === 0, 'full shards are whole leaves')

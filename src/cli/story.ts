@@ -11,11 +11,11 @@ import { registerIdentity } from '../light-node/identity.ts'
 import { locateObject } from '../light-node/locate.ts'
 import { putRecord, type RecordSource, type StoredRecord } from '../light-node/put-record.ts'
 import { systemClock } from '../sdk/clock.ts'
-import { rolesOf } from '../sdk/network/local-network.ts'
 import type { NetworkFile, NetworkFolder } from '../sdk/network/network-folder.ts'
+import { rolesOf } from '../sdk/network/parts.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
-import { killProcess, type Role, startProcess } from '../sdk/roles/processes.ts'
-import { runningRole } from '../sdk/roles/role.ts'
+import { runningRole } from '../sdk/roles/life.ts'
+import { killProcess, type Launch, type Role } from '../sdk/roles/processes.ts'
 import { keptWallet } from '../sdk/wallet.ts'
 import { giveGrant } from './commands/grant.ts'
 import { noticeEvents } from './commands/notices.ts'
@@ -23,7 +23,8 @@ import { factsOf } from './commands/put.ts'
 import type { Output } from './output.ts'
 import { sizeOf } from './sentences.ts'
 
-const OWNER = 'owner'
+/** Whose records the story puts: those of the new network's owner; on a network that keeps records, those of somebody made up. */
+const OWNER = { new: 'owner', kept: 'story-owner' }
 const READER = 'clinic'
 const GRANT_MS = 24 * 3600 * 1000
 /** A revocation holds within block time and this; guardians that were cut off meanwhile included. */
@@ -36,8 +37,11 @@ export interface Stage {
   network: NetworkFile
   sources: RecordSource[]
   out: Output
+  launch: Launch
   /** Whether the lost nodes are started again: not when everything ends with the story. */
   stays: boolean
+  /** Whether the network was made just now. */
+  isNew: boolean
 }
 
 interface Kept {
@@ -50,30 +54,34 @@ interface Kept {
  * taken back and refused, the notices. @returns its result. @throws XcareError when any step does not come out as it must.
  */
 export async function playStory(stage: Stage): Promise<Record<string, unknown>> {
-  const { out } = stage
-  const owner = await openAs(stage, OWNER)
+  const { out, launch } = stage
+  const owner = await openAs(stage, stage.isNew ? OWNER.new : OWNER.kept)
   const reader = await openAs(stage, READER)
+  const lost: Role[] = []
+  const bringBack = async () => {
+    const roles = lost.splice(0)
+    if (stage.stays) await Promise.all(roles.map((role) => launch.start(role)))
+  }
   try {
     const records = await putAll(stage, owner)
     await showPlaces(stage, owner, records[0]!)
     await readAll(stage, owner, records, 'Read back')
-    const lost = await loseNodes(stage, PROFILES.grid.n - PROFILES.grid.k)
+    const count = await loseNodes(stage, records, lost)
     await readAll(stage, owner, records, `Read back without them`)
     await permission(stage, owner, reader, records[0]!)
     // The lost nodes come back while the notices are read.
-    const back = stage.stays ? Promise.all(lost.map((role) => startProcess(role))) : null
-    await Promise.all([showNotices(stage, owner), back])
+    await Promise.all([showNotices(stage, owner), bringBack()])
     const bytes = records.reduce((sum, { stored }) => sum + stored.bytes, 0)
     out.event({ type: 'step', text: 'What was lost' })
     out.event({
       type: 'fact',
-      text: `Nothing: 0 of ${sizeOf(bytes)}. ${stage.stays ? `The ${lost.length} storage nodes are back.` : `The ${lost.length} storage nodes come back with the next start.`}`,
+      text: `Nothing: 0 of ${sizeOf(bytes)}. ${stage.stays ? `The ${count} storage nodes are back.` : `The ${count} storage nodes come back with the next start.`}`,
     })
     showNextSteps(stage)
     return {
       objects: records.map(({ stored }) => factsOf(stored)),
       ...{
-        killed: lost.length,
+        killed: count,
         lostBytes: 0,
         readAfterLoss: true,
         grantedRead: true,
@@ -81,7 +89,8 @@ export async function playStory(stage: Stage): Promise<Record<string, unknown>> 
       },
     }
   } finally {
-    await Promise.all([owner.close(), reader.close()])
+    // Also when the story breaks off: it leaves no node lost.
+    await Promise.allSettled([bringBack(), owner.close(), reader.close()])
   }
 }
 
@@ -166,9 +175,16 @@ async function hashOf(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return hash.digest()
 }
 
-async function loseNodes({ folder, out }: Stage, count: number): Promise<Role[]> {
+/** Loses as many storage nodes as may be lost, no more, and adds them to `lost`. @returns how many. */
+async function loseNodes({ folder, out }: Stage, records: Kept[], lost: Role[]): Promise<number> {
   const nodes = (await rolesOf(folder)).filter(({ kind }) => kind === 'node')
+  const { k } = PROFILES.grid
+  const count = Math.max(
+    0,
+    Math.min(...records.map(({ stored }) => Number(factsOf(stored).columns)), nodes.length) - k,
+  )
   const victims = nodes.slice(0, count)
+  lost.push(...victims)
   out.event({ type: 'step', text: `Lose ${count} of ${nodes.length} storage nodes (SIGKILL)` })
   const pids = await Promise.all(victims.map(killProcess))
   out.event({ type: 'killed', nodes: victims.map(({ folder: path }) => basename(path)), pids })
@@ -176,7 +192,7 @@ async function loseNodes({ folder, out }: Stage, count: number): Promise<Role[]>
     type: 'fact',
     text: `gone: ${victims.map(({ folder: path }) => `node ${basename(path)}`).join(', ')}`,
   })
-  return victims
+  return count
 }
 
 async function permission(stage: Stage, owner: LightNode, reader: LightNode, record: Kept): Promise<void> {
@@ -236,7 +252,7 @@ async function untilRefused(reader: LightNode, record: Kept): Promise<XcareError
 }
 
 async function showNotices({ out }: Stage, { ports, wallet }: LightNode): Promise<void> {
-  out.event({ type: 'step', text: `What "${OWNER}" is told` })
+  out.event({ type: 'step', text: 'What the owner is told' })
   for (const { text, ...notice } of noticeEvents(await fetchNotices(ports, wallet.vault))) {
     out.event({ ...notice, text: `  ${text}` })
   }

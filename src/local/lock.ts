@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { XcareError } from '../errors.ts'
 
@@ -70,6 +70,25 @@ function makeFile(path: string): void {
   }
 }
 
+/**
+ * @returns whether a process holds the lock at `path` now. Asking takes nothing: it needs no right to write, and whoever wants
+ * the lock meanwhile waits no longer than the question takes.
+ */
+export function isHeld(path: string): boolean {
+  if (!existsSync(path)) return false
+  let db: Database.Database | null = null
+  try {
+    db = new Database(path, { timeout: 0, readonly: true })
+    db.pragma('user_version')
+    return false
+  } catch (error) {
+    // What is no lock is held by nobody.
+    return isBusy(error)
+  } finally {
+    db?.close()
+  }
+}
+
 function isSqlite(error: unknown, code: string): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith(code)
 }
@@ -90,8 +109,8 @@ function ownerOf(path: string): string {
   }
 }
 
-/** Tells starts of the machine apart; empty where the system does not say. */
-function bootId(): string {
+/** @returns what tells starts of the machine apart; empty where the system does not say. */
+export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { XcareError } from '../../src/errors.ts'
-import { killProcess, stopProcess } from '../../src/sdk/roles/processes.ts'
-import { bornOf, isAlive, runningRole } from '../../src/sdk/roles/role.ts'
+import { bootId } from '../../src/local/lock.ts'
+import { bornOf, isAlive, lifeLockOf, lifeOf, runningRole } from '../../src/sdk/roles/life.ts'
+import { killProcess, Launch, stopProcess } from '../../src/sdk/roles/processes.ts'
 import {
   keepPorts,
   keepSeed,
@@ -22,42 +23,79 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
 
-/** A process that does nothing until it is ended. */
-async function sleeper(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['-e', 'console.log(1); setInterval(() => {}, 1000)'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  await once(child.stdout!, 'data')
-  return child
-}
-
-function folderWithRun(name: string, run: unknown): string {
+/** A folder that a process of its own holds, as a part does, with what it wrote down. */
+async function heldFolder(name: string, content: (pid: number) => unknown): Promise<[string, ChildProcess]> {
   const folder = join(scratch, name)
   mkdirSync(folder, { recursive: true })
+  const program = `
+    import { openTurnLock } from ${JSON.stringify(new URL('../../src/local/lock.ts', import.meta.url).href)}
+    const lock = openTurnLock(process.argv[1])
+    lock.tryTake()
+    console.log('held')
+    setInterval(() => lock, 1000)`
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module-typescript', '-e', program, lifeLockOf(folder)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  children.push(child)
+  await once(child.stdout!, 'data')
+  const run = content(child.pid!)
   writeFileSync(join(folder, 'run.json'), typeof run === 'string' ? run : JSON.stringify(run))
-  return folder
+  return [folder, child]
 }
 
-const runOf = (pid: number, born: string) => ({ pid, born, startedMs: 1, ready: { nodeId: 'n' } })
+const runOf = (pid: number, ready: unknown = { nodeId: 'n' }, born = bornOf(pid)) => ({
+  ...{ pid, born, boot: bootId(), startedMs: 1, ready },
+})
 
-describe.skipIf(!existsSync('/proc/self/stat'))('which process serves a folder', () => {
-  test('is told by its run file while it lives, and by nothing afterwards', async () => {
-    const child = await sleeper()
-    const folder = folderWithRun('lives', runOf(child.pid!, bornOf(child.pid!)))
+describe.skipIf(!existsSync('/proc/locks'))('which process lives in a folder', () => {
+  test('is told while it lives, and by nothing afterwards', async () => {
+    const [folder, child] = await heldFolder('lives', (pid) => runOf(pid))
     expect(await runningRole(folder)).toMatchObject({ pid: child.pid, ready: { nodeId: 'n' } })
     child.kill('SIGKILL')
     await once(child, 'exit')
+    expect(await lifeOf(folder)).toEqual({ state: 'stopped' })
+    expect(existsSync(join(folder, 'run.json'))).toBe(true)
+  })
+
+  test('is none in a copy of its folder: nothing of the original is ended from there', async () => {
+    const [folder, child] = await heldFolder('original', (pid) => runOf(pid))
+    const copy = join(scratch, 'copy-of-original')
+    cpSync(folder, copy, { recursive: true })
+    expect(await lifeOf(copy)).toEqual({ state: 'stopped' })
+    expect(await stopProcess({ kind: 'node', folder: copy })).toBe(false)
+    expect(await killProcess({ kind: 'node', folder: copy })).toBeNull()
+    expect(isAlive({ pid: child.pid!, born: bornOf(child.pid!) })).toBe(true)
+  })
+
+  test('is found again where its folder was moved to', async () => {
+    const [folder, child] = await heldFolder('before-the-move', (pid) => runOf(pid))
+    renameSync(folder, join(scratch, 'after-the-move'))
+    expect(await runningRole(join(scratch, 'after-the-move'))).toMatchObject({ pid: child.pid })
+  })
+
+  test('is starting until it says that it serves', async () => {
+    const [folder, child] = await heldFolder('starting', (pid) => runOf(pid, null))
+    expect(await lifeOf(folder)).toMatchObject({ state: 'starting', process: { pid: child.pid } })
     expect(await runningRole(folder)).toBeNull()
   })
 
-  test('is not another process that got its number', async () => {
-    const child = await sleeper()
-    const folder = folderWithRun('reused', runOf(child.pid!, '1'))
-    expect(await runningRole(folder)).toBeNull()
-    expect(await stopProcess({ kind: 'node', folder })).toBe(false)
-    expect(await killProcess({ kind: 'node', folder })).toBeNull()
-    expect(isAlive({ pid: child.pid!, born: bornOf(child.pid!) })).toBe(true)
+  test.each([
+    ['empty', () => ''],
+    ['cut', () => '{"pid":1'],
+    ['of another process', () => runOf(process.pid)],
+    ['of another start of the machine', (pid: number) => ({ ...runOf(pid), boot: 'another' })],
+    ['of an earlier process with its number', (pid: number) => runOf(pid, {}, '1')],
+    ['of another shape', (pid: number) => ({ ...runOf(pid), more: 1 })],
+  ])('is known to the system when what it wrote down is %s, and can be ended', async (name, content) => {
+    const [folder, child] = await heldFolder(`held-${name}`, content)
+    expect(await lifeOf(folder)).toMatchObject({ state: 'held', process: { pid: child.pid } })
+    const ended = once(child, 'exit')
+    expect(await stopProcess({ kind: 'node', folder })).toBe(true)
+    expect((await ended)[1]).toBe('SIGTERM')
   })
 
   test('is not a process that ended and still has its number', async () => {
@@ -77,27 +115,32 @@ describe.skipIf(!existsSync('/proc/self/stat'))('which process serves a folder',
     await becomes(() => bornOf(pid) !== born)
     expect(() => process.kill(pid, 0)).not.toThrow()
     expect(isAlive({ pid, born })).toBe(false)
-    expect(await runningRole(folderWithRun('zombie', runOf(pid, born)))).toBeNull()
   })
 
-  test('is nobody where nothing ever ran', async () => {
-    expect(await runningRole(join(scratch, 'never'))).toBeNull()
+  test('is nobody where nothing ever ran, and where the lock is no lock', async () => {
+    expect(await lifeOf(join(scratch, 'never'))).toEqual({ state: 'stopped' })
+    const folder = join(scratch, 'no-lock')
+    mkdirSync(folder)
+    writeFileSync(
+      lifeLockOf(folder),
+      'a text that somebody left here, longer than the head of a database '.repeat(9),
+    )
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(runOf(process.pid)))
+    expect(await lifeOf(folder)).toEqual({ state: 'stopped' })
   })
+})
 
-  test('a damaged run file is named, not guessed', async () => {
-    for (const content of ['', '{', '[]', '{"pid":1}', JSON.stringify({ ...runOf(1, '1'), more: 1 })])
-      expect(await codeOf(() => runningRole(folderWithRun('damaged', content))), content).toBe('MALFORMED')
-  })
-
-  test('stopping asks first and ends the process', async () => {
-    const child = await sleeper()
-    const folder = folderWithRun('stops', runOf(child.pid!, bornOf(child.pid!)))
-    const [stopped, [, signal]] = await Promise.all([
-      stopProcess({ kind: 'node', folder }),
-      once(child, 'exit'),
-    ])
-    expect(stopped).toBe(true)
-    expect(signal).toBe('SIGTERM')
+describe('what one command started', () => {
+  test('is ended with it, also while it is only starting; then nothing is started any more', async () => {
+    const launch = new Launch()
+    const role = { kind: 'node' as const, folder: join(scratch, 'unready') }
+    const starting = launch.start(role)
+    starting.catch(() => {})
+    while (launch.isEmpty) await new Promise(setImmediate)
+    await launch.end()
+    await expect(starting).rejects.toMatchObject({ name: 'XcareError' })
+    expect(await lifeOf(role.folder)).toEqual({ state: 'stopped' })
+    expect(await codeOf(() => launch.start(role))).toBe('INTERRUPTED')
   })
 })
 
@@ -168,13 +211,13 @@ describe('the set-up of a part', () => {
       if (tried.length === 1) throw new XcareError('PORT_IN_USE', 'taken')
       return 'started'
     }
-    expect(await onFreePorts({ port: 4001, webPort: 4002 }, start)).toBe('started')
+    expect(await onFreePorts({ port: 4001, webPort: 4002 }, () => {}, start)).toBe('started')
     expect(tried).toEqual([
       ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002/ws'],
       ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'],
     ])
     tried.length = 0
-    expect(await codeOf(() => onFreePorts({ port: 0 }, start))).toBe('PORT_IN_USE')
+    expect(await codeOf(() => onFreePorts({ port: 0 }, () => {}, start))).toBe('PORT_IN_USE')
     expect(tried).toEqual([['/ip4/127.0.0.1/tcp/0']])
   })
 })

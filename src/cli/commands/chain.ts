@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { toHex } from '../../bytes.ts'
 import { readNetworkView } from '../../light-node/network-view.ts'
 import { HEADER_AGE_MS_MAX } from '../../limits.ts'
 import { systemClock } from '../../sdk/clock.ts'
 import { openFolder } from '../../sdk/folder.ts'
-import { networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
+import { lightFolderOf, networkFolder, readNetworkFile } from '../../sdk/network/network-folder.ts'
 import { openNetworkLedger } from '../../sdk/network/network-ledger.ts'
 import { action, type Invocation } from '../invocation.ts'
 
@@ -22,7 +21,7 @@ export function addChainCommands(program: Command): void {
 async function status({ dir }: Invocation): Promise<Record<string, unknown>> {
   const folder = networkFolder(dir)
   const network = await readNetworkFile(folder.root)
-  const ledger = await openNetworkLedger(network, await openFolder(join(folder.anchor, 'light')))
+  const ledger = await openNetworkLedger(network, await openFolder(lightFolderOf(folder)))
   const { height, timeMs, hash, chainId } = await ledger.head(HEADER_AGE_MS_MAX)
   const { epoch, nodes, guardians } = await readNetworkView(ledger, null)
   const ageSeconds = Math.max(0, Math.round((systemClock.nowMs() - timeMs) / 100) / 10)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
+import { resetNode } from '../../sdk/network/renew.ts'
 import { initNode } from '../../sdk/roles/init-node.ts'
 import { nodeStatus } from '../../sdk/roles/node-status.ts'
 import { action, type Invocation } from '../invocation.ts'
@@ -15,7 +16,7 @@ interface InitOptions {
   region: string
 }
 
-/** Adds `node init` and `node status` to the command `node`. */
+/** Adds `node init`, `node status` and `node reset` to the command `node`. */
 export function addNodeCommands(node: Command): void {
   node
     .command('init')
@@ -26,6 +27,11 @@ export function addNodeCommands(node: Command): void {
     .option('--region <name>', 'where it stands', 'local')
     .action(action(init))
   node.command('status').description('what the storage node of --dir keeps').action(action(status))
+  node
+    .command('reset')
+    .description('begin the storage node of --dir anew, empty; what it had is set aside and not deleted')
+    .option('--new-identity', 'as another node in its place, when its keys are not to be used any more')
+    .action(action(reset))
 }
 
 async function init({ dir }: Invocation, options: InitOptions): Promise<Record<string, unknown>> {
@@ -42,9 +48,27 @@ async function init({ dir }: Invocation, options: InitOptions): Promise<Record<s
   }
 }
 
+async function reset(
+  { dir }: Invocation,
+  { newIdentity }: { newIdentity?: boolean },
+): Promise<Record<string, unknown>> {
+  const made = await resetNode(dir, newIdentity === true)
+  const kept = made.aside === null ? 'There was nothing to set aside.' : `What it had is in ${made.aside}.`
+  const next = made.isOther
+    ? 'next: npx xcare up, which tells the chain, then npx xcare repair'
+    : 'next: start it again, then npx xcare repair makes its fragments again from the other nodes'
+  const who = made.isOther ? 'another node, in its place' : 'the same node'
+  return { ...made, text: `It starts empty, as ${who}. ${kept}\n  ${next}` }
+}
+
 async function status({ dir }: Invocation): Promise<Record<string, unknown>> {
   const { usedBytes, quotaBytes, fragments, readOnly, ...rest } = await nodeStatus(dir)
-  const mood = readOnly ? 'Read-only: its disk or its promised space is full' : 'Healthy'
+  const moods = [
+    ...(rest.hasVolumes ? [] : ['BROKEN: its volumes are gone from the disk; end it and start it again']),
+    ...(readOnly ? ['Read-only: its disk or its promised space is full'] : []),
+    ...(rest.chain ? [] : ['The chain cannot be reached: nobody new finds this node']),
+  ]
+  const mood = moods.length > 0 ? moods.join('. ') : 'Healthy'
   const text = `${mood}. ${sizeOf(usedBytes)} of ${sizeOf(quotaBytes)}, ${fragments} fragments.\n  ${rest.nodeId}, process ${rest.pid}`
   return { usedBytes, quotaBytes, fragments, readOnly, ...rest, text }
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { Progress } from '../../ports.ts'
+import { openPartLog } from '../../sdk/roles/part-log.ts'
 import { runRole, type StartedRole } from '../../sdk/roles/role.ts'
 import { action, type Invocation } from '../invocation.ts'
 
@@ -13,11 +15,14 @@ const WHAT: Record<RoleKind, string> = {
   anchor: 'the anchoring chain of a local network',
 }
 
+type Start = (dir: string, log: Progress, takesOver: boolean) => Promise<StartedRole>
+
 /** Each part loads its own code only: seventeen of them start together. */
-const START: Record<RoleKind, (dir: string) => Promise<StartedRole>> = {
-  node: async (dir) => (await import('../../sdk/roles/start-node.ts')).startNodeRole(dir),
-  guardian: async (dir) => (await import('../../sdk/roles/start-guardian.ts')).startGuardianRole(dir),
-  anchor: async (dir) => (await import('../../sdk/roles/start-anchor.ts')).startAnchorRole(dir),
+const START: Record<RoleKind, Start> = {
+  node: async (...given) => (await import('../../sdk/roles/start-node.ts')).startNodeRole(...given),
+  guardian: async (...given) =>
+    (await import('../../sdk/roles/start-guardian.ts')).startGuardianRole(...given),
+  anchor: async (...given) => (await import('../../sdk/roles/start-anchor.ts')).startAnchorRole(...given),
 }
 
 /**
@@ -31,10 +36,14 @@ export function addRoleCommands(program: Command): Record<RoleKind, Command> {
     commands[kind]
       .command('run')
       .description(`run the ${kind} of the folder given with --dir until it is told to stop`)
+      .option('--take-over', 'also when its identity lives elsewhere, which is then no longer found')
       .action(
-        action(async (invocation: Invocation) => {
+        action(async (invocation: Invocation, { takeOver }: { takeOver?: boolean }) => {
           invocation.atInterrupt = null
-          await runRole(invocation.dir, () => START[kind](invocation.dir))
+          const { dir } = invocation
+          const isForPeople = process.stdout.isTTY === true && !invocation.out.json
+          const log = isForPeople ? openPartLog((await import('../part-lines.ts')).partLine) : openPartLog()
+          await runRole(dir, log, () => START[kind](dir, log.event, takeOver === true))
           return null
         }),
       )

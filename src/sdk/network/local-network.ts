@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { XcareError } from '../../errors.ts'
-import { asDiskError, isSystemError } from '../folder.ts'
-import type { Role } from '../roles/processes.ts'
+import { asDiskError } from '../folder.ts'
 import { keepSigningKey, writeRoleFile } from '../roles/role-folder.ts'
 import type { LocalInstitution } from './admit.ts'
 import type { NetworkFolder } from './network-folder.ts'
@@ -25,60 +24,60 @@ export interface LocalSize {
 /** Twelve storage nodes and four guardians: what profile `grid` needs. */
 export const LOCAL_SIZE: LocalSize = { nodes: 12, guardians: GUARDIANS.length, quotaBytes: 8192 * MIB }
 
-/** Every part of the network in `folder`, the anchor first. */
-export async function rolesOf(folder: NetworkFolder): Promise<Role[]> {
-  const inside = async (name: string) => {
-    try {
-      return (await readdir(join(folder.root, name))).sort().map((entry) => join(folder.root, name, entry))
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT')) return []
-      throw error
-    }
-  }
-  const roles: Role[] = existsSync(folder.anchor) ? [{ kind: 'anchor', folder: folder.anchor }] : []
-  for (const path of await inside('guardians')) roles.push({ kind: 'guardian', folder: path })
-  for (const path of await inside('nodes')) roles.push({ kind: 'node', folder: path })
-  return roles
+/** A part of a local network that is to be set up. */
+export interface PartPlan {
+  kind: 'node' | 'guardian'
+  index: number
 }
 
-/** Writes the set-up of a whole local network into `folder`. Parts that are there already stay as they are. */
-export async function layOutLocalNetwork(
-  folder: NetworkFolder,
-  size: LocalSize,
-): Promise<LocalInstitution[]> {
+/** @returns every part of a whole network of that size. @throws XcareError USAGE */
+export function partsOf(size: LocalSize): PartPlan[] {
   if (size.guardians > GUARDIANS.length || size.guardians < 1 || size.nodes < 1)
     throw new XcareError(
       'USAGE',
       `a local network has 1 or more nodes and 1 to ${GUARDIANS.length} guardians`,
     )
+  const plans = (kind: PartPlan['kind'], count: number) =>
+    Array.from({ length: count }, (_, at) => ({ kind, index: at + 1 }))
+  return [...plans('node', size.nodes), ...plans('guardian', size.guardians)]
+}
+
+/** Writes the set-up of the chain into `folder`, unless it is there. */
+export async function layOutAnchor(folder: NetworkFolder): Promise<void> {
   try {
     await mkdir(folder.root, { recursive: true, mode: 0o700 })
-    if (!existsSync(folder.anchor))
+    if (!existsSync(join(folder.anchor, 'role.json')))
       await writeRoleFile(folder.anchor, { kind: 'anchor', rpcPort: 0, port: 0 })
   } catch (cause) {
     throw asDiskError(cause, folder.root)
   }
-  const operators = await Promise.all(
-    Array.from({ length: size.nodes }, (_, at) => layOutNode(folder, at + 1, size)),
-  )
-  const trustees = await Promise.all(
-    Array.from({ length: size.guardians }, (_, at) => layOutGuardian(folder, at + 1)),
-  )
-  return [...operators, ...trustees]
 }
 
-async function layOutNode(folder: NetworkFolder, index: number, size: LocalSize): Promise<LocalInstitution> {
+/** Writes the set-up of one part into `folder`. What is there already stays as it is. @returns the institution that answers for it. */
+export async function layOutPart(
+  folder: NetworkFolder,
+  { kind, index }: PartPlan,
+  quotaBytes: number,
+): Promise<LocalInstitution> {
+  return kind === 'node' ? layOutNode(folder, index, quotaBytes) : layOutGuardian(folder, index)
+}
+
+async function layOutNode(
+  folder: NetworkFolder,
+  index: number,
+  quotaBytes: number,
+): Promise<LocalInstitution> {
   const path = folder.node(index)
   const number = String(index).padStart(2, '0')
   const institution = `operator-${number}`
   if (!existsSync(join(path, 'role.json')))
     await writeRoleFile(path, {
       kind: 'node',
-      networkDir: folder.root,
+      networkDir: relative(path, folder.root),
       institution,
       network: `local-${number}`,
       region: REGIONS[index % REGIONS.length]!,
-      quotaBytes: size.quotaBytes,
+      quotaBytes,
       port: 0,
       webPort: 0,
     })
@@ -92,7 +91,7 @@ async function layOutGuardian(folder: NetworkFolder, index: number): Promise<Loc
   if (!existsSync(join(path, 'role.json')))
     await writeRoleFile(path, {
       kind: 'guardian',
-      networkDir: folder.root,
+      networkDir: relative(path, folder.root),
       institution,
       jurisdiction: REGIONS[index % REGIONS.length]!,
       port: 0,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fromUtf8 } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
@@ -35,6 +36,11 @@ export function networkFolder(dir: string): NetworkFolder {
   }
 }
 
+/** @returns where a light client of whoever looks at this network keeps its headers: nothing is made beside a chain that is elsewhere. */
+export function lightFolderOf({ root, anchor }: NetworkFolder): string {
+  return join(existsSync(anchor) ? anchor : root, 'light')
+}
+
 /** @returns the network of the folder `root`. @throws XcareError NOT_INITIALISED when there is none. */
 export async function readNetworkFile(root: string): Promise<NetworkFile> {
   const found = await readNetworkFileOrNull(root)
@@ -45,7 +51,7 @@ export async function readNetworkFile(root: string): Promise<NetworkFile> {
 }
 
 /** @returns the network of the folder `root`, or null. @throws XcareError MALFORMED when the file is damaged. */
-async function readNetworkFileOrNull(root: string): Promise<NetworkFile | null> {
+export async function readNetworkFileOrNull(root: string): Promise<NetworkFile | null> {
   const content = await readOrNull(join(root, 'network.json'))
   return content && parseJsonFile(content, networkShape, join(root, 'network.json'))
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemRandom } from '../../crypto/random.ts'
 import { XcareError } from '../../errors.ts'
 import { readNodeMessage, unexpected } from '../../light-node/columns/node-message.ts'
@@ -5,7 +7,9 @@ import { DIAL_MS } from '../../limits.ts'
 import { startPeer } from '../../net/peer.ts'
 import type { PeerAddress } from '../../ports.ts'
 import { encodeFrame, FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragment-protocol.ts'
-import { runningRole } from './role.ts'
+import { askEndpoints } from '../network/endpoints.ts'
+import { runningRole } from './life.ts'
+import { networkOfPart } from './network-of.ts'
 import { readRoleFile } from './role-folder.ts'
 
 /** Counters of a running node, asked of the node itself. */
@@ -13,11 +17,15 @@ export type NodeStatus = Omit<MessageOf<'STATUS'>, 'op'> & {
   nodeId: string
   pid: number
   addresses: string[]
+  /** Whether a chain endpoint of its network answers; what it says is not proven here. */
+  chain: boolean
+  /** Whether the files of its volumes are still where it keeps them. */
+  hasVolumes: boolean
 }
 
 /** @returns what the node of the folder `dir` says of itself. @throws XcareError NOT_INITIALISED, OFFLINE when it does not run. */
 export async function nodeStatus(dir: string): Promise<NodeStatus> {
-  await readRoleFile(dir, 'node')
+  const { networkDir } = await readRoleFile(dir, 'node')
   const run = await runningRole(dir)
   if (!run)
     throw new XcareError('OFFLINE', `the storage node in ${dir} does not run`, {
@@ -31,7 +39,12 @@ export async function nodeStatus(dir: string): Promise<NodeStatus> {
     const reply = await readNodeMessage(stream, DIAL_MS)
     if (reply.op !== 'STATUS') throw unexpected(reply)
     const { op, ...counters } = reply
-    return { ...counters, nodeId: address.nodeId, pid: run.pid, addresses: address.addresses }
+    const heights = await askEndpoints(await networkOfPart(dir, networkDir))
+    return {
+      ...{ ...counters, nodeId: address.nodeId, pid: run.pid, addresses: address.addresses },
+      chain: heights.some(({ height }) => height !== null),
+      hasVolumes: existsSync(join(dir, 'data', 'volumes', 'STORE')),
+    }
   } finally {
     await peer.stop()
   }

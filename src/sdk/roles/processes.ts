@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isErrorCode, XcareError } from '../../errors.ts'
 import { systemClock } from '../clock.ts'
-import { isAlive, type RunFile, runningRole } from './role.ts'
+import { asDiskError } from '../folder.ts'
+import { bornOf, isAlive, lifeOf, type ProcessId, type RunFile } from './life.ts'
+import { PART_LOG_VARIABLE } from './part-log.ts'
 import runtimeFlags from './runtime-flags.json' with { type: 'json' }
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const READY_MS_MAX = 60_000
+const READY_STEP_MS = 50
 const STOP_MS_MAX = 10_000
+const GONE_STEP_MS = 20
 
 /** One part of a local network and the folder it lives in. */
 export interface Role {
@@ -18,35 +22,98 @@ export interface Role {
   folder: string
 }
 
+/** Order in which parts end: the chain last, so that the others can finish what they were anchoring. */
+export const ENDING_ORDER: readonly Role['kind'][] = ['node', 'guardian', 'anchor']
+
 /**
- * Starts `role` as a process of its own that outlives this one; its output goes to `process.log` in its folder.
- * A role that runs already is left alone. Resolves when it serves.
- * @throws XcareError with the code the process itself reported, TIMEOUT when it says nothing for a minute.
+ * The parts that one command started, so that it can end these and no others, also those that are only just starting.
  */
-export async function startProcess(role: Role, args: string[] = []): Promise<RunFile['ready']> {
-  const running = await runningRole(role.folder)
-  if (running) return running.ready
-  await mkdir(role.folder, { recursive: true, mode: 0o700 })
-  const log = openSync(join(role.folder, 'process.log'), 'a', 0o600)
+export class Launch {
+  readonly #own = new Map<string, { role: Role; process: ProcessId }>()
+  #isEnding = false
+
+  /** Whether nothing was started. */
+  get isEmpty(): boolean {
+    return this.#own.size === 0
+  }
+
+  /** Whether it was told to end. */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
+  /**
+   * Starts `role` as a process of its own that outlives this one; its output goes to `process.log` in its folder.
+   * A part that lives already is left alone and waited for. Resolves when it serves.
+   * @returns what it says of itself, null when a living part does not say.
+   * @throws XcareError with the code the process itself reported, TIMEOUT when it says nothing for a minute, INTERRUPTED
+   * once this launch is ending.
+   */
+  async start(role: Role, args: string[] = []): Promise<RunFile['ready'] | null> {
+    const living = await readyOfLiving(role)
+    if (living !== 'stopped') return living
+    await mkdir(role.folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+      throw asDiskError(cause, role.folder)
+    })
+    if (this.#isEnding) throw new XcareError('INTERRUPTED', 'interrupted')
+    const child = spawnRole(role, args)
+    if (child.pid !== undefined)
+      this.#own.set(role.folder, { role, process: { pid: child.pid, born: bornOf(child.pid) } })
+    return untilReady(role, child)
+  }
+
+  /** Ends what this launch started and nothing else; it starts nothing any more. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    const own = Array.from(this.#own.values())
+    for (const kind of ENDING_ORDER)
+      await Promise.all(own.filter(({ role }) => role.kind === kind).map((part) => endProcess(part.process)))
+  }
+}
+
+/** Starts one part without keeping track of it, see `Launch.start`. */
+export function startProcess(role: Role, args: string[] = []): Promise<RunFile['ready'] | null> {
+  return new Launch().start(role, args)
+}
+
+/** Another command may be starting the part: it is waited for as if it were ours. */
+async function readyOfLiving(role: Role): Promise<RunFile['ready'] | null | 'stopped'> {
+  const until = systemClock.nowMs() + READY_MS_MAX
+  for (;;) {
+    const life = await lifeOf(role.folder)
+    if (life.state === 'stopped') return 'stopped'
+    if (life.state === 'runs') return life.run.ready
+    if (life.state === 'held' || systemClock.nowMs() > until) return null
+    await systemClock.sleep(READY_STEP_MS)
+  }
+}
+
+function spawnRole(role: Role, args: string[]): ChildProcess {
+  const path = join(role.folder, 'process.log')
+  let log: number
   try {
-    const child = spawn(
+    log = openSync(path, 'a', 0o600)
+  } catch (cause) {
+    throw asDiskError(cause, path)
+  }
+  try {
+    return spawn(
       process.execPath,
       [...runtimeFlags.role, PROGRAM, role.kind, 'run', '--dir', role.folder, ...args],
       {
         detached: true,
-        env: ownEnvironment(),
+        env: ownEnvironment(path),
         stdio: ['ignore', log, log, 'ipc'],
       },
     )
-    return await untilReady(role, child)
   } finally {
     closeSync(log)
   }
 }
 
 /** With a pool of the allocator for each thread, a storage node keeps a tenth to a quarter more memory that nobody uses. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  return { MALLOC_ARENA_MAX: '2', ...process.env }
+function ownEnvironment(log: string): NodeJS.ProcessEnv {
+  return { MALLOC_ARENA_MAX: '2', ...process.env, [PART_LOG_VARIABLE]: log }
 }
 
 async function untilReady(role: Role, child: ChildProcess): Promise<RunFile['ready']> {
@@ -90,30 +157,50 @@ function endedEarly(role: Role, code: number | null): XcareError {
   )
 }
 
-/** Asks the process of `role` to end, then makes it. @returns whether one was running. */
+/** Asks the process that lives in the folder of `role` to end, then makes it. @returns whether one was ended. */
 export async function stopProcess(role: Role): Promise<boolean> {
-  const running = await runningRole(role.folder)
-  if (!running) return false
-  process.kill(running.pid, 'SIGTERM')
-  if (!(await gone(running, STOP_MS_MAX))) process.kill(running.pid, 'SIGKILL')
-  await gone(running, STOP_MS_MAX)
+  const process = await processOf(role)
+  if (!process) return false
+  await endProcess(process)
   return true
 }
 
 /** Ends the process of `role` as a power cut would, with SIGKILL. @returns its process number, or null when none ran. */
 export async function killProcess(role: Role): Promise<number | null> {
-  const running = await runningRole(role.folder)
-  if (!running) return null
-  process.kill(running.pid, 'SIGKILL')
-  await gone(running, STOP_MS_MAX)
-  return running.pid
+  const process = await processOf(role)
+  if (!process) return null
+  signal(process, 'SIGKILL')
+  await gone(process, STOP_MS_MAX)
+  return process.pid
 }
 
-async function gone(run: RunFile, waitMs: number): Promise<boolean> {
+async function processOf(role: Role): Promise<ProcessId | null> {
+  const life = await lifeOf(role.folder)
+  return life.state === 'stopped' ? null : life.process
+}
+
+/** Asks a process to end, then makes it. */
+export async function endProcess(process: ProcessId): Promise<void> {
+  signal(process, 'SIGTERM')
+  if (await gone(process, STOP_MS_MAX)) return
+  signal(process, 'SIGKILL')
+  await gone(process, STOP_MS_MAX)
+}
+
+function signal(target: ProcessId, name: NodeJS.Signals): void {
+  if (!isAlive(target)) return
+  try {
+    process.kill(target.pid, name)
+  } catch {
+    // It ended meanwhile, or is not ours to end: whoever waits for its end finds out.
+  }
+}
+
+async function gone(process: ProcessId, waitMs: number): Promise<boolean> {
   const until = systemClock.nowMs() + waitMs
-  while (isAlive(run)) {
+  while (isAlive(process)) {
     if (systemClock.nowMs() > until) return false
-    await systemClock.sleep(20)
+    await systemClock.sleep(GONE_STEP_MS)
   }
   return true
 }

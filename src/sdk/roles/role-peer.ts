@@ -1,5 +1,5 @@
 import { asXcareError } from '../../errors.ts'
-import type { XcareEvent } from '../../ports.ts'
+import type { Progress } from '../../ports.ts'
 
 /** TCP ports of a part, each 0 for any free one: for processes, and for the WebSockets of browsers, which not every part has. */
 export interface Ports {
@@ -11,14 +11,18 @@ export interface Ports {
  * Starts a part on the ports it had before, or any free ones at its first start; when somebody else took one meanwhile,
  * on others, which the part then tells the chain.
  */
-export async function onFreePorts<T>(ports: Ports, start: (listen: string[]) => Promise<T>): Promise<T> {
+export async function onFreePorts<T>(
+  ports: Ports,
+  log: Progress,
+  start: (listen: string[]) => Promise<T>,
+): Promise<T> {
   const { port, webPort } = ports
   try {
     return await start(listenOn(ports))
   } catch (error) {
     if (!(port || webPort) || asXcareError(error).code !== 'PORT_IN_USE') throw error
     const taken = webPort ? `${port} or ${webPort}` : `${port}`
-    logLine({
+    log({
       type: 'port-taken',
       port,
       text: `port ${taken} is taken by another program: using the next free one`,
@@ -38,9 +42,4 @@ export function portsOf(addresses: string[]): Ports {
   const webPort = first(/\/tcp\/(\d+)\/ws$/)
   const port = Number(first(/\/tcp\/(\d+)$/) ?? 0)
   return webPort === undefined ? { port } : { port, webPort: Number(webPort) }
-}
-
-/** Writes one line to the process's log. */
-export const logLine = (event: XcareEvent): void => {
-  process.stdout.write(`${JSON.stringify(event)}\n`)
 }

@@ -1,86 +1,113 @@
-import { readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asXcareError } from '../../errors.ts'
-import { text, uint, z } from '../../schema.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { openTurnLock, type TurnLock } from '../../local/lock.ts'
+import { text, z } from '../../schema.ts'
+import { systemClock } from '../clock.ts'
 import { readOrNull, replaceFile } from '../folder.ts'
-import { parseJsonFile } from '../network/network-folder.ts'
+import { holderOf, lifeLockOf, writeRun } from './life.ts'
+import { type PartLog, tellParent } from './part-log.ts'
 
-const runShape = z.strictObject({
-  pid: uint(),
-  born: text(40),
-  startedMs: uint(),
-  ready: z.record(z.string(), z.unknown()),
-})
-
-/** What a running process of the network says of itself in its folder. */
-export type RunFile = z.infer<typeof runShape>
+/** Somebody who only asks whether a part lives is in the way for a moment. */
+const HOLD_MS_MAX = 2_000
+const HOLD_STEP_MS = 20
 
 /** A started part of the network: facts for whoever started it, and how to end it. */
 export interface StartedRole {
   ready: Record<string, unknown>
   stop(): Promise<void>
+  /** A line for the part's operator about how it does; absent when there is nothing to count. */
+  report?(): Promise<string>
 }
 
+const failureShape = z.strictObject({
+  code: text(40),
+  message: text(4000),
+  next: text(4000).nullable(),
+  atMs: z.number(),
+})
+
+/** Why a part did not start the last time. */
+export type Failure = z.infer<typeof failureShape>
+
 /**
- * Runs one part of the network as this process until it is told to end: starts it, writes `run.json` into its folder,
- * tells the parent, ends it on SIGTERM and SIGINT. Resolves when it has ended.
+ * Runs one part of the network as this process until it is told to end: holds its folder, starts it, says so in `run.json`
+ * and to the parent, ends it on SIGTERM and SIGINT. Told to end while it is still starting, it ends at once: what it keeps
+ * is made for the power to fail at any moment. Resolves when it has ended.
+ * @throws XcareError LOCKED while another process lives in the folder.
  */
-export async function runRole(folder: string, start: () => Promise<StartedRole>): Promise<void> {
+export async function runRole(
+  folder: string,
+  log: PartLog,
+  start: () => Promise<StartedRole>,
+): Promise<void> {
+  let isStarting = true
   const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => (isStarting ? process.exit(130) : resolve()))
   })
-  const role = await start().catch(async (error: unknown) => {
+  const role = await begin(folder, start).catch(async (error: unknown) => {
     const { code, message, next } = asXcareError(error)
+    if (code !== 'LOCKED') await keepFailure(folder, { code, message, next: next ?? null, atMs: Date.now() })
     await tellParent({ type: 'failed', code, message, next })
     throw error
   })
-  const run: RunFile = {
-    pid: process.pid,
-    born: bornOf(process.pid),
-    startedMs: Date.now(),
-    ready: role.ready,
-  }
-  await replaceFile(join(folder, 'run.json'), JSON.stringify(run))
+  isStarting = false
+  await writeRun(folder, role.ready)
+  await rm(failurePath(folder), { force: true })
+  log.event({ type: 'ready', ...role.ready })
   await tellParent({ type: 'ready', ...role.ready })
+  const reporting = log.reportFrom(role.report ?? null)
   await stopped
+  reporting.stop()
+  log.event({ type: 'stopping', text: 'stopping; what is stored stays' })
   await role.stop()
   await rm(join(folder, 'run.json'), { force: true })
 }
 
-async function tellParent(message: Record<string, unknown>): Promise<void> {
-  process.stdout.write(`${JSON.stringify(message)}\n`)
-  if (!process.send || !process.connected) return
-  await new Promise<void>((resolve) => process.send?.(message, undefined, {}, () => resolve()))
-  if (process.connected) process.disconnect()
+async function begin(folder: string, start: () => Promise<StartedRole>): Promise<StartedRole> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await holdFolder(folder)
+  await writeRun(folder, null)
+  return start()
 }
 
-/** @returns the process that serves `folder` now, or null when none is alive. */
-export async function runningRole(folder: string): Promise<RunFile | null> {
-  const content = await readOrNull(join(folder, 'run.json'))
-  if (!content) return null
-  const run = parseJsonFile(content, runShape, join(folder, 'run.json'))
-  return isAlive(run) ? run : null
-}
+/** A lock that nobody knows any more would be closed. */
+const held: TurnLock[] = []
 
-/** @returns whether the very process of `run` is alive; another process with its number does not count. */
-export function isAlive(run: Pick<RunFile, 'pid' | 'born'>): boolean {
-  try {
-    process.kill(run.pid, 0)
-  } catch {
-    return false
+/** Holds the folder until the process ends. */
+async function holdFolder(folder: string): Promise<void> {
+  const path = lifeLockOf(folder)
+  const lock = openTurnLock(path)
+  held.push(lock)
+  const until = systemClock.nowMs() + HOLD_MS_MAX
+  while (!lock.tryTake()) {
+    if (systemClock.nowMs() > until) {
+      const holder = holderOf(path)
+      lock.close()
+      throw new XcareError(
+        'LOCKED',
+        `the part in ${folder} runs already${holder === null ? '' : `, as process ${holder}`}`,
+        { next: 'nothing is to be done; to run it here, end that process first' },
+      )
+    }
+    await systemClock.sleep(HOLD_STEP_MS)
   }
-  return bornOf(run.pid) === run.born
 }
 
-/** @returns the start time of a process in kernel ticks, so that a reused process number is told apart; `unknown` where there is no /proc. */
-export function bornOf(pid: number): string {
+const failurePath = (folder: string) => join(folder, 'failed.json')
+
+async function keepFailure(folder: string, failure: Failure): Promise<void> {
+  // A part that cannot say why it failed has failed all the same.
+  await replaceFile(failurePath(folder), JSON.stringify(failure)).catch(() => {})
+}
+
+/** @returns why the part in `folder` did not start the last time, or null when it did or that is not known. */
+export async function lastFailure(folder: string): Promise<Failure | null> {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie still has its number but serves nobody.
-    return fields[0] === 'Z' ? 'ended' : fields[19]!
+    const content = await readOrNull(failurePath(folder))
+    return content && failureShape.parse(JSON.parse(new TextDecoder().decode(content)))
   } catch {
-    return 'unknown'
+    return null
   }
 }
