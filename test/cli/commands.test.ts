@@ -20,6 +20,7 @@ const PROMISED = [
   'wallet create',
   'wallet list',
   'node init',
+  'node reset',
   'node run',
   'node status',
   'guardian run',
