@@ -5,6 +5,7 @@ import {
   BISECTION_STEPS_MAX,
   BLOCK_INTERVAL_MS_MAX,
   CLOCK_SKEW_MS_MAX,
+  FIXED_SET_TRUST_MS,
   HEADER_DRIFT_MS,
   HEADER_STALE_MS,
   TRUSTING_PERIOD_MS,
@@ -12,9 +13,9 @@ import {
 import type { Clock, Folder } from '../../ports.ts'
 import { type LineCheck, lineCheck, ONE_THIRD, type PowerFraction } from '../comet/commit.ts'
 import { headerHash } from '../comet/header.ts'
-import { timeFromMs, timeToMs } from '../comet/time.ts'
-import type { LightBlock, Validator } from '../comet/types.ts'
-import { compareWithWitness, ForkError } from './detector.ts'
+import { compareTime, timeFromMs, timeToMs } from '../comet/time.ts'
+import type { Header, LightBlock, Validator } from '../comet/types.ts'
+import { compareWithWitness, ForkError, RollbackError } from './detector.ts'
 import type { Endpoint } from './endpoint.ts'
 import { LightStore } from './store.ts'
 import {
@@ -26,12 +27,16 @@ import {
   verifyLightBlock,
 } from './verifier.ts'
 
-const PERSIST_EVERY_MS = 60_000
+/** What is verified is durable at once when a process begins, and from then on this often. */
+const KEEP_EVERY_MS = 1000
+/** A chain cannot be ended, put back and started again between two questions this close together. */
+const LINEAGE_HELD_MS = 1000
 /** A witness that takes longer is heard later: a fork it proves still stops the client, but nobody waits for it. */
 const WITNESS_PATIENCE_MS = 1000
 // Upstream's pivot between a trusted header and one too far away: 9/16 of the distance.
 const PIVOT_NUMERATOR = 9
 const PIVOT_DENOMINATOR = 16
+const NO_HASH = new Uint8Array(0)
 
 /** A block taken on trust, from an institution, an app bundle or a QR code. */
 export interface TrustRoot {
@@ -53,6 +58,11 @@ export interface LightClientOptions {
   trustingPeriodMs?: number
   /** Default 1/3. */
   trustLevel?: PowerFraction
+  /**
+   * Version of an application whose rules never change the validators: under it a header vouches for FIXED_SET_TRUST_MS for
+   * headers of the very same set. Without it the trusting period is all there is.
+   */
+  fixedSetVersion?: number
 }
 
 interface Candidate {
@@ -69,9 +79,15 @@ export class LightClient {
   readonly #options: LightClientOptions
   readonly #store: LightStore
   #newest: LightBlock | null
-  #persistedMs = Number.NEGATIVE_INFINITY
+  /** Height that is durable, and when it became so. */
+  #kept = { height: 0, ms: Number.NEGATIVE_INFINITY }
+  #keeping: Promise<void> | null = null
+  /** When the endpoint asked last still had the chain verified here, with nothing amiss since. */
+  #heldMs = Number.NEGATIVE_INFINITY
   #syncing: Promise<LightBlock> | null = null
   #fork: ForkError | null = null
+  /** Height of the last evidence that was saved, which is not written again for every question. */
+  #evidence = 0
   /** Witnesses that have not answered their last question. */
   readonly #asking = new Set<Endpoint>()
 
@@ -84,7 +100,7 @@ export class LightClient {
   /** Opens what is kept in the folder; does not touch the network. Kept blocks that do not verify are not used. */
   static async open(options: LightClientOptions): Promise<LightClient> {
     assert(options.endpoints.length > 0, 'a light client has an endpoint')
-    const store = new LightStore(options.store, options.trust.hash)
+    const store = new LightStore(options.store, options.chainId ?? null, options.trust.hash)
     const kept = await store.load()
     return new LightClient(
       options,
@@ -167,6 +183,7 @@ export class LightClient {
         // One that has genuine blocks, but only old ones, may be kept behind.
         if (others.length === 0 || this.#nowMs() - timeToMs(best.header.time) <= HEADER_STALE_MS) return best
       } catch (error) {
+        this.#heldMs = Number.NEGATIVE_INFINITY
         failures.push(await this.#judge(error))
       }
       this.demote(endpoint)
@@ -179,6 +196,10 @@ export class LightClient {
   /** @returns an error after which another endpoint may do better. @throws every other error */
   async #judge(error: unknown): Promise<XcareError> {
     if (error instanceof ForkError) await this.#stop(error)
+    if (error instanceof RollbackError && this.#evidence !== error.fork.primary.header.height) {
+      await this.#store.saveFork(error.fork)
+      this.#evidence = error.fork.primary.header.height
+    }
     if (!(error instanceof XcareError) || error instanceof ForkError || error.code === 'CLOCK_SKEW')
       throw error
     // Whoever cannot show a block that must be there is of no use now.
@@ -194,16 +215,45 @@ export class LightClient {
 
   async #syncWith(endpoint: Endpoint, witnesses: readonly Endpoint[]): Promise<LightBlock> {
     const trusted = this.#newest ?? (await this.#first(endpoint))
-    checkNotExpired(trusted.header, this.#rules())
-    const target = await this.#fetch(endpoint, null, [trusted])
-    if (target.header.height < trusted.header.height)
-      throw new XcareError(
-        'OFFLINE',
-        `${endpoint.name} is behind: it knows no block above ${target.header.height}`,
-      )
+    if (!this.#isFixedSet(trusted.header)) checkNotExpired(trusted.header, this.#rules())
+    const [target] = await Promise.all([
+      this.#fetch(endpoint, null, [trusted]),
+      this.#checkLineage(endpoint, trusted),
+    ])
+    if (target.header.height < trusted.header.height) throw this.#behind(endpoint, trusted, target)
     const verified = await this.#verify(endpoint, trusted, target)
+    if (!isLinked(trusted, verified)) await this.#checkLineage(endpoint, trusted, true)
+    this.#heldMs = this.#nowMs()
     if (verified !== trusted) await this.#confirm(witnesses, trusted, verified)
     return verified
+  }
+
+  /** @throws RollbackError when the endpoint shows another block where one was verified here; not asked again within LINEAGE_HELD_MS. */
+  async #checkLineage(endpoint: Endpoint, known: LightBlock, isDoubted = false): Promise<void> {
+    if (this.#newest === null) return
+    if (!isDoubted && Math.abs(this.#nowMs() - this.#heldMs) < LINEAGE_HELD_MS) return
+    const shown = await this.#fetch(endpoint, known.header.height, [known]).catch((error: unknown) => {
+      // One that is behind is told by its newest block; one that threw old blocks away can show none.
+      if (error instanceof XcareError && error.code === 'NOT_FOUND') return null
+      throw error
+    })
+    if (shown && equalBytes(shown.commit.blockId.hash, known.commit.blockId.hash)) return
+    if (shown) {
+      checkLightBlock(known.header.chainId, shown)
+      throw new RollbackError(known, shown, endpoint.name)
+    }
+    if (isDoubted) throw new XcareError('INTEGRITY', `${endpoint.name} shows a block that does not follow`)
+  }
+
+  /** @returns why an endpoint knows no newer block: it is behind, or its chain was put back and went on, so that a lower block is a later one. */
+  #behind(endpoint: Endpoint, known: LightBlock, shown: LightBlock): XcareError {
+    const isLater = compareTime(shown.header.time, known.header.time) >= 0
+    if (isLater && isSound(known.header.chainId, shown)) return new RollbackError(known, shown, endpoint.name)
+    return new XcareError(
+      'OFFLINE',
+      `${endpoint.name} is behind: it knows no block above ${shown.header.height}, and block ${known.header.height} was verified here before`,
+      { next: 'try again in a minute; if it stays so, the chain was put back to an earlier state' },
+    )
   }
 
   async #confirm(witnesses: readonly Endpoint[], common: LightBlock, verified: LightBlock): Promise<void> {
@@ -245,7 +295,21 @@ export class LightClient {
         `${endpoint.name} shows another block at the trusted height ${height}`,
       )
     checkLightBlock(this.#options.chainId ?? block.header.chainId, block)
+    await this.#checkLog(endpoint)
     return block
+  }
+
+  /** Where the newest block is lost, the newest day of the log still tells another chain. @throws XcareError INTEGRITY, OFFLINE */
+  async #checkLog(endpoint: Endpoint): Promise<void> {
+    const known = (await this.#store.dailyHeaders()).at(-1)
+    if (!known) return
+    const { header } = await endpoint.signedHeader(known.height)
+    if (equalBytes(headerHash(header) ?? NO_HASH, headerHash(known) ?? NO_HASH)) return
+    throw new XcareError(
+      'INTEGRITY',
+      `${endpoint.name} shows another block ${known.height} than the one that was verified here before`,
+      { next: 'put the newest copy of the chain back, or read what `npx xcare light trust` says' },
+    )
   }
 
   async #verify(endpoint: Endpoint, from: LightBlock, target: LightBlock): Promise<LightBlock> {
@@ -254,7 +318,7 @@ export class LightClient {
     const pending: Candidate[] = [candidate(target)]
     for (let steps = 0; pending.length > 0; steps++) {
       const { block, check } = pending.at(-1)!
-      if (verifyLightBlock(trusted, block, this.#rules(), check)) {
+      if (verifyLightBlock(trusted, block, this.#rules(trusted, block), check)) {
         trusted = block
         pending.pop()
         continue
@@ -282,16 +346,46 @@ export class LightClient {
 
   async #remember(block: LightBlock): Promise<void> {
     this.#newest = block
-    const timeMs = timeToMs(block.header.time)
-    if (timeMs - this.#persistedMs < PERSIST_EVERY_MS) return
-    await this.#store.save(block)
-    this.#persistedMs = timeMs
+    const isFirst = this.#kept.height === 0
+    if (isFirst) await this.keep()
+    else if (Math.abs(this.#nowMs() - this.#kept.ms) >= KEEP_EVERY_MS) void this.keep()
   }
 
-  #rules(): TrustRules {
+  /** Makes the newest verified block durable. A disk that refuses it is told by whoever needs the disk. */
+  keep(): Promise<void> {
+    this.#keeping ??= this.#keep().finally(() => {
+      this.#keeping = null
+    })
+    return this.#keeping
+  }
+
+  async #keep(): Promise<void> {
+    for (let block = this.#newest; block && block.header.height > this.#kept.height; block = this.#newest) {
+      const { height } = block.header
+      await this.#store.save(block).catch((error: unknown) => {
+        if (!(error instanceof XcareError)) throw error
+      })
+      this.#kept = { height, ms: this.#nowMs() }
+    }
+  }
+
+  /** Whether `header` is one of an application whose rules never change the validators. */
+  #isFixedSet({ version, validatorsHash, nextValidatorsHash }: Header): boolean {
+    return version.app === this.#options.fixedSetVersion && equalBytes(validatorsHash, nextValidatorsHash)
+  }
+
+  /** @returns the rules of a step; a longer period where both ends have the very same set, which cannot have changed. */
+  #rules(trusted?: LightBlock, target?: LightBlock): TrustRules {
+    const isFixed =
+      trusted &&
+      target &&
+      this.#isFixedSet(trusted.header) &&
+      this.#isFixedSet(target.header) &&
+      equalBytes(trusted.header.validatorsHash, target.header.validatorsHash)
+    const periodMs = this.#options.trustingPeriodMs ?? TRUSTING_PERIOD_MS
     return {
       now: timeFromMs(this.#nowMs()),
-      trustingPeriodMs: this.#options.trustingPeriodMs ?? TRUSTING_PERIOD_MS,
+      trustingPeriodMs: isFixed ? Math.max(periodMs, FIXED_SET_TRUST_MS) : periodMs,
       driftMs: HEADER_DRIFT_MS,
       trustLevel: this.#options.trustLevel ?? ONE_THIRD,
     }
@@ -310,6 +404,14 @@ function sameBlock(endpoint: Endpoint, from: LightBlock, target: LightBlock): Li
   if (equalBytes(target.header.validatorsHash, from.header.validatorsHash))
     throw new ForkError({ common: from, primary: from, witness: target }, endpoint.name)
   throw new XcareError('INTEGRITY', `${endpoint.name} shows another block at height ${from.header.height}`)
+}
+
+/** Whether `next` follows `block` as far as the two alone tell. */
+function isLinked(block: LightBlock, next: LightBlock): boolean {
+  return (
+    next.header.height !== block.header.height + 1 ||
+    equalBytes(next.header.lastBlockId.hash, block.commit.blockId.hash)
+  )
 }
 
 function candidate(block: LightBlock): Candidate {

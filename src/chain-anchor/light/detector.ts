@@ -29,6 +29,27 @@ export class ForkError extends XcareError {
 }
 
 /**
+ * The INTEGRITY error of a chain that is not the one verified here before: a copy of an earlier time was put back and went
+ * on from there. It is judged anew each time, since the right chain may be put back as well. Its `fork` is the evidence.
+ */
+export class RollbackError extends XcareError {
+  readonly fork: Fork
+
+  /** @param known the block verified here. @param shown a properly signed block that cannot be on the same chain. */
+  constructor(known: LightBlock, shown: LightBlock, endpoint: string) {
+    const { height } = shown.header
+    const clash =
+      height < known.header.height
+        ? `it ends at block ${height}, and block ${known.header.height} was verified here before`
+        : `its block ${height} is not the one that was verified here before`
+    super('INTEGRITY', `the chain at ${endpoint} was put back to an earlier state: ${clash}`, {
+      next: 'put the newest copy of the chain back; if there is none, `npx xcare light trust` says what taking this one costs',
+    })
+    this.fork = { common: known, primary: known, witness: shown }
+  }
+}
+
+/**
  * Asks a witness for the header at the height of `primary`. One that does not answer, is behind or cannot back its
  * version with signatures proves nothing.
  * @param common the verified block both versions must descend from.

@@ -110,6 +110,8 @@ class LightLedger implements Ledger {
       const shown = effects.map(async ({ key, shows }) => shows(await this.#prove(key, header)))
       if (!(await Promise.all(shown)).every(Boolean)) return false
       this.#syncedMs = this.#clock.nowMs()
+      // Who saw something taken away must not forget it, or it could come back unnoticed.
+      if (effects.some(({ takesAway }) => takesAway)) await this.#client.keep()
       return true
     } catch (error) {
       if (error instanceof ForkError || !(error instanceof XcareError)) throw error
@@ -132,7 +134,7 @@ class LightLedger implements Ledger {
   async #fresh(maxAgeMs: number, below = 0): Promise<LightBlock> {
     const known = this.#client.newest
     const isShared =
-      known && known.header.height > below && this.#clock.nowMs() - this.#syncedMs < SYNC_SHARED_MS
+      known && known.header.height > below && Math.abs(this.#clock.nowMs() - this.#syncedMs) < SYNC_SHARED_MS
     if (isShared && this.#age(known) <= maxAgeMs) return known
     let block: LightBlock
     try {

@@ -37,7 +37,7 @@ export function checkNotExpired(header: Header, { now, trustingPeriodMs }: Trust
     'REFUSED',
     `the last verified block (height ${header.height}) is older than the trusting period of ${period}`,
     {
-      next: "check this machine's clock; if it is right, get a new trusted height and hash from an institution you trust",
+      next: "check this machine's clock; if it is right, `npx xcare light trust` takes a newer block and says what to compare it with",
     },
   )
 }

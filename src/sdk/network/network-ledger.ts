@@ -1,4 +1,5 @@
 import { fromHex } from '../../bytes.ts'
+import { APP_VERSION } from '../../chain-anchor/app/genesis.ts'
 import { openLedger } from '../../chain-anchor/light/ledger.ts'
 import { rpcProvider } from '../../chain-anchor/light/rpc-provider.ts'
 import { ENDPOINT_PATIENCE_MS, RPC_DEADLINE_MS } from '../../limits.ts'
@@ -15,6 +16,8 @@ export async function openNetworkLedger(network: NetworkFile, folder: Folder): P
     witnesses: others,
     chainId: network.network,
     trust: { height: network.trust.height, hash: fromHex(network.trust.hash) },
+    // The rules of this application version have no message that changes the validators.
+    fixedSetVersion: APP_VERSION,
     store: folder,
     clock: systemClock,
   })

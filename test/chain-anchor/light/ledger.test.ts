@@ -79,7 +79,7 @@ describe('freshness', () => {
     await ledger.read(KEY, 30_000)
     const commits = () => endpoint.asked.filter((what) => what.startsWith('commit')).length
     expect(commits()).toBe(2)
-    clock.ms += 1000
+    clock.ms += 500
     await ledger.read(KEY, 30_000)
     expect(commits()).toBe(3)
   })
@@ -101,7 +101,7 @@ describe('freshness', () => {
   it('a read about a block does not take the answer to a question that was asked before that block was there', async () => {
     const ledger = await open()
     await ledger.head(30_000)
-    clock.ms += 1000
+    clock.ms += 500
     const commits = () => endpoint.asked.filter((what) => what.startsWith('commit')).length
     const before = commits()
     const earlier = ledger.head(30_000)
