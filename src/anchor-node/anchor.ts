@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { toHex } from '../bytes.ts'
 import { encodeLightBlock } from '../chain-anchor/comet/encode.ts'
 import type { LightBlock } from '../chain-anchor/comet/types.ts'
-import { type EmbeddedChain, openEmbedded } from '../chain-anchor/engine/open-embedded.ts'
+import { type EmbeddedChain, type KnownBlock, openEmbedded } from '../chain-anchor/engine/open-embedded.ts'
 import { type RpcServer, startRpc } from '../chain-anchor/rpc/server.ts'
 import { asXcareError } from '../errors.ts'
 import { GOSSIP_BYTES_MAX } from '../limits.ts'
@@ -29,6 +29,8 @@ export interface AnchorOptions {
   clock: Clock
   random: Random
   log: Progress
+  /** Newest block of this chain that others remember: an older copy of the chain is not continued. */
+  remembered?: (chainId: string) => Promise<KnownBlock | null>
   /** Time between two blocks with transactions, at least; 20 ms unless given. */
   blockIntervalMs?: number
 }
@@ -37,7 +39,7 @@ export interface AnchorOptions {
 export interface AnchorNode {
   readonly rpcUrl: string
   readonly chainId: string
-  /** A block from which light clients may start; `hash` in lower-case hex. */
+  /** The first block, from which light clients may start: the same at every start. `hash` in lower-case hex. */
   readonly trust: { height: number; hash: string }
   /** Resolves when the chain was stopped, rejects when it could not go on. */
   readonly ended: Promise<void>
@@ -49,7 +51,10 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
   const { dir, clock, random, log } = options
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const { genesis, keys } = await keepSetup(dir, options.genesis ?? null, clock, random)
+  const known = (await options.remembered?.(genesis.chainId)) ?? null
   const chain = openEmbedded({
+    known,
+    log,
     folder: join(dir, 'data'),
     genesis,
     keys,
@@ -59,7 +64,7 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
   const rpc = await serve(options, chain)
   const stopping = new AbortController()
   if (options.broadcast) connect(options.broadcast, chain, options, stopping.signal)
-  const newest = chain.engine.block(chain.engine.height())
+  const first = chain.engine.block(1)
   const ended = chain.engine.ended.catch(async (cause: unknown) => {
     const error = asXcareError(cause)
     log({ type: 'anchor-ended', code: error.code, text: error.message })
@@ -71,7 +76,7 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
   return {
     rpcUrl: rpc.url,
     chainId: genesis.chainId,
-    trust: { height: chain.engine.height(), hash: toHex(newest?.id.hash ?? new Uint8Array(0)) },
+    trust: { height: 1, hash: toHex(first?.id.hash ?? new Uint8Array(0)) },
     ended,
     async stop() {
       stopping.abort()
@@ -81,10 +86,20 @@ export async function startAnchor(options: AnchorOptions): Promise<AnchorNode> {
   }
 }
 
-async function serve({ dir, listenRpcPort }: AnchorOptions, chain: EmbeddedChain): Promise<RpcServer> {
+async function serve({ dir, listenRpcPort, log }: AnchorOptions, chain: EmbeddedChain): Promise<RpcServer> {
+  const { engine } = chain
   try {
     const kept = await keptPort(dir)
-    const rpc = await startRpc({ engine: chain.engine, port: listenRpcPort || (kept ?? 0) })
+    const rpc = await startRpc({ engine, port: listenRpcPort || (kept ?? 0) }).catch((cause: unknown) => {
+      // A port that was only taken by chance may be another one; one that was asked for may not.
+      if (listenRpcPort || !kept || asXcareError(cause).code !== 'PORT_IN_USE') throw cause
+      log({
+        type: 'port-taken',
+        port: kept,
+        text: `port ${kept} is taken by another program: using the next free one`,
+      })
+      return startRpc({ engine, port: 0 })
+    })
     if (kept !== rpc.port) await keepPort(dir, rpc.port)
     return rpc
   } catch (cause) {

@@ -36,7 +36,7 @@ test('a folder keeps its chain, its port and its keys, and nobody else reads the
   await first.stop()
   const again = await start({ dir, genesis: { governors: [key('other').publicKey] } })
   expect([again.chainId, again.rpcUrl]).toEqual([CHAIN_ID, first.rpcUrl])
-  expect(again.trust.height).toBeGreaterThanOrEqual(first.trust.height)
+  expect(again.trust).toEqual(first.trust)
   expect(again.trust.hash).toMatch(/^[0-9a-f]{64}$/)
   expect(statSync(join(dir, 'keys', 'validator-1')).mode & 0o777).toBe(0o600)
 })
@@ -88,6 +88,36 @@ describe('what cannot start', () => {
     await expect(start({ dir, listenRpcPort: port })).rejects.toMatchObject({ code: 'PORT_IN_USE' })
     await start({ dir })
   })
+
+  test('a chain that is older than what others remember of it', async () => {
+    const dir = testFolder()
+    await (await start({ dir })).stop()
+    const remembered = async (chainId: string) => ({
+      height: 9,
+      hash: new Uint8Array(32),
+      by: `a wallet of ${chainId}`,
+    })
+    await expect(start({ dir, remembered })).rejects.toMatchObject({
+      code: 'INTEGRITY',
+      message: expect.stringContaining(`a wallet of ${CHAIN_ID} has verified block 9`),
+    })
+    await start({ dir })
+  })
+})
+
+test('a kept port that another program took gives way to the next free one, which is kept', async () => {
+  const dir = testFolder()
+  const first = await start({ dir })
+  await first.stop()
+  const other = createServer().listen(Number(new URL(first.rpcUrl).port), '127.0.0.1')
+  await new Promise((resolve) => other.once('listening', resolve))
+  onTestFinished(() => void other.close())
+  const told: unknown[] = []
+  const again = await start({ dir, log: (event) => told.push(event) })
+  expect(again.rpcUrl).not.toBe(first.rpcUrl)
+  expect(told).toMatchObject([{ type: 'port-taken' }])
+  await again.stop()
+  expect((await start({ dir })).rpcUrl).toBe(again.rpcUrl)
 })
 
 test('the newest header of each second goes out by gossip, and transactions come in by it', async () => {

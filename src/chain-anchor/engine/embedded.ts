@@ -1,14 +1,14 @@
-import { equalBytes, toHex } from '../../bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../bytes.ts'
 import type { SigningKey } from '../../crypto/sign.ts'
 import { XcareError } from '../../errors.ts'
-import { BLOCK_DATA_BYTES_MAX, BLOCK_INTERVAL_MS_MAX } from '../../limits.ts'
+import { BLOCK_DATA_BYTES_MAX, BLOCK_INTERVAL_MS_MAX, DISK_RETRY_MS } from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 import type { AbciApplication, AbciInfo, QueryRequest, QueryResponse, TxLane } from '../app/abci.ts'
 import { encodeAppState, type Genesis } from '../app/genesis.ts'
 import { txHash } from '../app/tx.ts'
 import { timeFromMs, timeToMs } from '../comet/time.ts'
 import { type LightBlock, ZERO_TIME } from '../comet/types.ts'
-import { asStoreError } from '../state/sqlite.ts'
+import { asStoreError, diskFull } from '../state/sqlite.ts'
 import { precommit, propose, voteMark } from './block-maker.ts'
 import type { BlockStore, ChainTip } from './blockstore.ts'
 import type { Engine, StoredBlock, Submission, TxPlace } from './engine.ts'
@@ -50,6 +50,8 @@ export class EmbeddedEngine implements Engine {
   #appHash: Uint8Array
   #wake: (() => void) | null = null
   #running: Promise<void> = Promise.resolve()
+  /** Whether the disk took the last block; no transaction is taken while it does not. */
+  #isFull = false
 
   private constructor(parts: EmbeddedParts) {
     this.#parts = parts
@@ -66,7 +68,8 @@ export class EmbeddedEngine implements Engine {
   static start(parts: EmbeddedParts): EmbeddedEngine {
     const engine = new EmbeddedEngine(parts)
     engine.#handshake()
-    engine.#freshen()
+    engine.#unlessFull(() => engine.#freshen())
+    if (engine.height() === 0) throw diskFull()
     engine.#running = engine.#run().catch((cause: unknown) => {
       throw asStoreError(cause)
     })
@@ -83,8 +86,9 @@ export class EmbeddedEngine implements Engine {
     return this.#tip?.block.header.height === height ? this.#tip : this.#parts.store.block(height)
   }
 
-  /** Judges a transaction and lets it wait for a block. One that waits already is fine. @throws XcareError BUSY */
+  /** Judges a transaction and lets it wait for a block. One that waits already is fine. @throws XcareError BUSY, NO_SPACE while the disk is full */
   submit(tx: Uint8Array, sender: string): Submission {
+    if (this.#isFull) throw diskFull()
     const hash = txHash(tx)
     if (this.#mempool.has(hash))
       return { hash, answer: { code: 0, data: new Uint8Array(0), log: '', codespace: '' } }
@@ -159,7 +163,7 @@ export class EmbeddedEngine implements Engine {
 
   // Like CometBFT's handshake: the application may be one block behind, never ahead.
   #handshake(): void {
-    const { app, store, genesis, signState } = this.#parts
+    const { app, store, genesis } = this.#parts
     const info = app.info()
     this.#appHash = info.lastBlockAppHash
     if (info.lastBlockHeight === 0)
@@ -171,15 +175,8 @@ export class EmbeddedEngine implements Engine {
     if (info.lastBlockHeight > store.height || info.lastBlockHeight < store.height - 1)
       throw new XcareError(
         'INTEGRITY',
-        `the state is at block ${info.lastBlockHeight} and the chain at ${store.height}`,
-      )
-    if (signState.last.height > store.height + 1)
-      throw new XcareError(
-        'INTEGRITY',
-        `block ${signState.last.height} was signed, but the chain ends at ${store.height}`,
-        {
-          next: 'The folder was brought back from an older copy: use the newest one.',
-        },
+        `the state is at block ${info.lastBlockHeight} and the chain at ${store.height}: blocks are missing`,
+        { next: 'put the whole folder of the chain back from its newest copy' },
       )
     const newest = store.block(store.height)
     if (!newest) return
@@ -215,8 +212,39 @@ export class EmbeddedEngine implements Engine {
       if (isDue() && early > 0) await this.#pause(Math.min(early, intervalMs), () => false)
       if (this.#stopping.signal.aborted) return
       lastMs = clock.nowMs()
-      this.#advance()
+      this.#unlessFull(() => this.#advance())
+      if (this.#isFull) await this.#untilSpace()
     }
+  }
+
+  /** A full disk ends nothing: no more is taken until there is room again. @throws whatever else `work` throws. */
+  #unlessFull(work: () => void): void {
+    try {
+      work()
+      this.#isFull = false
+    } catch (cause) {
+      const error = asStoreError(cause)
+      if (!(error instanceof XcareError) || error.code !== 'NO_SPACE') throw error
+      this.#isFull = true
+    }
+  }
+
+  // What the full disk cut short is brought to one height, as after a crash, and a block shows that it goes on.
+  async #untilSpace(): Promise<void> {
+    const { clock } = this.#parts
+    while (this.#isFull && !this.#stopping.signal.aborted) {
+      await clock.sleep(DISK_RETRY_MS, this.#stopping.signal).catch(() => undefined)
+      if (this.#stopping.signal.aborted) return
+      this.#unlessFull(() => {
+        this.#handshake()
+        this.#makeBlock([])
+      })
+    }
+    for (const name of this.#waiting.keys()) {
+      const place = this.find(fromHex(name))
+      if (place) this.#settle(name, place)
+    }
+    this.#recheck()
   }
 
   // One block, the proof of its effect, and only then the good news.

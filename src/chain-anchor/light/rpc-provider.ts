@@ -132,6 +132,10 @@ function refusal(error: JsonObject, name: string): XcareError {
   if (/timed? ?out|timeout exceeded/i.test(text)) return new XcareError('TIMEOUT', `${name}: ${text}`)
   if (/mempool is full/i.test(text))
     return new XcareError('BUSY', `${name}: ${text}`, { next: 'try again in a minute' })
+  if (/disk of the anchoring chain is full/i.test(text))
+    return new XcareError('NO_SPACE', `${name}: ${text}`, {
+      next: 'whoever runs the chain must free some space there; it goes on by itself then',
+    })
   return new XcareError('REFUSED', text)
 }
 

@@ -203,9 +203,9 @@ function submit(engine: Engine, params: Params, sender: string) {
 }
 
 function asFault(cause: unknown): unknown {
-  return cause instanceof XcareError && cause.code === 'BUSY'
-    ? new RpcFault(RPC_CODE.internal, `mempool is full: ${cause.message}`)
-    : cause
+  if (!(cause instanceof XcareError)) return cause
+  if (cause.code === 'BUSY') return new RpcFault(RPC_CODE.internal, `mempool is full: ${cause.message}`)
+  return cause.code === 'NO_SPACE' ? new RpcFault(RPC_CODE.internal, cause.message) : cause
 }
 
 function committed(check: TxAnswer, hash: Uint8Array, { height, result }: TxPlace): JsonObject {

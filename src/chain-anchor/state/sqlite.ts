@@ -40,9 +40,10 @@ export function plain(column: Uint8Array): Uint8Array {
   return new Uint8Array(column.buffer, column.byteOffset, column.length)
 }
 
-function diskFull(cause: unknown): XcareError {
+/** @returns the error of a chain that takes nothing until its disk has room again. */
+export function diskFull(cause?: unknown): XcareError {
   return new XcareError('NO_SPACE', 'the disk of the anchoring chain is full', {
     cause,
-    next: 'Free some space and start again.',
+    next: 'free some space there: the chain goes on by itself',
   })
 }

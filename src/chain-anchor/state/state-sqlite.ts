@@ -93,6 +93,13 @@ export class SqliteState implements StateStore {
     return version ? new StateTree(this.#records, rootOf(version)).prove(key) : null
   }
 
+  /** Runs `work` without syncing any commit of it: only for a file that takes its place once it is whole and synced. */
+  letUnsynced(work: () => void): void {
+    this.#database.pragma('synchronous = OFF')
+    work()
+    this.#database.pragma('wal_checkpoint(TRUNCATE)')
+  }
+
   /** Lets the file grow to `pages` database pages at most, so that it may not fill the whole disk. */
   limitPages(pages: number): void {
     this.#database.pragma(`max_page_count = ${pages}`)

@@ -1,4 +1,13 @@
-import { closeSync, copyFileSync, cpSync, openSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  cpSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { XcareApp } from '../../../src/chain-anchor/app/app.ts'
@@ -8,6 +17,7 @@ import { EmbeddedEngine } from '../../../src/chain-anchor/engine/embedded.ts'
 import { SignState } from '../../../src/chain-anchor/engine/sign-state.ts'
 import { checkLightBlock } from '../../../src/chain-anchor/light/verifier.ts'
 import { SqliteState } from '../../../src/chain-anchor/state/state-sqlite.ts'
+import { DISK_RETRY_MS } from '../../../src/limits.ts'
 import { CHAIN_ID, grantOf, make, tx } from '../app/chain-actors.ts'
 import { openChain, testFolder, testGenesis, validatorKeys } from './chain-folder.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -99,7 +109,42 @@ describe('what a chain refuses to continue', () => {
     await later.close()
     copyFileSync(join(folder, 'sign-state'), join(old, 'sign-state'))
     expect(() => openChain({ folder: old, clock })).toThrowError(
-      expect.objectContaining({ code: 'INTEGRITY', next: expect.stringMatching(/older copy/) }),
+      expect.objectContaining({ code: 'INTEGRITY', message: expect.stringMatching(/older copy/) }),
+    )
+  })
+
+  test('blocks that somebody remembers otherwise: nothing is signed on top of them', async () => {
+    const folder = testFolder()
+    const clock = new ManualClock()
+    await openChain({ folder, clock }).close()
+    const old = testFolder()
+    cpSync(folder, old, { recursive: true })
+    const later = openChain({ folder, clock })
+    await clock.pass(5000)
+    await clock.pass(5000)
+    const { id, block } = later.engine.block(4)!
+    await later.close()
+    const known = { height: block.header.height, hash: id.hash, by: 'guardian 1' }
+    const older = expect.objectContaining({
+      code: 'INTEGRITY',
+      message: expect.stringMatching(/ends at block 2, and guardian 1 has verified block 4/),
+      next: expect.stringContaining('light trust'),
+    })
+    expect(() => openChain({ folder: old, clock, known })).toThrowError(older)
+    const forked = openChain({ folder: old, clock: new ManualClock(clock.ms + 77_000) })
+    await forked.close()
+    const another = expect.objectContaining({ message: expect.stringMatching(/has another block 4/) })
+    expect(() => openChain({ folder: old, clock, known })).toThrowError(another)
+    openChain({ folder, clock, known })
+  })
+
+  test('a chain whose blocks are gone, by name', async () => {
+    const folder = testFolder()
+    const clock = new ManualClock()
+    await openChain({ folder, clock }).close()
+    rmSync(join(folder, 'blocks.sqlite'))
+    expect(() => openChain({ folder, clock })).toThrowError(
+      expect.objectContaining({ code: 'INTEGRITY', message: expect.stringMatching(/blocks\.sqlite/) }),
     )
   })
 
@@ -160,34 +205,86 @@ describe('the record of what was signed', () => {
   })
 })
 
-test('a full disk ends the chain with a clear error, and space lets it go on', async () => {
+describe('a state that is lost', () => {
+  const query = { path: '/key', data: grantKey(grantOf('a')), height: 0, prove: true }
+
+  test.each([
+    ['gone', (path: string) => rmSync(path)],
+    ['garbled', (path: string) => writeFileSync(path, 'this is no database')],
+    ['cut', (path: string) => truncateSync(path, 5000)],
+  ])('is made again from the blocks when it is %s', async (_, harm) => {
+    const folder = testFolder()
+    const clock = new ManualClock()
+    const chain = openChain({ folder, clock })
+    chain.engine.submit(grant('a'), 'me')
+    await clock.pass(100)
+    for (let beat = 0; beat < 5; beat++) await clock.pass(5000)
+    const { height, value, proofOps } = chain.engine.query(query)
+    await chain.close()
+    harm(join(folder, 'state.sqlite'))
+    const events: unknown[] = []
+    const again = openChain({ folder, clock, log: (event) => events.push(event) })
+    expect(events).toEqual([{ type: 'state-rebuilt', blocks: height }])
+    expect(again.engine.query({ ...query, height })).toMatchObject({ value, proofOps })
+    await clock.pass(5000)
+    expect(again.engine.height()).toBe(height + 1)
+  })
+
+  test('from an older time is brought to the newest block', async () => {
+    const folder = testFolder()
+    const clock = new ManualClock()
+    await openChain({ folder, clock }).close()
+    copyFileSync(join(folder, 'state.sqlite'), join(folder, 'old'))
+    const chain = openChain({ folder, clock })
+    for (let beat = 0; beat < 5; beat++) await clock.pass(5000)
+    const height = chain.engine.height()
+    await chain.close()
+    copyFileSync(join(folder, 'old'), join(folder, 'state.sqlite'))
+    const { engine } = openChain({ folder, clock })
+    expect(engine.query(query).height).toBe(height)
+  })
+})
+
+test('a full disk of the chain refuses by name, and space lets it go on without a restart', async () => {
   const folder = testFolder()
   const clock = new ManualClock()
-  const parts = () => ({
+  const parts = {
     store: new BlockStore(join(folder, 'blocks.sqlite')),
     state: new SqliteState(join(folder, 'state.sqlite')),
     signState: new SignState(join(folder, 'sign-state')),
-  })
-  const full = parts()
-  const { state, ...rest } = full
-  const app = new XcareApp(state, CHAIN_ID)
+  }
+  const { state, ...rest } = parts
   const engine = EmbeddedEngine.start({
     ...rest,
-    app,
+    app: new XcareApp(state, CHAIN_ID),
     genesis: testGenesis([10]),
     keys: validatorKeys(1),
     clock,
     intervalMs: 100,
   })
   state.limitPages(20)
-  const ended = expect(engine.ended).rejects.toMatchObject({ code: 'NO_SPACE' })
-  for (let at = 0; at < 200; at++) engine.submit(grant(`g${at}`), 'me')
+  const hashes = Array.from({ length: 200 }, (_, at) => engine.submit(grant(`g${at}`), 'me').hash)
+  const included = engine.included(hashes[7]!, AbortSignal.timeout(60_000))
   await clock.pass(100)
-  await ended
-  for (const each of Object.values(full)) each.close()
-  const { engine: again } = openChain({ folder, clock })
-  expect(again.height()).toBe(3)
-  expect(
-    again.query({ path: '/key', data: grantKey(grantOf('g7')), height: 3, prove: false }).value.length,
-  ).toBeGreaterThan(0)
+  const full = expect.objectContaining({ code: 'NO_SPACE', next: expect.stringMatching(/by itself/) })
+  expect(() => engine.submit(grant('late'), 'me')).toThrowError(full)
+  await clock.pass(DISK_RETRY_MS)
+  expect(() => engine.submit(grant('late'), 'me')).toThrowError(full)
+  state.limitPages(1_000_000)
+  await clock.pass(DISK_RETRY_MS)
+  await clock.pass(100)
+  expect(await included).toMatchObject({ result: { code: 0 } })
+  const { hash } = engine.submit(grant('late'), 'me')
+  const late = engine.included(hash, AbortSignal.timeout(60_000))
+  await clock.pass(100)
+  expect(await late).toMatchObject({ result: { code: 0 } })
+  const { height } = engine.query({
+    path: '/key',
+    data: grantKey(grantOf('g7')),
+    height: 0,
+    prove: false,
+  })
+  expect(height).toBe(engine.height())
+  await engine.stop()
+  for (const each of Object.values(parts)) each.close()
 })
