@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { LightBlock } from '../../chain-anchor/comet/types.ts'
+import type { KnownBlock } from '../../chain-anchor/engine/open-embedded.ts'
+import { LightStore } from '../../chain-anchor/light/store.ts'
+import { openFolder } from '../folder.ts'
+import { listWallets } from '../wallet.ts'
+import { rolesOf } from './local-network.ts'
+import type { NetworkFolder } from './network-folder.ts'
+
+/** Where one part of a network keeps the newest block it has verified. `folder` is a path. */
+export interface ChainMemory {
+  /** For messages: `guardian 1`, `wallet owner`. */
+  name: string
+  folder: string
+}
+
+/** @returns the memories of all parts and wallets in a network's folder, of those that have one. */
+export async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
+  const roles = await rolesOf(folder)
+  const parts = roles.map(({ kind, folder: path }) => ({
+    name: kind === 'anchor' ? 'the chain' : `${kind} ${basename(path)}`,
+    folder: join(path, 'light'),
+  }))
+  const wallets = (await listWallets(folder)).map((name) => ({
+    name: `wallet ${name}`,
+    folder: folder.wallet(name),
+  }))
+  return [...parts, ...wallets].filter((memory) => existsSync(memory.folder))
+}
+
+/** @returns the newest block of `chainId` that a part remembers, or null. */
+export async function rememberedBy(memory: ChainMemory, chainId: string): Promise<LightBlock | null> {
+  return new LightStore(await openFolder(memory.folder), chainId).load()
+}
+
+/** @returns the newest block of `chainId` that any part of the network's folder remembers, or null when none does. */
+export async function newestRemembered(folder: NetworkFolder, chainId: string): Promise<KnownBlock | null> {
+  let newest: KnownBlock | null = null
+  for (const memory of await chainMemories(folder)) {
+    // What cannot be read here remembers nothing; its own part says so when it starts.
+    const block = await rememberedBy(memory, chainId).catch(() => null)
+    if (!block || (newest && block.header.height <= newest.height)) continue
+    newest = { height: block.header.height, hash: block.commit.blockId.hash, by: memory.name }
+  }
+  return newest
+}
