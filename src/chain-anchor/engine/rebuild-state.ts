@@ -72,8 +72,9 @@ function applyAll(state: SqliteState, store: BlockStore, genesis: Genesis): void
     if (!stored)
       throw new XcareError('INTEGRITY', `block ${height} of the chain is missing`, { next: FROM_COPY })
     const { block, id } = stored
-    const timeMs = timeToMs(block.header.time)
-    const { appHash } = app.finalizeBlock({ txs: block.txs, hash: id.hash, height, timeMs })
+    const { time, version } = block.header
+    const at = { height, timeMs: timeToMs(time), appVersion: version.app }
+    const { appHash } = app.finalizeBlock({ txs: block.txs, hash: id.hash, ...at })
     if (!equalBytes(appHash, stored.appHash))
       throw new XcareError(
         'INTEGRITY',

@@ -59,8 +59,8 @@ export interface LightClientOptions {
   /** Default 1/3. */
   trustLevel?: PowerFraction
   /**
-   * Version of an application whose rules never change the validators: under it a header vouches for FIXED_SET_TRUST_MS for
-   * headers of the very same set. Without it the trusting period is all there is.
+   * Newest version of an application whose rules, of this and all earlier versions, never change the validators: a header of
+   * them vouches for FIXED_SET_TRUST_MS for headers of the very same set. Without it the trusting period is all there is.
    */
   fixedSetVersion?: number
 }
@@ -371,7 +371,9 @@ export class LightClient {
 
   /** Whether `header` is one of an application whose rules never change the validators. */
   #isFixedSet({ version, validatorsHash, nextValidatorsHash }: Header): boolean {
-    return version.app === this.#options.fixedSetVersion && equalBytes(validatorsHash, nextValidatorsHash)
+    return (
+      version.app <= (this.#options.fixedSetVersion ?? -1) && equalBytes(validatorsHash, nextValidatorsHash)
+    )
   }
 
   /** @returns the rules of a step; a longer period where both ends have the very same set, which cannot have changed. */

@@ -50,7 +50,7 @@ export async function openNetworkLedger(network: NetworkFile, folder: Folder): P
     witnesses: others,
     chainId: network.network,
     trust: { height: network.trust.height, hash: fromHex(network.trust.hash) },
-    // The rules of this application version have no message that changes the validators.
+    // The rules of this application, in all its versions, have no message that changes the validators.
     fixedSetVersion: APP_VERSION,
     store: folder,
     clock: systemClock,

@@ -9,14 +9,14 @@ import { rolesOf } from './local-network.ts'
 import type { NetworkFolder } from './network-folder.ts'
 
 /** Where one part of a network keeps the newest block it has verified. `folder` is a path. */
-export interface ChainMemory {
+interface ChainMemory {
   /** For messages: `guardian 1`, `wallet owner`. */
   name: string
   folder: string
 }
 
 /** @returns the memories of all parts and wallets in a network's folder, of those that have one. */
-export async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
+async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
   const roles = await rolesOf(folder)
   const parts = roles.map(({ kind, folder: path }) => ({
     name: kind === 'anchor' ? 'the chain' : `${kind} ${basename(path)}`,
@@ -30,7 +30,7 @@ export async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[
 }
 
 /** @returns the newest block of `chainId` that a part remembers, or null. */
-export async function rememberedBy(memory: ChainMemory, chainId: string): Promise<LightBlock | null> {
+async function rememberedBy(memory: ChainMemory, chainId: string): Promise<LightBlock | null> {
   return new LightStore(await openFolder(memory.folder), chainId).load()
 }
 
