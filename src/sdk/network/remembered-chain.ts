@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { LightBlock } from '../../chain-anchor/comet/types.ts'
 import type { KnownBlock } from '../../chain-anchor/engine/open-embedded.ts'
 import { LightStore } from '../../chain-anchor/light/store.ts'
 import { openFolder } from '../folder.ts'
 import { listWallets } from '../wallet.ts'
-import { rolesOf } from './local-network.ts'
 import type { NetworkFolder } from './network-folder.ts'
+import { partName, rolesOf } from './parts.ts'
 
 /** Where one part of a network keeps the newest block it has verified. `folder` is a path. */
 interface ChainMemory {
@@ -18,10 +18,7 @@ interface ChainMemory {
 /** @returns the memories of all parts and wallets in a network's folder, of those that have one. */
 async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
   const roles = await rolesOf(folder)
-  const parts = roles.map(({ kind, folder: path }) => ({
-    name: kind === 'anchor' ? 'the chain' : `${kind} ${basename(path)}`,
-    folder: join(path, 'light'),
-  }))
+  const parts = roles.map((role) => ({ name: partName(role), folder: join(role.folder, 'light') }))
   const wallets = (await listWallets(folder)).map((name) => ({
     name: `wallet ${name}`,
     folder: folder.wallet(name),

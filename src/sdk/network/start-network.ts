@@ -17,7 +17,7 @@ import {
   readNetworkFileOrNull,
   writeNetworkFile,
 } from './network-folder.ts'
-import { openNetworkLedger } from './network-ledger.ts'
+import { networkOf, openNetworkLedger, type StartedChain } from './network-ledger.ts'
 import { noteOf, type PartNote } from './part-note.ts'
 import { findParts, rolesOf } from './parts.ts'
 import { isRenewed, retirePredecessors, setLostVolumesAside } from './renew.ts'
@@ -237,14 +237,6 @@ function countOf(kind: Role['kind'], started: StartedPart[], missing: PartNote[]
   return { running, of: running + lost }
 }
 
-interface AnchorReady {
-  chainId: string
-  rpcUrl: string
-  trust: NetworkFile['trust']
-  nodeId: string
-  addresses: string[]
-}
-
 async function startAnchorProcess(
   folder: NetworkFolder,
   launch: Launch,
@@ -259,8 +251,9 @@ async function startAnchorProcess(
       next: `\`npx xcare down --dir ${folder.root}\`, then \`npx xcare up --dir ${folder.root}\``,
     })
   }
-  const { chainId, rpcUrl, trust, nodeId, addresses } = ready as unknown as AnchorReady
-  const network = { network: chainId, rpc: [rpcUrl], trust, bootstrap: [{ nodeId, addresses }] }
+  // A file that is damaged costs nothing: the root of a chain is its first block.
+  const before = await readNetworkFileOrNull(folder.root).catch(() => null)
+  const network = networkOf(before, ready as unknown as StartedChain)
   await writeNetworkFile(folder.root, network)
   return network
 }

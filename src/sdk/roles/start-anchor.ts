@@ -7,7 +7,8 @@ import type { Progress } from '../../ports.ts'
 import { TOPICS } from '../../wire/topics.ts'
 import { systemClock } from '../clock.ts'
 import { askEndpoints } from '../network/endpoints.ts'
-import { readNetworkFileOrNull } from '../network/network-folder.ts'
+import { networkFolder, readNetworkFileOrNull } from '../network/network-folder.ts'
+import { newestRemembered } from '../network/remembered-chain.ts'
 import type { StartedRole } from './role.ts'
 import { keepPorts, keepSeed, keepSigningKey, readRoleFile } from './role-folder.ts'
 import { onFreePorts, portsOf } from './role-peer.ts'
@@ -36,6 +37,7 @@ export async function startAnchorRole(dir: string, log: Progress, takesOver = fa
     dir,
     listenRpcPort: role.rpcPort,
     genesis: { governors: [governor.publicKey] },
+    remembered: (chainId) => newestRemembered(networkFolder(resolve(dir, '..')), chainId),
     broadcast: peer.broadcast,
     clock: systemClock,
     random: systemRandom,
