@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 const OF_A_WALLET = /^(put|get|ls|rm|repair|grant|grants|revoke|notices|contact|wallet)\b/
 /** Commands that say themselves which folder they mean, or need none. */
 const OF_NO_FOLDER = /^(help|bench|node init)\b|--dir\b/
-// A command stands in backticks, or at the end of a line.
+// A command stands in backticks, or ends its line.
 const COMMAND = /npx xcare ([^`\n]*)(?=`|\n|$)/g
 
 /**

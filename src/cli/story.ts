@@ -258,17 +258,14 @@ async function showNotices({ out }: Stage, { ports, wallet }: LightNode): Promis
   }
 }
 
-function showNextSteps({ folder, out, stays }: Stage): void {
-  const dir = folder.root === networkDefault() ? '' : ` --dir ${folder.root}`
+function showNextSteps({ out, stays }: Stage): void {
   out.event({ type: 'step', text: 'Where to go next' })
-  for (const line of [
-    ...(stays ? [] : [`npx xcare up${dir}            bring the network up again, with all it keeps`]),
-    `npx xcare put FILE${dir}      store a file of yours`,
-    `npx xcare ls${dir}            your records`,
-    `npx xcare status${dir}        what runs here`,
-    `npx xcare help                all commands`,
+  for (const text of [
+    ...(stays ? [] : ['bring the network up again, with all it keeps: `npx xcare up`']),
+    'store a file of yours: `npx xcare put FILE`',
+    'your records: `npx xcare ls`',
+    'what runs here: `npx xcare status`',
+    'all commands: `npx xcare help`',
   ])
-    out.event({ type: 'fact', text: line })
+    out.event({ type: 'fact', text })
 }
-
-const networkDefault = () => `${process.cwd()}/.xcare`

@@ -14,6 +14,8 @@ const CONFIDENCE = 0.99
 const PROBE_DRIFT_MAX = 0.2
 /** Cores kept busy by others from which on a run was not on a quiet machine. */
 const BUSY_CORES_MAX = 0.2
+/** Processor time is counted in ticks: a change by one, and what rounding adds, is none. */
+const TICKS_OF_NOISE = 1.5
 
 /** What became of one figure. Limits of the machine, and what follows from figures that are judged themselves, are told only. */
 export type Verdict = 'better' | 'worse' | 'within noise' | 'not judged'
@@ -25,7 +27,7 @@ export interface ComparedFigure {
   unit: string
   a: Spread2
   b: Spread2
-  /** Median of B over median of A, and the interval it lies in with 99 % confidence. */
+  /** Median of B over median of A, and the interval it lies in with 99 % confidence; infinite where something grew from nothing. */
   ratio: number
   low: number
   high: number
@@ -94,8 +96,22 @@ export function compareFigure(a: Figure, b: Figure, threshold: number = CHANGE_M
   return {
     ...{ id: a.id, label: a.label, unit: a.unit, a: sides(a), b: sides(b) },
     ...{ ratio: round(ratio), low: round(low), high: round(high), assumed },
-    verdict: a.group === LIMITS_GROUP ? 'not judged' : verdictOf(a.better, { ratio, low, high }, threshold),
+    verdict:
+      a.group === LIMITS_GROUP
+        ? 'not judged'
+        : isOfTicks(a, b)
+          ? 'within noise'
+          : verdictOf(a.better, { ratio, low, high }, threshold),
   }
+}
+
+/** Whether two amounts of processor time are no further apart than the clock that counted them can tell. */
+function isOfTicks(a: Figure, b: Figure): boolean {
+  if (!a.unit.startsWith('CPU-')) return false
+  const counted = [...new Set([0, ...a.samples, ...b.samples])].sort((x, y) => x - y)
+  // All of them are whole ticks: no two differ by less than one.
+  const tick = Math.min(...counted.slice(1).map((value, at) => value - counted[at]!))
+  return Number.isFinite(tick) && Math.abs(b.median - a.median) <= TICKS_OF_NOISE * tick
 }
 
 function verdictOf(
@@ -112,7 +128,7 @@ function verdictOf(
 
 function ratioOf(a: number, b: number): number {
   if (a === b) return 1
-  return a > 0 ? b / a : Number.MAX_SAFE_INTEGER
+  return a > 0 ? b / a : Number.POSITIVE_INFINITY
 }
 
 function differencesOf(a: Report, b: Report): string[] {
@@ -166,7 +182,9 @@ export function comparisonLines({ figures, onlyA, onlyB, warnings, threshold }: 
   const side = ({ median, min, max, samples }: Spread2) =>
     samples > 1 ? `${median} (${min}..${max})` : `${median}`
   const rows = sorted.map((figure) => {
-    const change = `${figure.ratio >= 1 ? '+' : ''}${((figure.ratio - 1) * 100).toFixed(1)} %`
+    const change = Number.isFinite(figure.ratio)
+      ? `${figure.ratio >= 1 ? '+' : ''}${((figure.ratio - 1) * 100).toFixed(1)} %`
+      : 'from 0'
     const label = figure.label.slice(0, width).padEnd(width)
     const interval = `[${figure.low}, ${figure.high}]${figure.assumed ? '?' : ''}`
     return `${label}  ${side(figure.a).padStart(24)}  ${side(figure.b).padStart(24)}  ${figure.unit.padEnd(12)} ${change.padStart(9)}  ${interval.padEnd(16)} ${figure.verdict}`

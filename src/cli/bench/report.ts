@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { XcareError } from '../../errors.ts'
 import { asDiskError, readOrNull, replaceFile } from '../../sdk/folder.ts'
@@ -116,6 +116,27 @@ export async function writeReport(report: Report, folder: string): Promise<Writt
   await replaceFile(written.json, `${JSON.stringify(report, null, 1)}\n`)
   await replaceFile(written.html, reportPage(report))
   return written
+}
+
+/**
+ * Makes way for a new report: one that is there already gets its date into its name. @returns where it lies then, or null when there was none.
+ * @throws XcareError FILE_UNREADABLE, NO_SPACE
+ */
+export async function setAside(folder: string): Promise<string | null> {
+  const content = await readOrNull(join(folder, 'report.json'))
+  if (!content) return null
+  const made = /"createdAt": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)/.exec(new TextDecoder().decode(content))?.[1]
+  const stamp = made?.replaceAll(':', '.') ?? 'earlier'
+  let name = `report-${stamp}`
+  for (let copy = 2; existsSync(join(folder, `${name}.json`)); copy++) name = `report-${stamp}-${copy}`
+  for (const ending of ['json', 'html'])
+    if (existsSync(join(folder, `report.${ending}`)))
+      await rename(join(folder, `report.${ending}`), join(folder, `${name}.${ending}`)).catch(
+        (cause: unknown) => {
+          throw asDiskError(cause, folder)
+        },
+      )
+  return join(folder, `${name}.json`)
 }
 
 /** @param path of a report.json, or of the folder it lies in. @throws XcareError FILE_UNREADABLE, MALFORMED */

@@ -4,10 +4,10 @@ import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
 import { type Comparison, compareReports, comparisonLines } from '../bench/compare.ts'
 import { type BenchOptions, STAGE_NAMES, settingsOf } from '../bench/options.ts'
-import { readReport, writeReport } from '../bench/report.ts'
+import { readReport, setAside, writeReport } from '../bench/report.ts'
 import { BenchRun } from '../bench/run.ts'
 import { stagePlot, summaryLines } from '../bench/sentences.ts'
-import { action, type Invocation } from '../invocation.ts'
+import { action, type Invocation, partial } from '../invocation.ts'
 
 interface RunOptions extends BenchOptions {
   out: string
@@ -56,6 +56,8 @@ async function benchRun(invocation: Invocation, options: RunOptions): Promise<Re
   const settings = settingsOf(options)
   // Found out before an hour's figures have nowhere to go.
   const run = await BenchRun.prepare(settings, resolve(options.disk), out.event)
+  const earlier = await setAside(options.out)
+  if (earlier) out.event({ type: 'warning', text: `the report that was there is ${earlier} now` })
   const write = () => writeReport(run.report(), options.out)
   let plots = 0
   let isInterrupted = false
@@ -85,12 +87,13 @@ async function benchRun(invocation: Invocation, options: RunOptions): Promise<Re
   const report = run.report()
   const files = await writeReport(report, options.out)
   const failed = report.stages.filter(({ state }) => state !== 'done')
-  return {
+  const told = {
     ...{ report: files.json, page: files.html, complete: report.complete, seconds: report.seconds },
     ...{ figures: report.figures.length, failed: failed.map(({ name }) => name) },
     text: `\n${summaryLines(report).join('\n')}\n\n${files.html}`,
-    ...(failed.length > 0 ? { exitCode: new XcareError('PARTIAL', '').exitCode } : {}),
   }
+  if (failed.length === 0) return told
+  return partial(told, `not all was measured: ${failed.map(({ name }) => name).join(', ')}`)
 }
 
 async function benchCompare(
@@ -107,16 +110,16 @@ async function benchCompare(
   for (const figure of comparison.figures) out.event({ type: 'bench-compared', ...figure })
   const text = comparisonLines(comparison).join('\n')
   const worse = named(comparison, 'worse')
-  if (worse.length === 0) return { ...told(comparison), text }
+  if (worse.length === 0) return { ...tellingOf(comparison), text }
   // The table is shown before the error, which is what ends the command.
-  out.event({ type: 'bench-comparison', ...told(comparison), text })
+  out.event({ type: 'bench-comparison', ...tellingOf(comparison), text })
   throw new XcareError(
     'REGRESSION',
     `${worse.length} of ${comparison.figures.length} figures got worse: ${worse.slice(0, 5).join(', ')}`,
   )
 }
 
-function told(comparison: Comparison): Record<string, unknown> {
+function tellingOf(comparison: Comparison): Record<string, unknown> {
   const { warnings, threshold, onlyA, onlyB } = comparison
   return {
     compared: comparison.figures.length,

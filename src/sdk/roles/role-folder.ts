@@ -52,7 +52,10 @@ export async function readRoleFile<K extends RoleFile['kind']>(
   const role = content && parseJsonFile(content, roleShape, join(folder, 'role.json'))
   if (role?.kind === kind) return role as RoleFileOf<K>
   throw new XcareError('NOT_INITIALISED', `there is no ${kind} in ${folder}`, {
-    next: `make one with \`npx xcare ${kind} init\`, or name its folder with --dir`,
+    next:
+      kind === 'node'
+        ? 'make one with `npx xcare node init --network FOLDER --name NAME`, or name its folder with --dir'
+        : 'name its folder with --dir; a network on this machine is made with `npx xcare up`',
   })
 }
 

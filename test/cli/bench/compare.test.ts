@@ -56,6 +56,24 @@ describe('a figure is', () => {
     expect(verdict([0, 0, 0], [5, 5, 5], 'lower')).toBe('worse')
   })
 
+  test('within noise when processor time differs by one tick of its clock', () => {
+    const cpu = (a: number[], b: number[], unit = 'CPU-s/GB') =>
+      compareFigure(figureOf('x', a, { unit, better: 'lower' }), figureOf('x', b, { unit, better: 'lower' }))
+    expect(cpu([0, 0, 0], [0.01, 0.01, 0.01]).verdict).toBe('within noise')
+    expect(cpu([0, 0, 0.596], [0.596, 0.596, 1.19]).verdict).toBe('within noise')
+    expect(cpu([0.596, 0.596, 0.596], [1.19, 1.19, 1.19]).verdict).toBe('within noise')
+    expect(cpu([0, 0, 0.596], [2.38, 2.38, 2.98]).verdict).toBe('worse')
+    expect(cpu([10.1, 10.2, 10.15], [14.1, 14.2, 14.3]).verdict).toBe('worse')
+    expect(cpu([0, 0, 0], [0.01, 0.01, 0.01], 'MiB').verdict).toBe('worse')
+  })
+
+  test('said to have grown from nothing, without a number of its own', () => {
+    const grown = compareFigure(figureOf('x', [0, 0, 0]), figureOf('x', [9, 9, 9]))
+    const comparison = { figures: [grown], onlyA: [], onlyB: [], warnings: [], threshold: 0.1 }
+    expect(comparisonLines(comparison).join('\n')).toMatch(/from 0/)
+    expect(comparisonLines(comparison).join('\n')).not.toMatch(/\d{6}/)
+  })
+
   test('rarely told apart from itself: two runs of one noisy thing', () => {
     const random = seededRandom(3)
     const run = () => Array.from({ length: 5 }, () => 100 * (1 + 0.15 * (random() + random() - 1)))

@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readReport, setAside, writeReport } from '../../../src/cli/bench/report.ts'
 import { parseReport, reportJsonSchema } from '../../../src/cli/bench/report-shape.ts'
 import { summaryLines } from '../../../src/cli/bench/sentences.ts'
 import { judgeTargets, WANTED } from '../../../src/cli/bench/targets.ts'
@@ -123,5 +126,32 @@ describe('the summary', () => {
     )
     expect(lines).toHaveLength(3)
     expect(lines[0]).toBe(`targets 0 hit, 0 missed, ${judgeTargets([]).length} not measured here`)
+  })
+})
+
+describe('a report where another one lies', () => {
+  test('takes its name and leaves it as it was, under its date', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'xcare-report-'))
+    try {
+      expect(await setAside(folder)).toBeNull()
+      for (const made of [
+        '2026-11-22T08:15:00.000Z',
+        '2026-11-22T08:15:00.000Z',
+        '2026-11-23T09:00:00.000Z',
+      ]) {
+        await setAside(folder)
+        await writeReport({ ...sampleReport(), createdAt: made }, folder)
+      }
+      writeFileSync(join(folder, 'report.html'), 'the page')
+      expect(await setAside(folder)).toBe(join(folder, 'report-2026-11-23T09.00.00.json'))
+      const days = ['22T08.15.00', '22T08.15.00-2', '23T09.00.00']
+      expect(readdirSync(folder).sort()).toEqual(
+        days.flatMap((day) => [`report-2026-11-${day}.html`, `report-2026-11-${day}.json`]).sort(),
+      )
+      expect(readFileSync(join(folder, 'report-2026-11-23T09.00.00.html'), 'utf8')).toBe('the page')
+      expect((await readReport(join(folder, 'report-2026-11-22T08.15.00.json'))).createdAt).toContain('11-22')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
