@@ -20,6 +20,12 @@ export function fromUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** @returns at most the first `units` UTF-16 units of `text`, without half a character at the end. */
+export function cutText(text: string, units: number): string {
+  const cut = text.slice(0, units)
+  return cut.isWellFormed() ? cut : cut.slice(0, -1)
+}
+
 /** @returns one new array holding `parts` in order. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   return concatAll(parts)

@@ -39,6 +39,8 @@ export const PARTS_MAX = 3072
 /** Records in one bundle and bytes of one record name, at most. */
 export const BUNDLE_RECORDS_MAX = 65536
 export const RECORD_NAME_MAX = 255
+/** Characters of a record's media type, at most. */
+export const MEDIA_TYPE_TEXT_MAX = 255
 /** Bytes of one segment of a path on this machine that was made from a record's name, at most. */
 export const LOCAL_SEGMENT_BYTES_MAX = 255
 /** Bytes of a stream to be put that are held in memory while its length is not known yet; more wait on the disk. */

@@ -34,7 +34,7 @@ export const text = (max: number) =>
 export interface Format<T> {
   /** Name used in errors. */
   readonly name: string
-  /** @throws XcareError INTERNAL when `value` does not have the shape. */
+  /** @throws XcareError INTERNAL when `value` does not have the shape, or takes more than readers accept. */
   encode(value: T): Uint8Array
   /** @throws XcareError MALFORMED on more than `maxBytes`, other CBOR or another shape. */
   decode(bytes: Uint8Array): T
@@ -48,11 +48,15 @@ export function format<T>(name: string, maxBytes: number, shape: z.ZodType<T>): 
       const checked = shape.safeParse(value)
       if (!checked.success)
         throw new XcareError('INTERNAL', `cannot write ${name}: ${firstIssue(checked.error)}`)
-      return encodeCbor(checked.data)
+      const encoded = encodeCbor(checked.data)
+      // Whatever is written can be read: one number for both.
+      if (encoded.length > maxBytes)
+        throw new XcareError('INTERNAL', `cannot write ${name}: ${tooMany(encoded.length, maxBytes)}`)
+      return encoded
     },
     decode(input) {
       if (input.length > maxBytes)
-        throw new XcareError('MALFORMED', `${name}: ${input.length} bytes, at most ${maxBytes} allowed`)
+        throw new XcareError('MALFORMED', `${name}: ${tooMany(input.length, maxBytes)}`)
       const value = decodeCbor(input)
       const checked = shape.safeParse(value)
       if (!checked.success) throw new XcareError('MALFORMED', `${name}: ${firstIssue(checked.error)}`)
@@ -63,6 +67,8 @@ export function format<T>(name: string, maxBytes: number, shape: z.ZodType<T>): 
     },
   }
 }
+
+const tooMany = (length: number, maxBytes: number) => `${length} bytes, at most ${maxBytes} allowed`
 
 function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0]

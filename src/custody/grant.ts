@@ -1,4 +1,4 @@
-import { concat, equalBytes, utf8 } from '../bytes.ts'
+import { concat, cutText, equalBytes, utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { deriveKey } from '../crypto/kdf.ts'
 import { merkleProof, merkleRoot, verifyMerkleProof } from '../crypto/merkle.ts'
@@ -102,7 +102,7 @@ export function makeGrant(
     objects: objects.map(({ objectId, ownerKey, name }) => ({
       objectId,
       ownerSignature: ownerKey.sign(GRANT_DOMAIN, grantBytes),
-      name: name.slice(0, NAME_IN_LETTER_MAX),
+      name: cutText(name, NAME_IN_LETTER_MAX),
     })),
   }
 }

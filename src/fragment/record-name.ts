@@ -1,5 +1,5 @@
 import { utf8 } from '../bytes.ts'
-import { RECORD_NAME_MAX } from '../limits.ts'
+import { MEDIA_TYPE_TEXT_MAX, RECORD_NAME_MAX } from '../limits.ts'
 import { z } from '../schema.ts'
 
 // Control characters, and the direction marks that make a name look like another one.
@@ -13,7 +13,7 @@ const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\/[a-z0-9][a-z0-9!#$&^_.+-]{
 export const recordName = z.string().refine(isRecordName, 'not a safe record name')
 
 /** Media type as in RFC 6838, with at most one parameter; at most 255 characters. */
-export const mediaType = z.string().max(255).regex(MEDIA_TYPE, 'not a media type')
+export const mediaType = z.string().max(MEDIA_TYPE_TEXT_MAX).regex(MEDIA_TYPE, 'not a media type')
 
 function isRecordName(name: string): boolean {
   if (name.length === 0 || utf8(name).length > RECORD_NAME_MAX || !name.isWellFormed()) return false

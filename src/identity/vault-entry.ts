@@ -3,6 +3,7 @@ import {
   DID_TEXT_MAX,
   GRANT_OBJECTS_MAX,
   LETTER_BYTES_MAX,
+  MEDIA_TYPE_TEXT_MAX,
   PEER_ID_TEXT_MAX,
   RECORD_NAME_MAX,
 } from '../limits.ts'
@@ -16,7 +17,7 @@ const object = {
   version: uint().min(1),
   custodyKey: bytes(32),
   name: text(RECORD_NAME_MAX),
-  mediaType: text(100),
+  mediaType: text(MEDIA_TYPE_TEXT_MAX),
   bytes: uint(),
   createdMs: uint(),
   kind: z.enum(['record', 'bundle', 'part']),

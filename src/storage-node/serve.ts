@@ -1,5 +1,5 @@
 import type { Lease } from '../budget.ts'
-import { equalBytes } from '../bytes.ts'
+import { cutText, equalBytes } from '../bytes.ts'
 import { asXcareError, XcareError } from '../errors.ts'
 import { isBoundTo } from '../identity/bound-id.ts'
 import { FRAME_IDLE_MS, MANIFEST_BYTES_MAX } from '../limits.ts'
@@ -212,6 +212,6 @@ type PutOp = 'OPEN_PUT' | 'GET_HAVE' | 'PUT' | 'DONE'
 /** What broke inside stays inside. */
 function errorMessage(error: XcareError): MessageOf<'ERR'> {
   const sentence = error.code === 'INTERNAL' ? 'the node failed' : error.message
-  const message = sentence.replace(/\p{Cc}/gu, ' ').slice(0, 300) || 'refused'
+  const message = cutText(sentence.replace(/\p{Cc}/gu, ' '), 300) || 'refused'
   return { op: 'ERR', code: error.code, message }
 }

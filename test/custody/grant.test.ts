@@ -90,6 +90,12 @@ describe('a grant', () => {
 })
 
 describe('a letter', () => {
+  test('a long name of any script arrives, cut between two characters', () => {
+    const name = `${'x'.repeat(79)}\u{20BB7}\u{1F600}`
+    const held = grantSample({}, [objectId], name)
+    expect(decodeLetter(encodeLetter(held)).objects[0]!.name).toBe('x'.repeat(79))
+  })
+
   test('brings the whole grant', () => {
     const held = grantSample()
     expect(decodeLetter(encodeLetter(held))).toEqual(held)

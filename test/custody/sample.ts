@@ -27,7 +27,11 @@ export const dealSample = (custodyKey = fill(11)) =>
   )
 
 /** A grant of `objectId` and another object. */
-export function grantSample(changes: Partial<Grant> = {}, objects = [objectId, fill(20)]) {
+export function grantSample(
+  changes: Partial<Grant> = {},
+  objects = [objectId, fill(20)],
+  name = 'Blood test',
+) {
   const terms = {
     ...{ network: NETWORK, grantId: fill(12, 16), granteeDid: 'did:xcare:xcare-test:grantee' },
     ...{ granteeKemHash: sha256(granteeKemKey), purpose: 'TREAT' as const, view: 'full' },
@@ -42,7 +46,7 @@ export function grantSample(changes: Partial<Grant> = {}, objects = [objectId, f
   return makeGrant(
     terms,
     fill(13),
-    objects.map((id) => ({ objectId: id, ownerKey, name: 'Blood test' })),
+    objects.map((id) => ({ objectId: id, ownerKey, name })),
   )
 }
 

@@ -6,6 +6,7 @@ const {
   allZero,
   compareBytes,
   concat,
+  cutText,
   equalBytes,
   equalSecret,
   fromHex,
@@ -18,6 +19,14 @@ const {
 const someBytes = fc.uint8Array({ maxLength: 80 })
 
 describe('text', () => {
+  it('is cut without half a character at its end', () => {
+    expect(cutText('short', 9)).toBe('short')
+    expect(cutText('abc', 2)).toBe('ab')
+    expect(cutText('a\u{1F600}b', 2)).toBe('a')
+    expect(cutText('a\u{1F600}b', 3)).toBe('a\u{1F600}')
+    expect(cutText('\u{1F600}', 1)).toBe('')
+  })
+
   it('comes back from UTF-8 unchanged, with a byte order mark too', () => {
     fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => fromUtf8(utf8(text)) === text))
     expect(fromUtf8(utf8('\ufeffa'))).toBe('\ufeffa')

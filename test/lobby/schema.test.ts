@@ -45,6 +45,17 @@ describe('a format', () => {
     )
   })
 
+  it('writes nothing that it would not read', () => {
+    const tight = format('tight', 8, bytesMax(20))
+    expect(tight.decode(tight.encode(new Uint8Array(7)))).toHaveLength(7)
+    expect(() => tight.encode(new Uint8Array(8))).toThrow(
+      expect.objectContaining({
+        code: 'INTERNAL',
+        message: 'cannot write tight: 9 bytes, at most 8 allowed',
+      }),
+    )
+  })
+
   it('refuses bytes that are not deterministic CBOR', () => {
     expect(() => card.decode(Uint8Array.of(0xbf, 0xff))).toThrow(
       expect.objectContaining({ code: 'MALFORMED' }),

@@ -1,4 +1,4 @@
-import { toHex } from '../../bytes.ts'
+import { cutText, toHex } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import {
   RPC_ANSWER_BYTES_MAX,
@@ -142,5 +142,5 @@ function refusal(error: JsonObject, name: string): XcareError {
 /** A remote text fit for a terminal: one line, no control characters, not too long. */
 function readable(text: unknown): string {
   const line = typeof text === 'string' ? text.replace(/\p{C}+/gu, ' ').trim() : ''
-  return line === '' ? 'no reason given' : line.slice(0, REASON_MAX)
+  return line === '' ? 'no reason given' : cutText(line, REASON_MAX)
 }
