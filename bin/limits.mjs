@@ -34,9 +34,24 @@ function sharesOf({ total, reserved, perStranger, perProven, perAddress }) {
   return `${total.toLocaleString('en-US')}: ${parts.join(', ')}`
 }
 
+/** How what comes back with time is divided, in words. */
+function rateOf({ perSecond, burst, reserved, perHolder, perAddress }) {
+  const kept = Object.entries(reserved).flatMap(([standing, part]) =>
+    part > 0 ? [`${standing}s ${part * 100} %`] : [],
+  )
+  const one = ({ perSecond, burst }) =>
+    `${perSecond.toLocaleString('en-US')} a second, ${burst.toLocaleString('en-US')} at once`
+  return [
+    one({ perSecond, burst }),
+    ...kept,
+    `one party ${one(perHolder)}`,
+    `one address ${one(perAddress)}`,
+  ].join('; ')
+}
+
 function shown(name) {
   const value = limits.get(name)
-  if (typeof value === 'object') return sharesOf(value)
+  if (typeof value === 'object') return 'perSecond' in value ? rateOf(value) : sharesOf(value)
   if (/_MS(_|$)/.test(name)) return inUnits(value, SPANS, 'ms')
   if (/(^|_)BYTES(_|$)/.test(name)) return inUnits(value, SIZES, 'bytes')
   return value.toLocaleString('en-US')

@@ -1,5 +1,6 @@
 import { assert } from './assert.ts'
 import type { BudgetRules } from './budget.ts'
+import type { RateRules } from './rate.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -90,6 +91,15 @@ export const NODE_STREAMS: BudgetRules = {
   ...{ total: 512, reserved: { node: 32, guardian: 0, owner: 96 } },
   ...{ perStranger: NODE_STREAMS_PER_PEER_MAX, perProven: NODE_STREAMS_PER_PEER_MAX },
   ...{ perAddress: 256, graceMs: 500 },
+}
+/** Who has shown to act for the owner of an anchored object counts as one for so long; so many at the same time. */
+export const OWNER_PROVEN_MS = 10 * 60_000
+export const OWNERS_PROVEN_MAX = 4096
+/** Questions to the chain whether somebody is such an owner; they are asked only while places are scarce. */
+export const OWNER_PROOF_RATE: RateRules = {
+  ...{ perSecond: 4, burst: 32, reserved: { node: 0, guardian: 0, owner: 0 } },
+  ...{ perHolder: { perSecond: 0.2, burst: 4 }, perAddress: { perSecond: 4, burst: 32 } },
+  remembered: 4096,
 }
 /** Bytes of answers that a storage node has read and that are not sent yet; who waits for room longer than this is refused. */
 export const READ_BYTES: BudgetRules = {
@@ -200,6 +210,20 @@ export const GUARDIAN_STREAMS_MAX = 64
 export const GUARDIAN_REQUESTS_MAX = 256
 /** Gossip payload, at most. */
 export const GOSSIP_BYTES_MAX = 64 * KIB
+/** What travels by gossip is as new as this, by the clock of who carries it. */
+export const GOSSIP_AGE_MS_MAX = 5 * 60_000
+/** Transactions that a peer carries, by the neighbour they came from. */
+export const TX_GOSSIP_RATE: RateRules = {
+  ...{ perSecond: 100, burst: 400, reserved: { node: 0.5, guardian: 0.1, owner: 0 } },
+  ...{ perHolder: { perSecond: 25, burst: 100 }, perAddress: { perSecond: 50, burst: 200 } },
+  remembered: 4096,
+}
+/** Notices that a peer carries, by the guardian they are from. */
+export const NOTICE_RATE: RateRules = {
+  ...{ perSecond: 400, burst: 4000, reserved: { node: 0, guardian: 1, owner: 0 } },
+  ...{ perHolder: { perSecond: 50, burst: 1000 }, perAddress: { perSecond: 400, burst: 4000 } },
+  remembered: 4096,
+}
 /** Slots of one cell's table. */
 export const SLOTS = 16384
 /** A signed request is accepted this far from the receiver's clock. */
@@ -353,6 +377,14 @@ assert(READ_WAIT_MS < READ_STALL_MS, 'a reader hears that there is no room befor
 assert(
   READ_BYTES.perStranger >= CREDIT_BYTES_MAX && READ_BYTES.perStranger >= FRAME_BYTES_MAX,
   'whatever may be asked at once fits the room of one reader',
+)
+assert(
+  NOTICE_RATE.perHolder.perSecond * 60 >= RELEASES_GUARDIAN_MINUTE_MAX,
+  'a guardian can tell of every release it may make',
+)
+assert(
+  GOSSIP_AGE_MS_MAX >= CLOCK_SKEW_MS_MAX,
+  'gossip of a right clock is new to every clock that is accepted',
 )
 assert(MUX_ANSWERS_PAUSE < MUX_ANSWERS_MAX, 'a remote is waited for before it is cut off')
 assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')

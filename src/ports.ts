@@ -87,7 +87,7 @@ export interface Broadcast {
   /** @returns how many peers it went to. 0 while nobody is known to listen: then it was not sent, and may be published again. */
   publish(topic: string, payload: Uint8Array): Promise<number>
   /** `accept` returns whether the payload is valid and may travel on. */
-  subscribe(topic: string, accept: (payload: Uint8Array) => boolean | Promise<boolean>): void
+  subscribe(topic: string, accept: (payload: Uint8Array, from: NodeId) => boolean | Promise<boolean>): void
 }
 
 /** A value proven against a verified header. */
@@ -117,6 +117,8 @@ export interface Ledger {
   submit(tx: Uint8Array): Promise<{ height: number }>
   /** As `submit`, but tells an endpoint's word for the block at once, as a hint for others who look for themselves. Nothing is done before `proven`. */
   send(tx: Uint8Array): Promise<SentTx>
+  /** Hash of the validators that the newest verified header names for the block after it; null before there is one. */
+  nextValidatorsHash?(): Uint8Array | null
 }
 
 /** A transaction of which an endpoint says that it is in the block `height`. */

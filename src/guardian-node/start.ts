@@ -2,9 +2,11 @@ import { mkdir } from 'node:fs/promises'
 import { equalBytes } from '../bytes.ts'
 import { guardianKey } from '../chain-anchor/app/keys.ts'
 import { type GuardianValue, guardianValue } from '../chain-anchor/app/values.ts'
+import { Members } from '../chain-anchor/light/members.ts'
+import { relayNotices } from '../chain-anchor/light/relay.ts'
 import { submitMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
-import { NOTICE_TOPIC, readNotice } from '../custody/notice.ts'
+import { NOTICE_TOPIC } from '../custody/notice.ts'
 import type { ReleaseLimits } from '../custody/release/checks.ts'
 import { asXcareError } from '../errors.ts'
 import { DIAL_MS, GUARDIAN_STREAMS_MAX, HEADER_AGE_MS_MAX } from '../limits.ts'
@@ -15,6 +17,7 @@ import { type Guardian, openGuardian } from './guardian.ts'
 import { type GuardianKeys, loadGuardianKeys } from './keys.ts'
 import type { GuardianEvent } from './parts.ts'
 
+const MEMBERS_MS = 15_000
 const REGISTER_RETRY_MS = 3_000
 
 /** How to run a guardian as this process. */
@@ -56,14 +59,16 @@ export interface RunningGuardian {
 export async function startGuardian(options: StartGuardianOptions): Promise<RunningGuardian> {
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const keys = await loadGuardianKeys(options.dir, options.random)
+  const members = new Members(options.ledger)
   const peer = await startPeer({
     seed: keys.peerSeed,
+    standingOf: (id) => members.standingOf(id),
     listen: options.listen,
     ...(options.announce ? { announce: options.announce } : {}),
     topics: [NOTICE_TOPIC],
   })
   try {
-    return await serve(options, keys, peer)
+    return await serve(options, keys, peer, members)
   } catch (error) {
     await peer.stop()
     throw error
@@ -74,6 +79,7 @@ async function serve(
   options: StartGuardianOptions,
   keys: GuardianKeys,
   peer: Peer,
+  members: Members,
 ): Promise<RunningGuardian> {
   const { network, ledger, clock, random, dir, limits, log } = options
   const guardian = openGuardian({
@@ -83,13 +89,13 @@ async function serve(
     ...(log ? { log } : {}),
   })
   try {
-    peer.broadcast.subscribe(NOTICE_TOPIC, (payload) => readNotice(payload, network) !== null)
+    relayNotices(peer.broadcast, { network, members, clock })
     await peer.handle(CUSTODY_PROTOCOL, (stream) => guardian.serve(stream), {
       maxInboundStreams: GUARDIAN_STREAMS_MAX,
     })
     for (const neighbour of options.neighbours ?? [])
       void peer.connect(neighbour, AbortSignal.timeout(DIAL_MS)).catch(() => {})
-    return await registerAndRun(options, keys, peer, guardian)
+    return await registerAndRun(options, keys, { peer, guardian, members })
   } catch (error) {
     await guardian.stop()
     throw error
@@ -99,8 +105,7 @@ async function serve(
 async function registerAndRun(
   options: StartGuardianOptions,
   keys: GuardianKeys,
-  peer: Peer,
-  guardian: Guardian,
+  { peer, guardian, members }: { peer: Peer; guardian: Guardian; members: Members },
 ): Promise<RunningGuardian> {
   const stopping = new AbortController()
   let registered = false
@@ -118,7 +123,7 @@ async function registerAndRun(
     // A chain that is away for a moment must not keep a guardian from coming back.
     if (!asXcareError(error).retryable) throw error
   })
-  const retrying = untilDone()
+  const retrying = Promise.all([untilDone(), keepFresh(members, options.clock, stopping.signal)])
   return {
     guardianId: keys.guardianId,
     addresses: peer.addresses(),
@@ -131,6 +136,14 @@ async function registerAndRun(
       await peer.stop()
       await guardian.stop()
     },
+  }
+}
+
+/** Reads again and again whom the chain names; while it is away, who was known stays known. */
+async function keepFresh(members: Members, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await members.refresh().catch(() => {})
+    await clock.sleep(MEMBERS_MS, signal).catch(() => {})
   }
 }
 

@@ -9,6 +9,7 @@ import { assert } from '../assert.ts'
 import { utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { XcareError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
 import { GOSSIP_BYTES_MAX } from '../limits.ts'
 import type { Broadcast } from '../ports.ts'
 
@@ -100,7 +101,7 @@ export function openBroadcast(service: unknown, topics: readonly string[]): Broa
       assert(topics.includes(topic), `this peer does not carry the topic "${topic}"`)
       assert(!readers.has(topic), `the topic "${topic}" has a reader already`)
       readers.add(topic)
-      gossip.topicValidators.set(topic, (_, message) => judge(message, accept))
+      gossip.topicValidators.set(topic, (from, message) => judge(message, from.toString() as NodeId, accept))
       gossip.subscribe(topic)
     },
   }
@@ -108,11 +109,12 @@ export function openBroadcast(service: unknown, topics: readonly string[]): Broa
 
 async function judge(
   message: Message,
-  accept: (payload: Uint8Array) => boolean | Promise<boolean>,
+  from: NodeId,
+  accept: Parameters<Broadcast['subscribe']>[1],
 ): Promise<TopicValidatorResult> {
   if (message.data.length > GOSSIP_BYTES_MAX) return TopicValidatorResult.Reject
   try {
-    return (await accept(message.data)) ? TopicValidatorResult.Accept : TopicValidatorResult.Reject
+    return (await accept(message.data, from)) ? TopicValidatorResult.Accept : TopicValidatorResult.Reject
   } catch (error) {
     // Broken bytes are the sender's fault; anything else is ours and must not cost an honest peer its standing.
     const isForged = error instanceof XcareError && (error.code === 'MALFORMED' || error.code === 'INTEGRITY')

@@ -31,6 +31,7 @@ export function cachedLedger(ledger: Ledger, cache: Folder, clock: Pick<Clock, '
         : ledger.read(key, maxAgeMs, block),
     submit: (tx) => ledger.submit(tx),
     send: (tx) => ledger.send(tx),
+    nextValidatorsHash: () => ledger.nextValidatorsHash?.() ?? null,
     blob: async (hash) => {
       const name = toHex(hash)
       const known = blobs.get(name)

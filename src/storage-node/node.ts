@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { recordKey } from '../chain-anchor/app/keys.ts'
 import { recordValue } from '../chain-anchor/app/values.ts'
-import { relayChainGossip } from '../chain-anchor/light/relay.ts'
+import { Members } from '../chain-anchor/light/members.ts'
+import { relayChainGossip, relayNotices } from '../chain-anchor/light/relay.ts'
 import type { SigningKey } from '../crypto/sign.ts'
-import { NOTICE_TOPIC, readNotice } from '../custody/notice.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
 import { asXcareError, type XcareError } from '../errors.ts'
@@ -27,6 +27,7 @@ import { loadNodeKeys, type NodeKeys } from './keys.ts'
 import { meetNeighbours } from './neighbours.ts'
 import { registerNode } from './register.ts'
 import { serveFragments } from './serve.ts'
+import { Standings } from './standings.ts'
 import { StreamGate } from './stream-gate.ts'
 
 const REGISTER_RETRY_MS = 3_000
@@ -88,16 +89,24 @@ export async function startStorageNode(options: StartStorageNodeOptions): Promis
   const { network, quotaBytes } = options
   const audience = { network, nodeId: keys.nodeId }
   const store = await FragmentStore.open({ path: join(options.dir, 'data'), quotaBytes, audience })
+  const { ledger, clock } = options
+  const members = new Members(ledger)
+  const anchoredOwner = async (objectId: Uint8Array) => {
+    const { value } = await ledger.read(recordKey(objectId), HEADER_AGE_MS_MAX)
+    return value && recordValue.decode(value).ownerKey
+  }
+  const standings = new Standings({ members, clock, anchoredOwner })
   let peer: Peer | null = null
   try {
     peer = await startPeer({
       seed: keys.seed,
+      standingOf: (id) => standings.of(id),
       listen: options.listen,
       ...(options.announce ? { announce: options.announce } : {}),
       topics: TOPICS,
       services: { kad: kadService({ serverMode: true }) },
     })
-    const node = new StorageNode(options, keys, store, peer)
+    const node = new StorageNode(options, keys, { store, peer, members, standings, anchoredOwner })
     await node.start()
     return node
   } catch (error) {
@@ -107,11 +116,21 @@ export async function startStorageNode(options: StartStorageNodeOptions): Promis
   }
 }
 
+/** What a node is made of, started already. */
+interface NodeParts {
+  store: FragmentStore
+  peer: Peer
+  members: Members
+  standings: Standings
+  anchoredOwner(objectId: Uint8Array): Promise<Uint8Array | null>
+}
+
 class StorageNode implements RunningStorageNode {
   readonly nodeId: NodeId
   registered = false
   readonly #options: StartStorageNodeOptions
   readonly #keys: NodeKeys
+  readonly #parts: NodeParts
   readonly #store: FragmentStore
   readonly #peer: Peer
   readonly #announcements: AnnounceQueue
@@ -119,9 +138,11 @@ class StorageNode implements RunningStorageNode {
   readonly #chores: Promise<void>[] = []
   readonly #log: (event: XcareEvent) => void
 
-  constructor(options: StartStorageNodeOptions, keys: NodeKeys, store: FragmentStore, peer: Peer) {
+  constructor(options: StartStorageNodeOptions, keys: NodeKeys, parts: NodeParts) {
+    const { store, peer } = parts
     this.#options = options
     this.#keys = keys
+    this.#parts = parts
     this.#store = store
     this.#peer = peer
     this.nodeId = keys.nodeId
@@ -170,17 +191,20 @@ class StorageNode implements RunningStorageNode {
   }
 
   async #serve(): Promise<void> {
-    const { network } = this.#options
-    relayChainGossip(this.#peer.broadcast, network)
-    this.#peer.broadcast.subscribe(NOTICE_TOPIC, (payload) => readNotice(payload, network) !== null)
+    const { network, ledger, clock } = this.#options
+    const view = { network, ledger, clock, members: this.#parts.members }
+    relayChainGossip(this.#peer.broadcast, view)
+    relayNotices(this.#peer.broadcast, view)
+    const { standings, anchoredOwner } = this.#parts
+    const gate = new StreamGate({ clock, standingOf: (peer) => standings.of(peer) })
     const parts = {
       store: this.#store,
       audience: { network: this.#options.network, nodeId: this.nodeId },
       key: this.#keys.signing,
-      gate: new StreamGate({ clock: this.#options.clock }),
-      anchoredOwner: async (objectId: Uint8Array) => {
-        const { value } = await this.#options.ledger.read(recordKey(objectId), HEADER_AGE_MS_MAX)
-        return value && recordValue.decode(value).ownerKey
+      gate,
+      anchoredOwner,
+      onOrder: (peer: NodeId, order: { objectId: Uint8Array; ownerKey: Uint8Array }) => {
+        if (gate.isScarce) void this.#proveOwner(gate, peer, order)
       },
       version: this.#options.version ?? '0',
       onComplete: (column: Parameters<AnnounceQueue['add']>[0]) => this.#announcements.add(column),
@@ -188,6 +212,17 @@ class StorageNode implements RunningStorageNode {
     await this.#peer.handle(FRAGMENT_PROTOCOL, (stream) => serveFragments(stream, parts), {
       maxInboundStreams: NODE_STREAMS_PER_PEER_MAX,
     })
+  }
+
+  /** Whoever shows to act for an owner has the places that are reserved for owners, also for what it has already. */
+  async #proveOwner(
+    gate: StreamGate,
+    peer: NodeId,
+    { objectId, ownerKey }: { objectId: Uint8Array; ownerKey: Uint8Array },
+  ): Promise<void> {
+    if (!(await this.#parts.standings.prove(peer, objectId, ownerKey))) return
+    gate.promote(peer)
+    this.#peer.promote(peer)
   }
 
   async #register(): Promise<void> {
@@ -204,6 +239,7 @@ class StorageNode implements RunningStorageNode {
   }
 
   async #meet(): Promise<void> {
+    await this.#parts.members.refresh()
     await meetNeighbours(this.#peer, this.#options.ledger, this.#options.random)
   }
 

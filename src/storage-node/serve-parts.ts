@@ -1,5 +1,6 @@
 import type { SigningKey } from '../crypto/sign.ts'
 import type { XcareError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
 import type { NodeMessage } from '../wire/fragment-protocol.ts'
 import type { Audience } from './admit.ts'
 import type { FragmentStore } from './fragment-store.ts'
@@ -14,6 +15,8 @@ export interface ServeParts {
   gate: StreamGate
   /** @returns the owner key of an object that is on the chain, 32 bytes, or null. @throws XcareError OFFLINE without a fresh header. */
   anchoredOwner(objectId: Uint8Array): Promise<Uint8Array | null>
+  /** Told of each order that is rightly signed by its owner key, and from whom it came. Must not throw. */
+  onOrder?(peer: NodeId, order: { objectId: Uint8Array; ownerKey: Uint8Array }): void
   /** Version of the program, for STATUS. */
   version: string
   /** Told after each finished put, with the first of its columns. Must not throw. */
@@ -33,6 +36,8 @@ export interface Conversation {
   flushed(): Promise<void>
   /** Gives back the memory of a frame that is stored. */
   recycle(frame: ArrayBuffer): void
+  /** Says that an order of this stream is rightly signed. */
+  proven(order: { objectId: Uint8Array; ownerKey: Uint8Array }): void
   /** Tells the client at once that the stream ends because of `problem`. */
   interrupt(problem: XcareError): void
 }

@@ -27,11 +27,14 @@ export class ServedPut {
     this.#order = order
     this.#handle = store.newHandle()
     this.#admitted = store.call('openPut', order, this.#handle)
-    this.#admitted.catch((error: unknown) => {
-      this.#failure = asXcareError(error)
-      this.#isEnded = true
-      session.interrupt(this.#failure)
-    })
+    this.#admitted.then(
+      () => session.proven(order),
+      (error: unknown) => {
+        this.#failure = asXcareError(error)
+        this.#isEnded = true
+        session.interrupt(this.#failure)
+      },
+    )
   }
 
   /** Tells which fragments are here. @throws XcareError as the store admits the put. */

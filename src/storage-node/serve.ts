@@ -99,6 +99,10 @@ class Session implements Conversation {
     for (const lease of [this.#place, this.#room]) if (lease) this.parts.gate.touch(lease)
   }
 
+  proven(order: { objectId: Uint8Array; ownerKey: Uint8Array }): void {
+    this.parts.onOrder?.(this.#stream.remote, order)
+  }
+
   interrupt(problem: XcareError): void {
     if (this.#isRefused) return
     this.#isRefused = true
@@ -166,6 +170,7 @@ class Session implements Conversation {
         return serveManifest(this, message)
       case 'DELETE':
         await this.parts.store.call('delete', message)
+        this.proven(message)
         return this.send({ op: 'END' })
       case 'GET_STATUS':
         return this.#tellStatus()

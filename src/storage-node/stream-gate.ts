@@ -41,6 +41,13 @@ export class StreamGate {
     return this.#streams.take(this.#partyOf(stream), 1, this.#nowMs(), endOf(stream))
   }
 
+  /** Whether more than half of the places of strangers are taken. */
+  get isScarce(): boolean {
+    const { total, reserved } = NODE_STREAMS
+    const ofStrangers = total - reserved.node - reserved.guardian - reserved.owner
+    return this.#streams.taken('stranger') > ofStrangers / 2
+  }
+
   /** What was proven of `peer` meanwhile holds for what it has already. */
   promote(peer: NodeId): void {
     const standing = this.#standingOf(peer)

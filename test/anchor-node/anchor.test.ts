@@ -7,6 +7,7 @@ import { toHex } from '../../src/bytes.ts'
 import { decodeLightBlock } from '../../src/chain-anchor/comet/decode.ts'
 import { checkLightBlock } from '../../src/chain-anchor/light/verifier.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
+import type { NodeId } from '../../src/ids.ts'
 import type { Broadcast } from '../../src/ports.ts'
 import { HEADERS_TOPIC, TXS_TOPIC } from '../../src/wire/topics.ts'
 import { CHAIN_ID, key, make, tx } from '../chain-anchor/app/chain-actors.ts'
@@ -122,7 +123,7 @@ test('a kept port that another program took gives way to the next free one, whic
 
 test('the newest header of each second goes out by gossip, and transactions come in by it', async () => {
   const published: { topic: string; payload: Uint8Array }[] = []
-  const accepts = new Map<string, (payload: Uint8Array) => boolean | Promise<boolean>>()
+  const accepts = new Map<string, Parameters<Broadcast['subscribe']>[1]>()
   const broadcast: Broadcast = {
     publish: async (topic, payload) => {
       published.push({ topic, payload })
@@ -132,7 +133,7 @@ test('the newest header of each second goes out by gossip, and transactions come
   }
   const clock = new ManualClock()
   const { rpcUrl } = await start({ broadcast, clock })
-  const accept = accepts.get(TXS_TOPIC)!
+  const accept = (payload: Uint8Array) => accepts.get(TXS_TOPIC)!(payload, 'neighbour' as NodeId)
   expect(await accept(Uint8Array.of(1, 2, 3))).toBe(false)
   expect(await accept(tx('bad', [make.revoke('none')], ['x']))).toBe(false)
   const grant = tx('g', [make.grant('g')], ['revoke g'])

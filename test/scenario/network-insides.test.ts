@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { identityKey } from '../../src/chain-anchor/app/keys.ts'
 import { buildTx, validUntil } from '../../src/chain-anchor/app/tx.ts'
+import { Members } from '../../src/chain-anchor/light/members.ts'
 import { relayChainGossip } from '../../src/chain-anchor/light/relay.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { PROFILES } from '../../src/fragment/profile.ts'
@@ -59,11 +60,16 @@ describe('inside a local network', () => {
     await Promise.all(gone.map((name) => net.restart(`nodes/${name}`)))
   }, 120_000)
 
+  const gossipView = () => {
+    const { ledger, clock } = node.ports
+    return { network: network.network, ledger, clock, members: new Members(ledger) }
+  }
+
   test('headers travel by gossip to a peer that knows storage nodes only', async () => {
     const listener = await startPeer({ seed: systemRandom.bytes(32), listen: [], topics: TOPICS })
     try {
       const heard = new Promise<number>((resolve) =>
-        relayChainGossip(listener.broadcast, network.network, resolve),
+        relayChainGossip(listener.broadcast, gossipView(), resolve),
       )
       const { nodes } = await readNetworkView(node.ports.ledger, null)
       const some = nodes.slice(-3).map(addressOf)
@@ -86,7 +92,7 @@ describe('inside a local network', () => {
     })
     const teller = await startPeer({ seed: systemRandom.bytes(32), listen: [], topics: TOPICS })
     try {
-      relayChainGossip(teller.broadcast, network.network)
+      relayChainGossip(teller.broadcast, gossipView())
       const { nodes } = await readNetworkView(node.ports.ledger, null)
       await Promise.all(
         nodes.slice(-3).map((to) => teller.connect(addressOf(to), AbortSignal.timeout(10_000))),

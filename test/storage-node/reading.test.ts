@@ -154,6 +154,7 @@ describe('the memory of a read', () => {
       flushed: () => flushed,
       withRoom: (_, answer) => answer(() => {}),
       recycle: () => {},
+      proven: () => {},
       interrupt: () => {},
     }
     const columns = [...COLUMNS]

@@ -54,6 +54,10 @@ class LightLedger implements Ledger {
     }
   }
 
+  nextValidatorsHash(): Uint8Array | null {
+    return this.#client.newest?.header.nextValidatorsHash ?? null
+  }
+
   async read(key: Uint8Array, maxAgeMs: number, block = 0): Promise<ProvenValue> {
     for (let attempt = 1; ; attempt++) {
       const { header } = await this.#fresh(maxAgeMs, block)
