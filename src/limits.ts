@@ -189,6 +189,9 @@ export const INBOX_MS_MAX = 30_000
 export const NOTICES_MAX = 20_000
 export const NOTICES_FOREIGN_MAX = 64
 export const NOTICES_MS_MAX = 30_000
+/** A removal with absent parties is tried again at the earliest after this long; one whose shares are gone is forgotten after this long. */
+export const REMOVAL_RETRY_MS = 60_000
+export const REMOVAL_KEPT_MS = 30 * 24 * 3600 * 1000
 /** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
 export const VAULT_BYTES_MAX = 320 * MIB
 export const VAULT_RESERVE_BYTES = 4 * MIB

@@ -26,9 +26,14 @@ export interface LocatedObject {
 
 /**
  * Finds an object by its id alone: what is anchored, and from epoch and slot table who keeps which column.
+ * @param removedToo whether one that was removed is found, for its owner to remove what is left of it.
  * @throws XcareError NOT_FOUND when nothing is anchored under this id or it was removed; as the ledger otherwise.
  */
-export async function locateObject(ledger: Ledger, objectId: ObjectId): Promise<LocatedObject> {
+export async function locateObject(
+  ledger: Ledger,
+  objectId: ObjectId,
+  removedToo = false,
+): Promise<LocatedObject> {
   const raw = objectIdToBytes(objectId)
   const [record, custody] = await Promise.all([
     ledger.read(recordKey(raw), HEADER_AGE_MS_MAX),
@@ -37,7 +42,7 @@ export async function locateObject(ledger: Ledger, objectId: ObjectId): Promise<
   if (record.value === null || custody.value === null)
     throw absent(objectId, 'this network has no object with the id')
   const found = { record: recordValue.decode(record.value), custody: custodyValue.decode(custody.value) }
-  if (found.record.status === 'removed') throw absent(objectId, 'its owner removed the object')
+  if (found.record.status === 'removed' && !removedToo) throw absent(objectId, 'its owner removed the object')
   const keepers = await keepersOf(ledger, found.record, found.custody)
   return { objectId, ...found, keepers, holders: keepers.map((keeper) => keeper && addressOf(keeper)) }
 }

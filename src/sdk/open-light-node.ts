@@ -7,6 +7,7 @@ import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
 import type { GrantPorts } from '../light-node/guardians/grant.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/guardians/read-as-grantee.ts'
 import type { PutRecordPorts } from '../light-node/put-record.ts'
+import { resumeRemovals } from '../light-node/remove-record.ts'
 import { type Peer, startPeer } from '../net/peer.ts'
 import type { Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
@@ -43,7 +44,7 @@ export interface LightNodeOptions {
   topics?: string[]
 }
 
-/** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. */
+/** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. Removals that are under way go on beside it. */
 export async function openLightNode({
   network,
   wallet,
@@ -85,13 +86,17 @@ export async function openLightNode({
       noticeTag: noticeTagOf(wallet.root, objectId),
     }),
   }
+  const ending = new AbortController()
+  const resumed = resumeRemovals(ports, ending.signal).catch(() => {})
   return {
     wallet,
     ports,
     custodyKeyOf: custodyKeySource(ports),
     peer,
     async close() {
+      ending.abort()
       await Promise.all([coder.close(), peer.stop()])
+      await resumed
       await wallet.close()
     },
   }

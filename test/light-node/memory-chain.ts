@@ -1,12 +1,19 @@
 import { equalBytes, toHex } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/cbor.ts'
-import { custodyKey, epochKey, latestEpochKey, recordKey } from '../../src/chain-anchor/app/keys.ts'
+import {
+  custodyKey,
+  epochKey,
+  guardianKey,
+  latestEpochKey,
+  recordKey,
+} from '../../src/chain-anchor/app/keys.ts'
 import type { Message } from '../../src/chain-anchor/app/messages.ts'
 import { decodeTx, verifyTxSignatures } from '../../src/chain-anchor/app/tx.ts'
 import {
   custodyValue,
   epochValue,
   type GuardianValue,
+  guardianValue,
   type NodeValue,
   recordValue,
 } from '../../src/chain-anchor/app/values.ts'
@@ -37,6 +44,8 @@ export class MemoryChain implements Ledger {
     })
     this.set(latestEpochKey(), epoch)
     this.set(epochKey(1), epoch)
+    for (const guardian of guardians)
+      this.set(guardianKey(guardian.guardianId), guardianValue.encode(guardian))
   }
 
   set(key: Uint8Array, value: Uint8Array): void {
@@ -68,12 +77,19 @@ export class MemoryChain implements Ledger {
     const tx = decodeTx(input)
     if (!verifyTxSignatures(tx)) throw new XcareError('REFUSED', 'wrong signature')
     for (const message of tx.body.messages) {
-      if (!('ownerKey' in message) || !tx.auths.some(({ key }) => equalBytes(key, message.ownerKey)))
+      const ownerKey = this.#ownerOf(message)
+      if (!ownerKey || !tx.auths.some(({ key }) => equalBytes(key, ownerKey)))
         throw new XcareError('REFUSED', 'not signed by the owner')
       this.#apply(message)
       this.anchored.push(message)
     }
     return { height: 11 }
+  }
+
+  #ownerOf(message: Message): Uint8Array | null {
+    if ('ownerKey' in message) return message.ownerKey
+    const record = 'objectId' in message ? this.get(recordKey(message.objectId)) : null
+    return record && recordValue.decode(record).ownerKey
   }
 
   #apply(message: Message): void {
@@ -85,6 +101,14 @@ export class MemoryChain implements Ledger {
       const { type: _, ...fields } = message
       const value = custodyValue.encode({ ...fields, frozen: false, status: 'active' })
       this.set(custodyKey(message.objectId), value)
+    } else if (message.type === 'record.remove') {
+      const before = recordValue.decode(this.get(recordKey(message.objectId))!)
+      if (before.status === 'removed') throw new XcareError('REFUSED', 'removed already')
+      this.set(recordKey(message.objectId), recordValue.encode({ ...before, status: 'removed' }))
+    } else if (message.type === 'custody.destroy') {
+      const before = custodyValue.decode(this.get(custodyKey(message.objectId))!)
+      if (before.status === 'destroyed') throw new XcareError('REFUSED', 'destroyed already')
+      this.set(custodyKey(message.objectId), custodyValue.encode({ ...before, status: 'destroyed' }))
     }
   }
 

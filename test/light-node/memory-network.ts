@@ -108,7 +108,7 @@ export class MemoryNetwork {
   readonly streams: TappedStream[] = []
   /** 1, or HASTE for who must not wait for long. */
   haste = 1
-  readonly #guardians: MemoryGuardian[]
+  readonly guardians: MemoryGuardian[]
   readonly #dir: string
   readonly #noticeKey: Uint8Array
 
@@ -121,7 +121,7 @@ export class MemoryNetwork {
   ) {
     this.#dir = dir
     this.nodes = nodes
-    this.#guardians = guardians
+    this.guardians = guardians
     this.vault = vault
     this.#noticeKey = guardians[0]!.value().kemKey
     this.chain = new MemoryChain(
@@ -147,6 +147,7 @@ export class MemoryNetwork {
   /** All nodes up and honest again; nothing noted. */
   reset(): void {
     for (const node of this.nodes) Object.assign(node, { isDown: false, movedTo: null, lie: null })
+    for (const guardian of this.guardians) guardian.isDown = false
     this.haste = 1
     this.events.length = 0
     this.streams.length = 0
@@ -243,7 +244,8 @@ export class MemoryNetwork {
 
   async #open({ nodeId, addresses }: PeerAddress): Promise<FrameStream> {
     const [client, server] = framePair('client' as NodeId, nodeId)
-    const guardian = this.#guardians.find(({ guardianId }) => guardianId === nodeId)
+    const guardian = this.guardians.find(({ guardianId }) => guardianId === nodeId)
+    if (guardian?.isDown) throw new XcareError('OFFLINE', `guardian ${nodeId} cannot be reached`)
     if (guardian) {
       void guardian.serve(server, this.chain)
       return client
