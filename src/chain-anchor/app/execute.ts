@@ -6,7 +6,7 @@ import type { Message } from './messages.ts'
 import { destroyCustody, freezeCustody, recordCustody } from './modules/custody.ts'
 import { turnEpoch } from './modules/epoch.ts'
 import { createGrant, revokeGrant } from './modules/grant.ts'
-import { extendReceipts, refuseBatch, registerGuardian, retireGuardian } from './modules/guardian.ts'
+import { anchorReceipts, extendReceipts, registerGuardian, retireGuardian } from './modules/guardian.ts'
 import { registerIdentity, rotateIdentity } from './modules/identity.ts'
 import { registerInstitution, suspendInstitution } from './modules/institution.ts'
 import { registerNode, retireNode } from './modules/node.ts'
@@ -172,6 +172,6 @@ function applyMessage(context: MessageContext, message: Message): Verdict {
     case 'receipt.extend':
       return extendReceipts(context, message)
     case 'receipt.batch':
-      return refuseBatch()
+      return anchorReceipts(context, message)
   }
 }

@@ -136,6 +136,10 @@ describe('guardians', () => {
   test('the message that anchored any head and any count counts no more', () => {
     const batch: Message = { type: 'receipt.batch', guardianId, seq: 3, head: seeded('head'), count: 1 }
     expect(say(batch, 'guardian a')).toMatch(/earlier version/)
+    // A block of the first rules gives what it gave when it was made.
+    chain.rules = 1
+    expect(say(batch, 'guardian a')).toBe('ok')
+    expect(say(batch, 'guardian a')).toMatch(/up to number 3 already/)
   })
 })
 

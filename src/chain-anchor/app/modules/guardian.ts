@@ -66,7 +66,24 @@ export function extendReceipts(context: MessageContext, message: MessageOf<'rece
   return null
 }
 
-/** Refuses the message by which an earlier version anchored whatever it liked. */
-export function refuseBatch(): Verdict {
-  return refuse('invalid', 'Receipts are anchored by their hashes: this guardian runs an earlier version.')
+/** First version of the rules under which receipts are only extended. */
+const EXTENDED_SINCE = 2
+
+/** Anchors a head of receipts with nothing but a rising number, in blocks of the first rules; refused since. */
+export function anchorReceipts(context: MessageContext, message: MessageOf<'receipt.batch'>): Verdict {
+  if (context.rules >= EXTENDED_SINCE)
+    return refuse('invalid', 'Receipts are anchored by their hashes: this guardian runs an earlier version.')
+  const { guardianId, seq, head, count } = message
+  const guardian = load(context.state, guardianKey(guardianId), guardianValue)
+  if (!guardian) return refuse('unknown', `There is no guardian ${guardianId}.`)
+  if (!context.signedBy(guardian.signKey))
+    return refuse('unauthorised', 'Only the guardian may anchor its receipts.')
+  const before = load(context.state, receiptKey(guardianId), receiptHeadValue)
+  if (before && seq <= before.seq)
+    return refuse(
+      'conflict',
+      `The receipts of this guardian are anchored up to number ${before.seq} already.`,
+    )
+  save(context.state, receiptKey(guardianId), receiptHeadValue, { guardianId, seq, head, count })
+  return null
 }
