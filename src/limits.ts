@@ -170,7 +170,13 @@ export const GRANT_OBJECTS_MAX = 256
 /** Releases to one grantee in an hour and in a minute, and by one guardian in a minute, before it asks to wait. */
 export const RELEASES_GRANTEE_HOUR_MAX = 4000
 export const RELEASES_GRANTEE_MINUTE_MAX = 400
-export const RELEASES_GUARDIAN_MINUTE_MAX = 3000
+export const RELEASES_GUARDIAN_MINUTE_MAX = 6000
+/** Shares that a guardian looks up on the chain in one turn, the pause between two turns, and between two rounds through all. */
+export const SWEEP_SHARES_MAX = 16
+export const SWEEP_TURN_MS = 1_000
+export const SWEEP_ROUND_MS = 10 * 60_000
+/** Nonces of questions that a guardian remembers, at most. */
+export const QUESTION_NONCES_MAX = 65_536
 /** A nonce stays used for this long. */
 export const NONCE_KEPT_MS = 10 * 60_000
 /** One letter in a guardian's mailbox; letters and bytes of one recipient; letters of one sender for one recipient; days kept. */
@@ -195,8 +201,9 @@ export const REMOVAL_KEPT_MS = 30 * 24 * 3600 * 1000
 /** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
 export const VAULT_BYTES_MAX = 320 * MIB
 export const VAULT_RESERVE_BYTES = 4 * MIB
-/** Letters of all recipients together, in bytes. */
+/** Letters of all recipients together, in bytes; each weighs this much more than its own, here and in its box. */
 export const MAIL_BYTES_MAX = 512 * MIB
+export const LETTER_WEIGHT = KIB
 /** Receipt hashes, and whole receipts, in one answer to an owner; objects in one question. */
 export const RECEIPT_HASHES_MAX = 768
 export const RECEIPTS_IN_ANSWER_MAX = 32
@@ -206,8 +213,13 @@ export const RECEIPTS_ANCHORED_MAX = 1024
 /** A receipt head is anchored this soon after a release, and at the latest after this long when the chain could not be reached. */
 export const RECEIPT_ANCHOR_DELAY_MS = 2_000
 export const RECEIPT_ANCHOR_MAX_MS = 10 * 60_000
-/** A guardian has this long to answer one request. */
+/** A guardian is waited for this long with one request, and works on it at most so long. */
 export const GUARDIAN_ANSWER_MS = 10_000
+export const GUARDIAN_REQUEST_MS = 9_000
+/** Requests that wait at a guardian for a newer block, outside of the places for work, at most. */
+export const GUARDIAN_WAITS_MAX = 256
+/** Nobody can make a share today that a guardian holds for so long: it has a part of the guardian to itself. */
+export const SHARE_NEWCOMER_MS = 3600 * 1000
 /** Streams of one connection, and requests of all, that a guardian serves at the same time. */
 export const GUARDIAN_STREAMS_MAX = 64
 export const GUARDIAN_REQUESTS_MAX = 256
@@ -351,7 +363,17 @@ assert(
   'the parts of all lanes fit one block',
 )
 assert(8 * (TX_BYTES_MAX + TX_WEIGHT) < LANE_WEIGHT_MAX, 'several of the largest transactions can wait')
+assert(GUARDIAN_REQUEST_MS < GUARDIAN_ANSWER_MS, 'a guardian answers before nobody waits any more')
+assert(2 * GUARDIAN_STREAMS_MAX <= GUARDIAN_REQUESTS_MAX, 'one connection never has all places of a guardian')
+assert(
+  RELEASES_GUARDIAN_MINUTE_MAX >= 8 * RELEASES_GRANTEE_MINUTE_MAX,
+  'one grantee is never a whole guardian',
+)
 assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
+assert(
+  LETTER_BYTES_MAX + LETTER_WEIGHT <= MAILBOX_BYTES_MAX && 8 * MAILBOX_BYTES_MAX <= MAIL_BYTES_MAX,
+  'every letter fits a box, and many boxes fit the room',
+)
 assert(LETTER_BYTES_MAX < CUSTODY_MESSAGE_BYTES_MAX, 'a letter fits one answer')
 assert(REQUEST_SKEW_MS_MAX >= HEADER_AGE_MS_MAX, 'fresh headers imply an accepted clock')
 assert(

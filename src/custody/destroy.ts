@@ -1,4 +1,4 @@
-import { z } from '../schema.ts'
+import { uint, z } from '../schema.ts'
 import * as shape from './_shapes.ts'
 import { signedFormat } from './_signed.ts'
 
@@ -21,6 +21,17 @@ const receipt = z.strictObject({
   timeMs: shape.timeMs,
 })
 
+const destruction = z.strictObject({
+  v: z.literal(1),
+  network: shape.network,
+  guardianId: shape.guardianId,
+  objectId: shape.objectId,
+  epoch: shape.fromOne,
+  cause: z.enum(['destroyed', 'removed']),
+  height: uint(),
+  timeMs: shape.timeMs,
+})
+
 /** An owner has the shares of an object destroyed, of this epoch and all before. Spec: docs/spec/custody.md 8. */
 export type DestroyOrder = z.infer<typeof order>
 /** Signed by the owner key of the object. */
@@ -33,4 +44,13 @@ export const destroyReceiptFormat = signedFormat<DestroyReceipt>(
   'xcare/destroy-receipt/v1',
   512,
   receipt,
+)
+/** A guardian's word that it destroyed its shares because the chain, at `height`, said so; it keeps that. */
+export type Destruction = z.infer<typeof destruction>
+/** Signed by the guardian. */
+export const destructionFormat = signedFormat<Destruction>(
+  'destruction',
+  'xcare/destruction/v1',
+  512,
+  destruction,
 )

@@ -11,9 +11,10 @@ import {
 import type { ChainView } from '../custody/release/checks.ts'
 import { XcareError } from '../errors.ts'
 import { HEADER_AGE_MS_MAX } from '../limits.ts'
-import type { Clock, Ledger, ProvenValue } from '../ports.ts'
+import type { Ledger, ProvenValue } from '../ports.ts'
 import type { Format } from '../schema.ts'
 import type { GuardianParts } from './parts.ts'
+import type { Place } from './places.ts'
 
 /** Where a newer block could turn a no into a yes, one looks again so much later, each time longer than a ledger shares one header. */
 export const LOOK_AGAIN_MS: readonly number[] = [35, 100, 400]
@@ -57,9 +58,15 @@ export async function readReleaseView(
   }
 }
 
+/** Where the chain is read, and where one waits for a newer block. */
+export interface LookingPorts {
+  ledger: Ledger
+  place: Place
+}
+
 /** @param height block of the record, 0 when it is not known. @returns the custody record of an object; looks again when `isEnough` says no. */
 export async function readCustody(
-  ports: { ledger: Ledger; clock: Clock },
+  ports: LookingPorts,
   { objectId, height }: { objectId: Uint8Array; height: number },
   isEnough: (value: CustodyValue | null) => boolean,
 ): Promise<{ value: CustodyValue | null; height: number }> {
@@ -67,10 +74,7 @@ export async function readCustody(
 }
 
 /** @returns the current keys of an identity, or null when the chain knows none. */
-export async function readIdentity(
-  ports: { ledger: Ledger; clock: Clock },
-  did: string,
-): Promise<IdentityValue | null> {
+export async function readIdentity(ports: LookingPorts, did: string): Promise<IdentityValue | null> {
   const { value } = await readAgain(
     ports,
     { key: identityKey(did), codec: identityValue, block: 0 },
@@ -80,7 +84,7 @@ export async function readIdentity(
 }
 
 async function readAgain<T>(
-  { ledger, clock }: { ledger: Ledger; clock: Clock },
+  { ledger, place }: LookingPorts,
   { key, codec, block }: { key: Uint8Array; codec: Format<T>; block: number },
   isEnough: (value: T | null) => boolean,
 ): Promise<{ value: T | null; height: number }> {
@@ -90,8 +94,8 @@ async function readAgain<T>(
   }
   let found = await read()
   for (const waitMs of LOOK_AGAIN_MS) {
-    if (isEnough(found.value)) break
-    await clock.sleep(waitMs)
+    place.check()
+    if (isEnough(found.value) || !(await place.pause(waitMs))) break
     found = await read()
   }
   return found

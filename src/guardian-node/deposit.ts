@@ -5,6 +5,7 @@ import { XcareError } from '../errors.ts'
 import type { AnswerOf } from '../wire/custody-protocol.ts'
 import { readCustody } from './chain-view.ts'
 import { type GuardianParts, Refusal } from './parts.ts'
+import type { Place } from './places.ts'
 
 /**
  * Takes a custody share in: only one that the chain's custody record of the object commits to, from its owner. Doing it twice
@@ -15,14 +16,15 @@ export async function keepDeposit(
   parts: GuardianParts,
   statement: Uint8Array,
   height: number,
+  place: Place,
 ): Promise<AnswerOf<'deposited'>> {
   const signed = depositFormat.decode(statement)
-  const { keys, network, store } = parts
+  const { keys, network, store, clock } = parts
   const deposit = signed.value
   if (deposit.network !== network) throw new Refusal('wrong-network')
   if (deposit.guardianId !== keys.guardianId) throw new Refusal('wrong-guardian')
   const { value: terms, height: provenHeight } = await readCustody(
-    parts,
+    { ledger: parts.ledger, place },
     { objectId: deposit.objectId, height },
     (value) => value !== null && value.epoch >= deposit.epoch,
   )
@@ -36,15 +38,15 @@ export async function keepDeposit(
   const { objectId, epoch, version, index, noticeKey, noticeTag } = deposit
   const { policyHash, ownerKey } = terms
   await store.keepShare(
-    { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag },
+    { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag, sinceMs: clock.nowMs() },
     share,
   )
   if (store.share(objectId)?.sealed === null) throw new Refusal('destroyed')
-  const place = { v: 1 as const, network, guardianId: keys.guardianId, objectId, version, epoch, index }
+  const where = { v: 1 as const, network, guardianId: keys.guardianId, objectId, version, epoch, index }
   const commitment = shareCommitment(terms, share)
   return {
     type: 'deposited',
-    receipt: depositReceiptFormat.sign(keys.signing, { ...place, commitment, height: provenHeight }),
+    receipt: depositReceiptFormat.sign(keys.signing, { ...where, commitment, height: provenHeight }),
   }
 }
 

@@ -10,9 +10,11 @@ import {
 } from '../limits.ts'
 import type { Broadcast, Clock, FrameStream, Ledger, Random } from '../ports.ts'
 import type { GuardianKeys } from './keys.ts'
-import type { GuardianEvent, GuardianParts } from './parts.ts'
+import { type GuardianEvent, type GuardianParts, UsedNonces } from './parts.ts'
 import { ReceiptAnchor } from './receipt-anchor.ts'
+import { ReleaseShares } from './release-shares.ts'
 import { custodyHandler } from './serve.ts'
+import { ShareSweep } from './share-sweep.ts'
 import { GuardianStore } from './store.ts'
 
 const DATA_FOLDER = 'data'
@@ -58,9 +60,11 @@ export function openGuardian(options: GuardianOptions): Guardian {
   const store = new GuardianStore(join(data, DATABASE_FILE), { ...own, storeKey: keys.storeKey, random })
   const anchor = new ReceiptAnchor({ network, keys, store, ledger, clock, random, log })
   const sending = new Set<Promise<void>>()
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const parts: GuardianParts = {
-    ...{ network, keys, store, ledger, clock, random, log },
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    ...{ network, keys, store, ledger, clock, random, log, limits },
+    shares: new ReleaseShares(limits.guardianMinute),
+    questions: new UsedNonces(),
     released(receipt, objectId) {
       anchor.poke()
       if (!broadcast) return
@@ -69,11 +73,13 @@ export function openGuardian(options: GuardianOptions): Guardian {
     },
   }
   anchor.start()
+  const sweep = new ShareSweep(parts)
+  sweep.start()
   return {
     guardianId: keys.guardianId,
     serve: custodyHandler(parts),
     async stop() {
-      await anchor.stop()
+      await Promise.all([anchor.stop(), sweep.stop()])
       await Promise.allSettled(sending)
       store.close()
     },
@@ -88,8 +94,9 @@ async function publishNotice(
   objectId: Uint8Array,
 ): Promise<void> {
   try {
-    const to = parts.store.share(objectId)
-    if (!to) return
+    const row = parts.store.share(objectId)
+    if (!row?.noticeKey || !row.noticeTag) return
+    const to = { noticeKey: row.noticeKey, noticeTag: row.noticeTag }
     const from = { network: parts.network, guardianId: parts.keys.guardianId }
     const nonce = parts.random.bytes(16)
     const nowMs = parts.clock.nowMs()

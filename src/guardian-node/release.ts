@@ -1,7 +1,14 @@
-import { utf8 } from '../bytes.ts'
+import { toHex, utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { isDealtShare } from '../custody/deal.ts'
-import { checkForm, firstRefusal, grantInside, type ReleaseFacts } from '../custody/release/checks.ts'
+import { type Grant, isGrantSignedBy } from '../custody/grant.ts'
+import {
+  checkForm,
+  checkLimits,
+  firstRefusal,
+  grantInside,
+  type ReleaseFacts,
+} from '../custody/release/checks.ts'
 import { receiptFormat } from '../custody/release/receipt.ts'
 import type { RefusalReason } from '../custody/release/refusal.ts'
 import {
@@ -11,9 +18,12 @@ import {
   sealRelease,
 } from '../custody/release/request.ts'
 import { XcareError } from '../errors.ts'
+import { SHARE_NEWCOMER_MS } from '../limits.ts'
 import type { AnswerOf } from '../wire/custody-protocol.ts'
 import { LOOK_AGAIN_MS, type ReleaseView, readReleaseView } from './chain-view.ts'
 import { type GuardianParts, Refusal } from './parts.ts'
+import type { Place } from './places.ts'
+import type { ReleaseStanding } from './release-shares.ts'
 import type { ShareRow } from './store.ts'
 
 /** A busy machine or a burst of blocks may leave one view behind; not several in a row. */
@@ -37,12 +47,31 @@ type Facts = ReleaseFacts & { view: ReleaseView | null; share: ShareRow | null }
  * receipt is made durable, and only then does the share leave. Spec: docs/spec/custody.md 6.
  * @throws Refusal
  */
-export async function release(parts: GuardianParts, sealed: Uint8Array): Promise<AnswerOf<'released'>> {
+export async function release(
+  parts: GuardianParts,
+  sealed: Uint8Array,
+  place: Place,
+): Promise<AnswerOf<'released'>> {
   const request = await openRequest(parts, sealed)
-  const early = checkForm({ ...ownFacts(parts, request), view: null })
+  const own = ownFacts(parts, request)
+  const early = checkForm({ ...own, view: null }) ?? checkHeld(own)
   if (early) throw new Refusal(early)
-  const facts = await decide(parts, request)
+  if (standingOf(own.share, own.nowMs) === 'owner') place.proven()
+  const facts = await decide(parts, request, place)
   return giveShare(parts, request, facts)
+}
+
+/** What the own disk tells already: who has no grant by the owner of a share that is here does not make the guardian ask the chain. */
+function checkHeld({ request, grant, share }: Omit<Facts, 'view'>): RefusalReason | null {
+  const { value } = request
+  if (!grant) return 'malformed'
+  if (!share) return 'no-share'
+  if (share.sealed === null) return 'destroyed'
+  return isGrantSignedBy(share.ownerKey, value.grant, value.ownerSignature) ? null : 'not-by-owner'
+}
+
+function standingOf(share: ShareRow | null, nowMs: number): ReleaseStanding {
+  return share && nowMs - share.sinceMs >= SHARE_NEWCOMER_MS ? 'owner' : 'stranger'
 }
 
 async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<SignedReleaseRequest> {
@@ -56,15 +85,16 @@ async function openRequest(parts: GuardianParts, sealed: Uint8Array): Promise<Si
 }
 
 /** Judges on a fresh view; a view that fell behind is taken again, and a no that a newer block may have lifted is checked again. */
-async function decide(parts: GuardianParts, request: SignedReleaseRequest): Promise<Facts> {
+async function decide(parts: GuardianParts, request: SignedReleaseRequest, place: Place): Promise<Facts> {
   for (let look = 1; ; look++) {
     const facts = await gather(parts, request)
+    place.check()
     const reason = firstRefusal(facts)
     if (!reason) return facts
     const looks =
       reason === 'stale-view' ? STALE_LOOKS_MAX : CURABLE.has(reason) ? LOOK_AGAIN_MS.length + 1 : 1
-    if (look >= looks) throw new Refusal(reason)
-    await parts.clock.sleep(LOOK_AGAIN_MS[Math.min(look, LOOK_AGAIN_MS.length) - 1]!)
+    if (look >= looks || !(await place.pause(LOOK_AGAIN_MS[Math.min(look, LOOK_AGAIN_MS.length) - 1]!)))
+      throw new Refusal(reason)
   }
 }
 
@@ -100,9 +130,19 @@ function ownFacts(parts: GuardianParts, request: SignedReleaseRequest): Omit<Fac
     row: share && { ...share, destroyed: share.sealed === null },
     counts: grant
       ? store.counts(grant.grantId, objectId, grant.granteeKemHash, nowMs)
-      : { object: 0, granteeHour: 0, granteeMinute: 0, guardianMinute: 0 },
+      : { object: 0, granteeHour: 0, granteeMinute: 0 },
     limits,
+    hasRoom: grant !== null && parts.shares.hasRoom(...shareOf(grant, share, nowMs)),
   }
+}
+
+/** Whose part of the guardian's releases one is. */
+function shareOf(
+  grant: Grant,
+  share: ShareRow | null,
+  nowMs: number,
+): [grantee: string, standing: ReleaseStanding, nowMs: number] {
+  return [toHex(grant.granteeKemHash), standingOf(share, nowMs), nowMs]
 }
 
 async function giveShare(
@@ -137,16 +177,18 @@ function writeReceipt(
   row: ShareRow,
   height: number,
 ): Uint8Array {
-  const { store, keys, network, clock } = parts
+  const { store, keys, network, clock, limits, shares } = parts
   const { value } = request
   const timeMs = clock.nowMs()
   const grant = grantInside(request)
   if (!grant) throw new Refusal('malformed')
   const found = { objectId: value.objectId, grantId: grant.grantId, grantee: grant.granteeKemHash }
   const receipt = store.addReceipt({ ...found, nonce: value.nonce, timeMs }, (at) => {
-    if (store.counts(grant.grantId, value.objectId, grant.granteeKemHash, timeMs).object >= grant.maxReleases)
-      throw new Refusal('limit-reached')
+    const counts = store.counts(grant.grantId, value.objectId, grant.granteeKemHash, timeMs)
+    const reason = checkLimits({ grant, counts, limits, hasRoom: true })
+    if (reason) throw new Refusal(reason)
     if (store.share(value.objectId)?.sealed === null) throw new Refusal('destroyed')
+    if (!shares.take(...shareOf(grant, row, timeMs))) throw new Refusal('rate-limited')
     const made = receiptFormat.sign(keys.signing, {
       ...{ v: 1, network, guardianId: keys.guardianId, seq: at.count, prev: at.link },
       ...{ requestHash: request.hash, releaseId: value.releaseId, grantId: grant.grantId },

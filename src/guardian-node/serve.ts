@@ -1,6 +1,6 @@
 import { asXcareError, XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { CUSTODY_MESSAGE_BYTES_MAX, FRAME_IDLE_MS, GUARDIAN_REQUESTS_MAX } from '../limits.ts'
+import { CUSTODY_MESSAGE_BYTES_MAX, FRAME_IDLE_MS } from '../limits.ts'
 import type { FrameStream } from '../ports.ts'
 import {
   answerFrame,
@@ -12,36 +12,34 @@ import { keepDeposit } from './deposit.ts'
 import { putLetter, takeLetters } from './mail.ts'
 import { destroy, listReceipts } from './owner-requests.ts'
 import { type GuardianParts, Refusal } from './parts.ts'
+import { type Place, Places } from './places.ts'
 import { release } from './release.ts'
 
 /** @returns the handler of one stream of CUSTODY_PROTOCOL: a request, its answer, the next request, until the asker ends. */
 export function custodyHandler(parts: GuardianParts): (stream: FrameStream) => Promise<void> {
-  let busy = 0
+  const places = new Places(parts.clock)
   return async (stream) => {
     for (;;) {
       const frame = await stream.read(CUSTODY_MESSAGE_BYTES_MAX, FRAME_IDLE_MS)
       if (frame === null) return
-      if (busy >= GUARDIAN_REQUESTS_MAX) {
-        await stream.write(answerFrame.encode(refused('busy')))
-        continue
-      }
-      busy++
-      try {
-        await stream.write(await answerTo(parts, frame, stream.remote))
-      } finally {
-        busy--
-      }
+      // An asker who takes no answer holds no place.
+      await stream.write(await answerTo(parts, places, frame, stream))
     }
   }
 }
 
 /** @param remote who asks, as the handshake proved it. @returns the answer frame; every failure becomes a refusal. */
-async function answerTo(parts: GuardianParts, frame: Uint8Array, remote: NodeId): Promise<Uint8Array> {
+async function answerTo(
+  parts: GuardianParts,
+  places: Places,
+  frame: Uint8Array,
+  remote: Pick<FrameStream, 'remote' | 'address'>,
+): Promise<Uint8Array> {
   let request: CustodyRequest['type'] | 'unreadable' = 'unreadable'
   try {
     const read = requestFrame.decode(frame)
     request = read.type
-    const answer = await handle(parts, read, remote)
+    const answer = await places.use(remote, (place) => handle(parts, read, remote.remote, place))
     parts.log({ type: 'served', request })
     return answerFrame.encode(answer)
   } catch (error) {
@@ -51,20 +49,25 @@ async function answerTo(parts: GuardianParts, frame: Uint8Array, remote: NodeId)
   }
 }
 
-async function handle(parts: GuardianParts, request: CustodyRequest, remote: NodeId): Promise<CustodyAnswer> {
+async function handle(
+  parts: GuardianParts,
+  request: CustodyRequest,
+  remote: NodeId,
+  place: Place,
+): Promise<CustodyAnswer> {
   switch (request.type) {
     case 'deposit':
-      return keepDeposit(parts, request.deposit, request.height)
+      return keepDeposit(parts, request.deposit, request.height, place)
     case 'release':
-      return release(parts, request.sealed)
+      return release(parts, request.sealed, place)
     case 'destroy':
-      return destroy(parts, request.order)
+      return destroy(parts, request.order, place)
     case 'receipts':
       return listReceipts(parts, request.fromSeq, request.questions)
     case 'mail.put':
-      return putLetter(parts, remote, request.recipient, request.letter)
+      return putLetter(parts, remote, request, place)
     case 'mail.get':
-      return takeLetters(parts, request.question)
+      return takeLetters(parts, request.question, place)
     case 'status':
       return status(parts)
   }

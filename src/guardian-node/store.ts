@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { concat, toHex, u32be, utf8 } from '../bytes.ts'
 import { deriveKey } from '../crypto/kdf.ts'
@@ -20,6 +21,7 @@ CREATE TABLE IF NOT EXISTS shares (
   object BLOB NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL, place INTEGER NOT NULL,
   sealed BLOB, policy BLOB NOT NULL, owner BLOB NOT NULL, notice_key BLOB, notice_tag BLOB,
   PRIMARY KEY (object, epoch));
+CREATE TABLE IF NOT EXISTS destructions (object BLOB PRIMARY KEY, statement BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS receipts (
   seq INTEGER PRIMARY KEY, receipt BLOB NOT NULL, hash BLOB NOT NULL, link BLOB NOT NULL,
   object BLOB NOT NULL, grant_id BLOB NOT NULL, grantee BLOB NOT NULL, time_ms INTEGER NOT NULL);
@@ -31,6 +33,9 @@ CREATE TABLE IF NOT EXISTS nonces (nonce BLOB PRIMARY KEY, time_ms INTEGER NOT N
 CREATE INDEX IF NOT EXISTS nonces_time ON nonces (time_ms);
 `
 
+const COLUMNS =
+  'object, epoch, version, place, sealed, policy, owner, notice_key, notice_tag, since_ms, anchored'
+
 /** A share as deposited. `sealed` is null once it was destroyed. */
 export interface ShareRow {
   objectId: Uint8Array
@@ -40,6 +45,17 @@ export interface ShareRow {
   sealed: Uint8Array | null
   policyHash: Uint8Array
   ownerKey: Uint8Array
+  /** Null once it was destroyed: nobody is told any more. */
+  noticeKey: Uint8Array | null
+  noticeTag: Uint8Array | null
+  /** When it was deposited, by the own clock; 0 for before that was written down. */
+  sinceMs: number
+  /** Whether the record of its object was seen on the chain. */
+  isAnchored: boolean
+}
+
+/** A share as it comes in. */
+export type NewShare = Omit<ShareRow, 'sealed' | 'isAnchored' | 'noticeKey' | 'noticeTag'> & {
   noticeKey: Uint8Array
   noticeTag: Uint8Array
 }
@@ -60,9 +76,9 @@ export interface ReceiptKeys {
   timeMs: number
 }
 
-/** A share on its way to the disk. */
-interface Deposit {
-  row: ShareRow
+/** Something on its way to the disk, with others in one sync. */
+interface Write {
+  run(): void
   resolve(): void
   reject(error: unknown): void
 }
@@ -75,8 +91,10 @@ interface ShareColumns {
   sealed: Uint8Array | null
   policy: Uint8Array
   owner: Uint8Array
-  notice_key: Uint8Array
-  notice_tag: Uint8Array
+  notice_key: Uint8Array | null
+  notice_tag: Uint8Array | null
+  since_ms: number
+  anchored: number
 }
 
 /** A guardian's disk: sealed shares, used nonces, the chain of receipts, letters. Every write is durable when its call returns, that of a share when it resolves. */
@@ -87,7 +105,8 @@ export class GuardianStore {
   readonly #random: Random
   readonly #firstLink: Uint8Array
   readonly #prepared = new Map<string, Database.Statement>()
-  readonly #depositing: Deposit[] = []
+  readonly #writing: Write[] = []
+  #leftPages = false
 
   /** @param path of the database file. @throws XcareError INTEGRITY when it is damaged or of another guardian or network, LOCKED when another process has it, NO_SPACE. */
   constructor(
@@ -120,39 +139,98 @@ export class GuardianStore {
    * Resolves when the share is durable; what was there for this object and epoch stays. Shares of earlier epochs are destroyed.
    * Shares of one turn of the event loop share one sync.
    */
-  keepShare(row: Omit<ShareRow, 'sealed'>, share: CustodyShare): Promise<void> {
+  keepShare(row: NewShare, share: CustodyShare): Promise<void> {
     const sealed = sealSmall(this.#key, this.#random.bytes(24), encodeShare(share), shareAad(row))
+    return this.durably(() => this.#keep(row, sealed))
+  }
+
+  /** Keeps a letter. Resolves when that is durable. @returns false when there is no room. */
+  async keepLetter(recipient: string, sender: string, letter: Uint8Array, nowMs: number): Promise<boolean> {
+    let isKept = false
+    await this.durably(() => {
+      isKept = this.mailbox.put(recipient, sender, letter, nowMs)
+    })
+    return isKept
+  }
+
+  /** Runs `run` with everything of this turn of the event loop in one sync. */
+  durably(run: () => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    if (this.#depositing.length === 0) setImmediate(() => this.#keepAll())
-    this.#depositing.push({ row: { ...row, sealed }, resolve, reject })
+    if (this.#writing.length === 0) setImmediate(() => this.#writeAll())
+    this.#writing.push({ run, resolve, reject })
     return promise
   }
 
-  #keepAll(): void {
-    const deposits = this.#depositing.splice(0)
-    if (deposits.length === 0) return
-    let replaced = 0
+  #writeAll(): void {
+    const writes = this.#writing.splice(0)
+    if (writes.length === 0) return
     try {
       this.#db.transaction(() => {
-        for (const { row } of deposits) replaced += this.#keep(row)
+        for (const { run } of writes) run()
       })()
     } catch (error) {
-      for (const { reject } of deposits) reject(error)
+      // Nothing of this turn was written, whatever was counted.
+      this.mailbox.recount()
+      for (const { reject } of writes) reject(error)
       return
     }
-    if (replaced > 0) this.#emptyLog()
-    for (const { resolve } of deposits) resolve()
+    this.#emptyLog()
+    for (const { resolve } of writes) resolve()
   }
 
-  /** @returns how many shares of earlier epochs were destroyed. */
-  #keep({ objectId, epoch, version, index, sealed, ...row }: ShareRow): number {
-    const { policyHash, ownerKey, noticeKey, noticeTag } = row
-    this.#sql('INSERT OR IGNORE INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
-      ...[objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag],
+  /** The newest epoch alone is kept: nothing of an object grows with its epochs. */
+  #keep(row: NewShare, sealed: Uint8Array): void {
+    const { objectId, epoch, version, index, policyHash, ownerKey, noticeKey, noticeTag, sinceMs } = row
+    const before = this.share(objectId)
+    if (before && before.epoch >= epoch) return
+    if (before) {
+      this.#sql('DELETE FROM shares WHERE object = ?').run(objectId)
+      this.#leftPages = true
+    }
+    const place = [objectId, epoch, version, index, sealed, policyHash, ownerKey, noticeKey, noticeTag]
+    // An object that was known before is no newcomer with its next epoch.
+    this.#sql(`INSERT INTO shares (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      ...place,
+      before?.sinceMs ?? sinceMs,
+      Number(before?.isAnchored ?? false),
     )
-    return this.#sql(
-      'UPDATE shares SET sealed = NULL WHERE object = ? AND epoch < ? AND sealed IS NOT NULL',
-    ).run(objectId, epoch).changes
+  }
+
+  /** @returns shares held, in a fixed order, from the `after`th on, and their places in it. */
+  sharesAfter(after: number, limit: number): { at: number; row: ShareRow }[] {
+    const found = this.#sql(
+      'SELECT rowid AS at, * FROM shares WHERE rowid > ? AND sealed IS NOT NULL ORDER BY rowid LIMIT ?',
+    ).all(after, limit) as (ShareColumns & { at: number })[]
+    return found.map((columns) => ({ at: columns.at, row: rowOf(columns) }))
+  }
+
+  /** The record of the object was seen on the chain. */
+  markAnchored(objectId: Uint8Array): void {
+    this.#sql('UPDATE shares SET anchored = 1 WHERE object = ?').run(objectId)
+  }
+
+  /** Forgets a share whose object never came to the chain. */
+  dropShare(objectId: Uint8Array): void {
+    this.#writeAll()
+    this.#sql('DELETE FROM shares WHERE object = ?').run(objectId)
+    this.#leftPages = true
+    this.#emptyLog()
+  }
+
+  /** Destroys the shares of an object because the chain says so, and keeps the signed statement about it. */
+  destroyByChain(objectId: Uint8Array, epoch: number, statement: Uint8Array): void {
+    this.#writeAll()
+    this.#db.transaction(() => {
+      this.#destroy(objectId, epoch)
+      this.#sql('INSERT OR IGNORE INTO destructions VALUES (?, ?)').run(objectId, statement)
+    })()
+    this.#emptyLog()
+  }
+
+  /** @returns the statement about a destruction that the chain asked for, or null. */
+  destruction(objectId: Uint8Array): Uint8Array | null {
+    const found = this.#sql('SELECT statement FROM destructions WHERE object = ?').get(objectId)
+    return found ? bytesOf((found as { statement: Uint8Array }).statement) : null
   }
 
   /** @throws XcareError INTEGRITY when the row was damaged. */
@@ -164,11 +242,17 @@ export class GuardianStore {
   /** Destroys the shares of `objectId` up to `epoch`; the row stays without its share. @returns whether there was one. */
   destroyShares(objectId: Uint8Array, epoch: number): boolean {
     // None that was taken before may be written after.
-    this.#keepAll()
+    this.#writeAll()
+    const had = this.#destroy(objectId, epoch)
+    this.#emptyLog()
+    return had
+  }
+
+  #destroy(objectId: Uint8Array, epoch: number): boolean {
     const { changes } = this.#sql(
-      'UPDATE shares SET sealed = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL',
+      'UPDATE shares SET sealed = NULL, notice_key = NULL, notice_tag = NULL WHERE object = ? AND epoch <= ? AND sealed IS NOT NULL',
     ).run(objectId, epoch)
-    if (changes > 0) this.#emptyLog()
+    if (changes > 0) this.#leftPages = true
     return changes > 0
   }
 
@@ -194,7 +278,6 @@ export class GuardianStore {
       ),
       granteeHour: this.#count(since, grantee, nowMs - HOUR_MS),
       granteeMinute: this.#count(since, grantee, nowMs - MINUTE_MS),
-      guardianMinute: this.#count('SELECT count(*) AS n FROM receipts WHERE time_ms > ?', nowMs - MINUTE_MS),
     }
   }
 
@@ -263,12 +346,14 @@ export class GuardianStore {
 
   /** Closes the file; nothing may be called after. */
   close(): void {
-    this.#keepAll()
+    this.#writeAll()
     this.#db.close()
   }
 
   /** The write-ahead log holds the old page of a destroyed share until it is emptied. */
   #emptyLog(): void {
+    if (!this.#leftPages) return
+    this.#leftPages = false
     this.#db.pragma('wal_checkpoint(TRUNCATE)')
   }
 
@@ -298,7 +383,29 @@ export class GuardianStore {
   }
 }
 
+/** Files of SQLite beside the database take its mode. */
+function keepPrivate(path: string): void {
+  if (path === ':memory:') return
+  closeSync(openSync(path, 'a', 0o600))
+  for (const each of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(each)) chmodSync(each, 0o600)
+}
+
+/** What earlier versions wrote goes on with what they did not know yet. */
+function migrate(db: Database.Database): void {
+  const columns = db.pragma('table_info(shares)') as { name: string }[]
+  if (columns.some(({ name }) => name === 'since_ms')) return
+  db.transaction(() => {
+    db.exec('ALTER TABLE shares ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0')
+    db.exec('ALTER TABLE shares ADD COLUMN anchored INTEGER NOT NULL DEFAULT 0')
+    // An earlier version kept a row of every epoch.
+    db.exec(
+      'DELETE FROM shares WHERE epoch < (SELECT max(epoch) FROM shares AS newer WHERE newer.object = shares.object)',
+    )
+  })()
+}
+
 function openDatabase(path: string): Database.Database {
+  keepPrivate(path)
   const db = new Database(path, { timeout: 1000 })
   try {
     // One process only: two would each continue the chain of receipts in their own way.
@@ -308,6 +415,7 @@ function openDatabase(path: string): Database.Database {
     // A destroyed share must not stay behind in free pages.
     db.pragma('secure_delete = ON')
     db.exec(SCHEMA)
+    migrate(db)
     return db
   } catch (cause) {
     db.close()
@@ -341,8 +449,10 @@ function rowOf(row: ShareColumns): ShareRow {
     sealed: row.sealed && bytesOf(row.sealed),
     policyHash: bytesOf(row.policy),
     ownerKey: bytesOf(row.owner),
-    noticeKey: bytesOf(row.notice_key),
-    noticeTag: bytesOf(row.notice_tag),
+    noticeKey: row.notice_key && bytesOf(row.notice_key),
+    noticeTag: row.notice_tag && bytesOf(row.notice_tag),
+    sinceMs: row.since_ms,
+    isAnchored: row.anchored === 1,
   }
 }
 

@@ -66,6 +66,8 @@ const answer = z.discriminatedUnion('type', [
 
 /** What a guardian can be asked. `type` tells which. Spec: docs/spec/custody-protocol.md 2. */
 export type CustodyRequest = z.infer<typeof request>
+/** The request whose `type` is `T`. */
+export type RequestOf<T extends CustodyRequest['type']> = Extract<CustodyRequest, { type: T }>
 /** What a guardian answers. */
 export type CustodyAnswer = z.infer<typeof answer>
 /** The answer whose `type` is `T`. */

@@ -59,7 +59,8 @@ function facts({
       custody: { ...terms, frozen: false, status: 'active' },
     },
     row: { index: 0, epoch: 1, policyHash: terms.policyHash, destroyed: false },
-    counts: { object: 0, granteeHour: 0, granteeMinute: 0, guardianMinute: 0 },
+    counts: { object: 0, granteeHour: 0, granteeMinute: 0 },
+    hasRoom: true,
     ...changes,
   }
 }
@@ -204,12 +205,7 @@ const table: [check: string, what: string, make: () => ReleaseFacts, reason: Ref
     () => facts({ counts: { ...facts().counts, granteeMinute: 20 } }),
     'rate-limited',
   ],
-  [
-    'limits',
-    'too many by this guardian',
-    () => facts({ counts: { ...facts().counts, guardianMinute: 50 } }),
-    'rate-limited',
-  ],
+  ['limits', 'too many by this guardian', () => facts({ hasRoom: false }), 'rate-limited'],
   ['standing', 'a frozen record', withCustody({ frozen: true }), 'frozen'],
   ['standing', 'a retired guardian', withView({ guardianActive: false }), 'guardian-retired'],
 ]
@@ -217,7 +213,7 @@ const table: [check: string, what: string, make: () => ReleaseFacts, reason: Ref
 describe('the checks before a release', () => {
   test('allow what the owner granted, at the edges of every limit', () => {
     expect(firstRefusal(facts())).toBeNull()
-    const edge = facts({ counts: { object: 4, granteeHour: 99, granteeMinute: 19, guardianMinute: 49 } })
+    const edge = facts({ counts: { object: 4, granteeHour: 99, granteeMinute: 19 } })
     edge.view = { ...edge.view!, headTimeMs: NOW_MS - 999, provenHeight: 98 }
     expect(firstRefusal(edge)).toBeNull()
     expect(

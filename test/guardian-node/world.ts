@@ -2,12 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { utf8 } from '../../src/bytes.ts'
-import { custodyKey as custodyKeyOf, guardianKey, identityKey } from '../../src/chain-anchor/app/keys.ts'
+import {
+  custodyKey as custodyKeyOf,
+  guardianKey,
+  identityKey,
+  recordKey,
+} from '../../src/chain-anchor/app/keys.ts'
 import {
   custodyValue,
   type GuardianValue,
   guardianValue,
   identityValue,
+  type RecordValue,
+  recordValue,
 } from '../../src/chain-anchor/app/values.ts'
 import { sealEnvelope } from '../../src/crypto/envelope.ts'
 import { deal } from '../../src/custody/deal.ts'
@@ -156,11 +163,19 @@ export class World {
     )
     const terms = { ...dealt.terms, frozen: false, status: 'active' as const }
     this.chain.set(custodyKeyOf(objectId), custodyValue.encode(terms))
+    this.anchor(objectId, ownerKey.publicKey)
     const deposited = await depositShares(this.ports(owner), dealt, this.guardianValues(), ownerKey, ANCHORED)
     const createdMs = this.clock.nowMs()
     const object = { objectId, version: 1, custodyKey, name, mediaType: 'text/plain', bytes: 5 }
     await owner.vault.add({ ...object, createdMs, kind: 'record' })
     return { objectId, custodyKey, ownerKey, dealt, custody: terms, deposited, name }
+  }
+
+  /** Puts the record of an object on the chain, as a put does beside its custody. */
+  anchor(objectId: Uint8Array, ownerKey: Uint8Array, status: RecordValue['status'] = 'active'): void {
+    const place = { objectId, version: 1, ownerKey, manifestHash: new Uint8Array(32) }
+    const layout = { k: 1, n: 1, epoch: 1, columns: Uint8Array.of(1), moved: [] }
+    this.chain.set(recordKey(objectId), recordValue.encode({ ...place, ...layout, status, height: 1 }))
   }
 
   /** Gives `reader` a grant of an object, on the chain and in hand. */

@@ -36,8 +36,6 @@ export interface ReleaseCounts {
   /** To this grantee. */
   granteeHour: number
   granteeMinute: number
-  /** By this guardian. */
-  guardianMinute: number
 }
 
 /** Caps on releases in a time, per grantee and for the guardian. */
@@ -62,6 +60,8 @@ export interface ReleaseFacts {
   row: { index: number; epoch: number; policyHash: Uint8Array; destroyed: boolean } | null
   counts: ReleaseCounts
   limits: ReleaseLimits
+  /** Whether the guardian has a release left for this grantee in this minute. */
+  hasRoom: boolean
 }
 
 type Check = (facts: ReleaseFacts) => RefusalReason | null
@@ -153,11 +153,17 @@ function checkPurpose({ request, grant }: ReleaseFacts): RefusalReason | null {
   return request.value.purpose === grant?.purpose ? null : 'wrong-purpose'
 }
 
-function checkLimits({ grant, counts, limits }: ReleaseFacts): RefusalReason | null {
+/** Check 7, alone: looked at again right before the receipt. */
+export function checkLimits({
+  grant,
+  counts,
+  limits,
+  hasRoom,
+}: Pick<ReleaseFacts, 'grant' | 'counts' | 'limits' | 'hasRoom'>): RefusalReason | null {
   if (!grant || counts.object >= grant.maxReleases) return 'limit-reached'
   if (counts.granteeHour >= limits.granteeHour || counts.granteeMinute >= limits.granteeMinute)
     return 'rate-limited'
-  return counts.guardianMinute >= limits.guardianMinute ? 'rate-limited' : null
+  return hasRoom ? null : 'rate-limited'
 }
 
 function checkStanding({ view }: ReleaseFacts): RefusalReason | null {

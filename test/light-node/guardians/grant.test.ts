@@ -158,11 +158,11 @@ describe('reading under a permission', () => {
 describe('deposits', () => {
   test('tell when there is no share to spare, and fail below the threshold', async () => {
     const first = await world.keep(owner, 'Blood test', 2)
-    expect(first.deposited).toEqual({ custodians: 3, spare: true, problems: [] })
+    expect(first.deposited).toEqual({ holding: 3, spare: true, problems: [] })
     const again = () =>
       depositShares(world.ports(owner), first.dealt, world.guardianValues(), first.ownerKey, ANCHORED)
     world.guardians[0]!.down = true
-    expect(await again()).toMatchObject({ custodians: 2, spare: false, problems: [{ reason: null }] })
+    expect(await again()).toMatchObject({ holding: 2, spare: false, problems: [{ reason: null }] })
     world.guardians[1]!.down = true
     await expect(again()).rejects.toMatchObject({ code: 'TOO_FEW_GUARDIANS', exitCode: 16 })
   })
@@ -184,7 +184,7 @@ describe('deposits', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(opened).toBe(0)
     anchor(9)
-    expect(await deposited).toMatchObject({ custodians: 3 })
+    expect(await deposited).toMatchObject({ holding: 3 })
     expect(opened).toBe(3)
     const refused = Promise.reject(new XcareError('REFUSED', 'the chain says no'))
     await expect(
