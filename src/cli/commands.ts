@@ -5,6 +5,7 @@ import { addDownCommand } from './commands/down.ts'
 import { addGetCommand } from './commands/get.ts'
 import { addGrantCommands } from './commands/grant.ts'
 import { addGrantsCommand } from './commands/grants.ts'
+import { addLightCommands } from './commands/light.ts'
 import { addLsCommand } from './commands/ls.ts'
 import { addNodeCommands } from './commands/node.ts'
 import { addNoticesCommand } from './commands/notices.ts'
@@ -32,5 +33,6 @@ export function addCommands(program: Command): void {
   addWalletCommands(program)
   addNodeCommands(addRoleCommands(program).node)
   addChainCommands(program)
+  addLightCommands(program)
   addBenchCommand(program)
 }

@@ -110,6 +110,7 @@ const LASTING: Record<string, Say> = {
   wallet: ({ name, did }) => `${name}\n  ${did}`,
   part: ({ kind, name, running, pid }) =>
     `${running ? 'up  ' : 'DOWN'}  ${kind.padEnd(8)} ${name.padEnd(8)} ${running ? `process ${pid}` : ''}`,
+  light: ({ text }) => text,
   notice: ({ text }) => text,
   repaired: ({ text }) => text,
   'not-repaired': ({ name, message }) => `${name} could not be repaired: ${message}`,

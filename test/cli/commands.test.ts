@@ -26,6 +26,8 @@ const PROMISED = [
   'guardian run',
   'anchor run',
   'chain status',
+  'light status',
+  'light trust',
   'bench run',
   'bench compare',
 ]

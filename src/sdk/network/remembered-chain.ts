@@ -9,25 +9,26 @@ import type { NetworkFolder } from './network-folder.ts'
 import { partName, rolesOf } from './parts.ts'
 
 /** Where one part of a network keeps the newest block it has verified. `folder` is a path. */
-interface ChainMemory {
+export interface ChainMemory {
   /** For messages: `guardian 1`, `wallet owner`. */
   name: string
   folder: string
 }
 
 /** @returns the memories of all parts and wallets in a network's folder, of those that have one. */
-async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
+export async function chainMemories(folder: NetworkFolder): Promise<ChainMemory[]> {
   const roles = await rolesOf(folder)
   const parts = roles.map((role) => ({ name: partName(role), folder: join(role.folder, 'light') }))
   const wallets = (await listWallets(folder)).map((name) => ({
     name: `wallet ${name}`,
     folder: folder.wallet(name),
   }))
-  return [...parts, ...wallets].filter((memory) => existsSync(memory.folder))
+  const looker = { name: 'this folder', folder: join(folder.root, 'light') }
+  return [...parts, ...wallets, looker].filter((memory) => existsSync(memory.folder))
 }
 
 /** @returns the newest block of `chainId` that a part remembers, or null. */
-async function rememberedBy(memory: ChainMemory, chainId: string): Promise<LightBlock | null> {
+export async function rememberedBy(memory: ChainMemory, chainId: string): Promise<LightBlock | null> {
   return new LightStore(await openFolder(memory.folder), chainId).load()
 }
 
@@ -41,4 +42,17 @@ export async function newestRemembered(folder: NetworkFolder, chainId: string): 
     newest = { height: block.header.height, hash: block.commit.blockId.hash, by: memory.name }
   }
   return newest
+}
+
+/**
+ * Lets every memory of `memories` begin anew from `block`, because a person said so: nothing proves that it follows from what
+ * they knew. @returns how many knew a newer block before
+ */
+export async function trustBlock(memories: readonly ChainMemory[], block: LightBlock): Promise<number> {
+  let newer = 0
+  for (const { folder } of memories) {
+    const before = await new LightStore(await openFolder(folder), block.header.chainId).trust(block)
+    if (before && before.header.height > block.header.height) newer++
+  }
+  return newer
 }
