@@ -83,6 +83,9 @@ export const COMMIT_BYTES_MAX = 4 * MIB
 export const PUT_COLUMNS_MAX = 16_384
 /** A put that was not finished is forgotten after this long. */
 export const PUT_ABANDONED_MS = 3600 * 1000
+/** A put of so many bytes keeps a journal, so that it can be gone on with; one that nobody came back to is given up after this long. */
+export const PUT_JOURNAL_BYTES_MIN = 8 * MIB
+export const PUT_JOURNAL_KEPT_MS = 7 * 24 * 3600 * 1000
 /** Puts under way on one storage node, and streams of one peer it serves, at most. */
 export const OPEN_PUTS_MAX = 1024
 export const NODE_STREAMS_PER_PEER_MAX = 64

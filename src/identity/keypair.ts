@@ -64,6 +64,11 @@ export function newGrant(root: Uint8Array, random: Random): { grantId: Uint8Arra
   return { grantId: boundId('grant', nonce, revokeKey.publicKey), revokeKey }
 }
 
+/** @returns the key that seals what is noted of puts under way, 32 bytes. */
+export function journalKeyOf(root: Uint8Array): Uint8Array {
+  return deriveKey(root, 'xcare/put-journal/v1')
+}
+
 /** @param objectId 32 bytes. @returns the one-time key that owns this object on the chain; unlinkable to others. */
 export function ownerKeyOf(root: Uint8Array, objectId: Uint8Array): SigningKey {
   return keyOfName(root, 'object', objectId)

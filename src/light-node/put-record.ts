@@ -1,13 +1,15 @@
-import { XcareError } from '../errors.ts'
+import { asXcareError, XcareError } from '../errors.ts'
 import { type BundleRecord, packBundle } from '../fragment/bundle.ts'
 import type { SealedManifest } from '../fragment/manifest.ts'
 import type { Profile } from '../fragment/profile.ts'
 import { mediaType, recordName } from '../fragment/record-name.ts'
 import type { Vault } from '../identity/vault.ts'
 import type { VaultObject } from '../identity/vault-entry.ts'
-import { type ObjectId, objectIdToBytes } from '../ids.ts'
-import { OBJECT_BYTES_MAX, PARTS_MAX } from '../limits.ts'
+import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../ids.ts'
+import { OBJECT_BYTES_MAX, PARTS_MAX, PUT_JOURNAL_BYTES_MIN } from '../limits.ts'
 import { type PutObject, type PutPorts, putObject } from './put.ts'
+import { PutJournal } from './unfinished/journal.ts'
+import type { JournalObject, SourceIdentity } from './unfinished/journal-format.ts'
 
 const SLICE_BYTES = 512 * 1024
 
@@ -19,6 +21,8 @@ export interface RecordSource {
   length: number
   /** Yields the bytes from `offset` on, `length` of them. */
   read(offset: number, length: number): AsyncIterable<Uint8Array>
+  /** What tells the source from others, and from itself after a change: a put of it that was interrupted can be gone on with. */
+  identity?: SourceIdentity
 }
 
 /** What putting records needs beside the ports of one put. */
@@ -39,6 +43,7 @@ export interface StoredRecord {
 /**
  * Stores one record of any size: one object, or parts of 256 MiB that the first object lists.
  * The first object is put last, so that whoever finds it finds everything. Resolves when all is durable and the keys are in the vault.
+ * A large source with an identity keeps a journal: put again after an interruption, the objects that were stored are not sent again.
  * @param objectBytes plaintext of one object, at most. @throws XcareError USAGE above PARTS_MAX objects; as putObject
  */
 export async function putRecord(
@@ -48,15 +53,38 @@ export async function putRecord(
   objectBytes: number = OBJECT_BYTES_MAX,
 ): Promise<StoredRecord> {
   requireSealable(source, objectBytes)
+  const { identity, name } = source
+  const isLarge = source.length >= PUT_JOURNAL_BYTES_MIN || source.length > objectBytes
+  const shape = `${profile.name} ${profile.k}/${profile.n} ${profile.shardBytes ?? 0} ${objectBytes}`
+  const journal = identity && isLarge ? await PutJournal.open(ports, { source: identity, name, shape }) : null
+  try {
+    const stored = await putParts(ports, source, profile, objectBytes, journal)
+    await journal?.end()
+    return stored
+  } catch (error) {
+    throw journal ? await failed(journal, asXcareError(error)) : error
+  }
+}
+
+async function putParts(
+  ports: PutRecordPorts,
+  source: RecordSource,
+  profile: Profile,
+  objectBytes: number,
+  journal: PutJournal | null,
+): Promise<StoredRecord> {
   const parts: { object: PutObject; length: number }[] = []
+  let before = 0
   for (let offset = objectBytes; offset < source.length; offset += objectBytes) {
     const length = Math.min(objectBytes, source.length - offset)
-    const part: Part = { offset, length, kind: 'part', parts: [] }
-    parts.push({ object: await putPart(ports, source, part, profile), length })
+    const part: Part = { offset, length, kind: 'part', parts: [], before }
+    parts.push({ object: await putPart(ports, source, part, profile, journal), length })
+    before += length
   }
   const length = Math.min(objectBytes, source.length)
   const partIds = parts.map(({ object }) => object.objectId)
-  const head = await putPart(ports, source, { offset: 0, length, kind: 'record', parts: partIds }, profile)
+  const whole: Part = { offset: 0, length, kind: 'record', parts: partIds, before }
+  const head = await putPart(ports, source, whole, profile, journal)
   const { name, mediaType } = source
   for (const { object, length: bytes } of parts)
     await keep(ports, object, {
@@ -74,6 +102,19 @@ export async function putRecord(
     parts: partIds,
     weakest: weakestOf([head, ...parts.map(({ object }) => object)]),
   }
+}
+
+/** @returns the error of a put that can be gone on with. */
+async function failed(journal: PutJournal, error: XcareError): Promise<XcareError> {
+  const { stored, left } = await journal.fail()
+  const told = [
+    stored > 0
+      ? `${stored} bytes are stored: the same command goes on from there`
+      : 'nothing of it is stored',
+    ...(left > 0 ? ['what could not be dropped yet, the next command of this wallet sees to'] : []),
+  ].join('; ')
+  const next = error.next ? `${error.next}; ${told}` : told
+  return new XcareError(error.code, error.message, { cause: error, next })
 }
 
 /**
@@ -118,6 +159,7 @@ export async function putLoadedBundle(
       length: packed.length,
       sealed: () => ({ ...source, kind: 'bundle', createdMs: ports.clock.nowMs() }),
       read: () => slicesOf(packed),
+      place: { name, before: 0, of: packed.length },
     },
     profile,
   )
@@ -175,21 +217,47 @@ interface Part {
   kind: SealedManifest['kind']
   /** Object ids of the further parts, in the first object of a record. */
   parts: ObjectId[]
+  /** Bytes of the record that are stored before it. */
+  before: number
 }
 
-function putPart(
+async function putPart(
   ports: PutRecordPorts,
   source: RecordSource,
   part: Part,
   profile: Profile,
+  journal: PutJournal | null,
 ): Promise<PutObject> {
-  const { offset, length, kind, parts } = part
+  const { offset, length, kind, parts, before } = part
   const { name, mediaType } = source
+  const known = journal?.storedAt(offset, length)
+  if (known?.stored) return asPutObject(known, known.stored)
   const sealed = (objectId: Uint8Array): SealedManifest => ({
     ...{ name, mediaType, length, kind, createdMs: ports.clock.nowMs() },
     ...(parts.length > 0 ? { parts: [objectId, ...parts.map(objectIdToBytes)] } : {}),
   })
-  return putObject(ports, { length, sealed, read: () => source.read(offset, length) }, profile)
+  const place = { name, before, of: source.length }
+  const notes = journal?.notesAt(offset, length) ?? null
+  const object = await putObject(
+    ports,
+    { length, sealed, read: () => source.read(offset, length), place },
+    profile,
+    notes,
+  )
+  const { columns, columnsOf, custodians, custodiansOf, durability } = object
+  const worth = { milliNines: Math.floor(durability.nines * 1000), custodians, custodiansOf }
+  await journal?.stored(objectIdToBytes(object.objectId), { columns, columnsOf, ...worth })
+  return object
+}
+
+/** @returns an object that an earlier call stored, as that call would have told of it. */
+function asPutObject(
+  { objectId, version, custodyKey }: JournalObject,
+  { milliNines, ...facts }: NonNullable<JournalObject['stored']>,
+): PutObject {
+  const nines = milliNines / 1000
+  const durability = { nines, unavailable: 10 ** -nines }
+  return { objectId: objectIdFromBytes(objectId), version, custodyKey, durability, ...facts }
 }
 
 function keep(

@@ -3,13 +3,13 @@ import { sendMessages } from '../chain-anchor/light/submit-messages.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { deal } from '../custody/deal.ts'
 import { asXcareError, XcareError } from '../errors.ts'
-import { fragmentBytesOf, layoutOf } from '../fragment/layout.ts'
+import { fragmentBytesOf, type Layout, layoutOf } from '../fragment/layout.ts'
 import { buildManifest, type SealedManifest, verifyManifest } from '../fragment/manifest.ts'
 import { type Durability, durability, type Profile } from '../fragment/profile.ts'
 import type { StripeFragments } from '../fragment/writer.ts'
 import { type ObjectId, objectIdFromBytes } from '../ids.ts'
 import { CREDIT_BYTES_MAX } from '../limits.ts'
-import type { Ledger, Random, SentTx } from '../ports.ts'
+import type { Random, SentTx } from '../ports.ts'
 import type { MessageOf } from '../wire/fragment-protocol.ts'
 import type { Coder, SealStream } from './coder.ts'
 import type { KeptObject } from './columns/anchored-manifest.ts'
@@ -20,15 +20,16 @@ import { planColumns } from './locate.ts'
 import { addressOf, type NetworkView, readNetworkView } from './network-view.ts'
 import { signedOrder } from './storage-orders.ts'
 import { checkReceipt } from './storage-receipts.ts'
+import { dropObject } from './unfinished/drop-object.ts'
+import { type JournalPorts, noteLeftover, type ObjectNotes } from './unfinished/journal.ts'
 
 /** What a put needs of the world. */
-export interface PutPorts extends UploadPorts, DepositPorts {
-  network: string
-  ledger: Ledger
+export interface PutPorts extends UploadPorts, DepositPorts, JournalPorts {
   coder: Coder
-  random: Random
   /** A name for a new object, 32 bytes, and the one-time key that owns it. */
   newObject(): { objectId: Uint8Array; ownerKey: SigningKey }
+  /** Ends puts under way: what they sent is removed again. */
+  signal?: AbortSignal
 }
 
 /** What is to be put: `length` bytes that `read` yields in order, and the private part of the manifest. */
@@ -38,6 +39,8 @@ export interface PutSource {
   /** @param objectId 32 bytes, the object's own. */
   sealed(objectId: Uint8Array): SealedManifest
   read(): AsyncIterable<Uint8Array>
+  /** Where it is in the record that is put: its name, bytes before it, and of all. */
+  place: { name: string; before: number; of: number }
 }
 
 /** An object that is stored: durable on its nodes, anchored, its key in custody. */
@@ -74,19 +77,84 @@ const BURST_BYTES = CREDIT_BYTES_MAX / 2
 const UNASKED_BYTES = 64 * 1024
 const FIRST_CUSTODY_EPOCH = 1
 
+/** How far a put has come, for whoever must undo it. */
+interface Begun {
+  plan: Plan
+  opening: Promise<NodeUploads>
+  uploads: NodeUploads | null
+  notes: ObjectNotes | null
+  /** Whether the transaction may be on its way. */
+  isSent: boolean
+  begunMs: number
+}
+
 /**
  * Stores one object. The steps, in order: plan, seal and send stripe by stripe, manifest, anchor, deposit of the
- * custody shares. When it resolves, nothing of it depends on this machine any more. Source: docs/life-of-a-put.md.
- * @throws XcareError TOO_FEW_NODES, TOO_FEW_GUARDIANS, NO_SPACE, OFFLINE, REFUSED
+ * custody shares. When it resolves, nothing of it depends on this machine any more. When it fails, what it sent is removed again, or
+ * noted for the next time. Source: docs/life-of-a-put.md.
+ * @param notes takes note of each step, and then of removing it as well; without them it is removed here.
+ * @throws XcareError TOO_FEW_NODES, TOO_FEW_GUARDIANS, NO_SPACE, QUOTA_FULL, OFFLINE, REFUSED, INTERRUPTED
  */
-export async function putObject(ports: PutPorts, source: PutSource, profile: Profile): Promise<PutObject> {
+export async function putObject(
+  ports: PutPorts,
+  source: PutSource,
+  profile: Profile,
+  notes: ObjectNotes | null = null,
+): Promise<PutObject> {
   const plan = await planPut(ports, profile)
+  const { objectId, custodyKey, keepers } = plan
+  const nodes = [...new Set(keepers.map(({ nodeId }) => nodeId))]
+  await notes?.begun({ objectId, version: FIRST_VERSION, custodyKey, nodes })
   const layout = layoutOf(source.length, profile.k, profile.n, profile.shardBytes)
   const isSmall = burstShare(plan, profile.n * fragmentBytesOf(layout)) * layout.stripes <= UNASKED_BYTES
   // The nodes are reached while the first stripes are sealed.
   const opening = NodeUploads.open(ports, profile, targetsOf(ports, plan, layout), isSmall)
-  // It may fail before it is awaited.
-  opening.catch(() => {})
+  const begun: Begun = {
+    ...{ plan, opening, notes, uploads: null, isSent: false },
+    begunMs: ports.clock.nowMs(),
+  }
+  opening.then(
+    (uploads) => {
+      begun.uploads = uploads
+    },
+    // It may fail before it is awaited.
+    () => {},
+  )
+  const interrupt = interruption(ports.signal)
+  try {
+    const stored = storeAll(ports, source, layout, begun)
+    // An interrupted one ends by itself once its streams are torn down.
+    stored.catch(() => {})
+    return await Promise.race([stored, interrupt.promise])
+  } catch (error) {
+    const known = asXcareError(error)
+    opening.then(
+      (uploads) => uploads.abort(known),
+      () => {},
+    )
+    throw notes ? known : await undo(ports, begun, source.place.name, known)
+  } finally {
+    interrupt.over()
+  }
+}
+
+/** @returns a promise that only ever rejects, once `signal` says so. */
+function interruption(signal: AbortSignal | undefined): { promise: Promise<never>; over(): void } {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {})
+  const end = () => reject(new XcareError('INTERRUPTED', 'the put was interrupted'))
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end)
+  return { promise, over: () => signal?.removeEventListener('abort', end) }
+}
+
+async function storeAll(
+  ports: PutPorts,
+  source: PutSource,
+  layout: Layout,
+  begun: Begun,
+): Promise<PutObject> {
+  const { plan, opening } = begun
   let sealing: SealStream | null = null
   try {
     const { objectId, ownerKey, custodyKey } = plan
@@ -105,16 +173,32 @@ export async function putObject(ports: PutPorts, source: PutSource, profile: Pro
         kept: keptObject(plan, hash, columns),
       },
     )
-    return await anchor(ports, plan, hash, [...columns, ...late])
-  } catch (error) {
-    opening.then(
-      (uploads) => uploads.abort(asXcareError(error)),
-      () => {},
-    )
-    throw error
+    return await anchor(ports, begun, hash, [...columns, ...late])
   } finally {
     if (sealing) void endSealing(sealing, opening)
   }
+}
+
+/** Removes what a failed put sent. @returns the error that tells what became of it. */
+async function undo(ports: PutPorts, begun: Begun, name: string, error: XcareError): Promise<XcareError> {
+  const { plan, uploads, isSent, begunMs } = begun
+  const nodes = uploads?.sentTo.map(({ peer }) => peer.nodeId as string) ?? []
+  if (nodes.length === 0) return error
+  const { objectId, custodyKey } = plan
+  const sent = { offset: 0, bytes: 0, objectId, version: FIRST_VERSION, custodyKey, begunMs, stored: null }
+  const left = await dropObject(ports, { ...sent, nodes, isSent })
+  if (!left) return withNext(error, 'nothing of it is left behind')
+  const isNoted = await noteLeftover(ports, left, name).catch(() => false)
+  const who = left.nodes.length > 0 ? `${left.nodes.length} storage nodes` : 'the network'
+  return withNext(
+    error,
+    `${who} could not be told yet to drop what was sent${isNoted ? ', the next command of this wallet sees to it' : ''}`,
+  )
+}
+
+function withNext(error: XcareError, told: string): XcareError {
+  const next = error.next ? `${error.next}; ${told}` : told
+  return new XcareError(error.code, error.message, { cause: error, next })
 }
 
 /** Lets the memory of all stripes go once no stream reads from it: what is written there next is for other nodes' eyes. */
@@ -207,6 +291,7 @@ async function sendAll(
   sealing: SealStream,
   opening: Promise<NodeUploads>,
 ): Promise<Uint8Array> {
+  const objectId = objectIdFromBytes(plan.objectId)
   let bytes = 0
   let burst: StripeFragments[] = []
   const flush = async () => {
@@ -230,7 +315,8 @@ async function sendAll(
     // It is awaited a turn later; until then its failure must not count as unhandled.
     ahead.catch(() => {})
     await take(stripes)
-    ports.progress({ type: 'put-progress', bytes, of: source.length })
+    const { name, before, of } = source.place
+    ports.progress({ type: 'put-progress', name, objectId, bytes: before + bytes, of })
   }
   await take(await ahead)
   const { stripes, written, sealed } = await sealing.finish(source.sealed(plan.objectId))
@@ -250,10 +336,11 @@ function burstShare({ keepers, profile }: Plan, stripeBytes: number): number {
 
 async function anchor(
   ports: PutPorts,
-  plan: Plan,
+  begun: Begun,
   manifestHash: Uint8Array,
   columns: number[],
 ): Promise<PutObject> {
+  const { plan, notes } = begun
   const { objectId, profile, ownerKey, custodyKey, view, guardians } = plan
   const worth = requireDurability(
     profile,
@@ -276,6 +363,8 @@ async function anchor(
     ...{ manifestHash, epoch: view.epoch.epoch },
     ...{ columns: bitmapOf(columns, profile.n), moved: [] },
   }
+  await notes?.sent()
+  begun.isSent = true
   const sent = sendMessages(ports, [record, { type: 'custody.record', ...dealt.terms }], [ownerKey])
   const deposited = await depositProven(ports, dealt, guardians, ownerKey, sent)
   const { holding: custodians, spare, problems } = deposited

@@ -2,7 +2,7 @@ import { systemRandom } from '../crypto/random.ts'
 import type { SigningKey } from '../crypto/sign.ts'
 import { openDirectory } from '../dht/directory.ts'
 import { kadService } from '../dht/service.ts'
-import { newObject, noticeKeyOf, noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
+import { journalKeyOf, newObject, noticeKeyOf, noticeTagOf, ownerKeyOf } from '../identity/keypair.ts'
 import type { CustodyKeySource, GetPorts } from '../light-node/get.ts'
 import type { GrantPorts } from '../light-node/guardians/grant.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/guardians/read-as-grantee.ts'
@@ -40,6 +40,8 @@ export interface LightNodeOptions {
   wallet: OpenWallet
   cache: string
   progress: Progress
+  /** Ends puts under way. */
+  signal?: AbortSignal
   /** Gossip topics to listen to; none for a command that only asks. */
   topics?: string[]
 }
@@ -50,6 +52,7 @@ export async function openLightNode({
   wallet,
   cache,
   progress,
+  signal,
   topics = [],
 }: LightNodeOptions): Promise<LightNode> {
   const ledger = cachedLedger(
@@ -75,6 +78,8 @@ export async function openLightNode({
     random: systemRandom,
     progress,
     vault: wallet.vault,
+    journals: { shelf: wallet.puts, key: journalKeyOf(wallet.root) },
+    ...(signal ? { signal } : {}),
     root: wallet.root,
     did: wallet.did,
     signing: wallet.keys.signing,

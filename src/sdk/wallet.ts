@@ -8,9 +8,11 @@ import { type IdentityKeys, identityOf, ROOT_BYTES, vaultKeyOf } from '../identi
 import { createKeyring, openKeyring, readKeyring, refuseSecond } from '../identity/keyring.ts'
 import { beginVault, openVault, type Vault } from '../identity/vault.ts'
 import type { Did } from '../ids.ts'
+import type { Shelf } from '../light-node/unfinished/shelf.ts'
 import type { Folder } from '../ports.ts'
 import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
 import type { NetworkFile, NetworkFolder } from './network/network-folder.ts'
+import { openPutShelf } from './put-shelf.ts'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
 export interface OpenWallet {
@@ -23,6 +25,8 @@ export interface OpenWallet {
   vault: Vault
   /** Where the wallet keeps headers and notices. */
   folder: Folder
+  /** What is noted of puts under way. */
+  puts: Shelf
   /** Ends its use; without it the newest entries are watched over less well. */
   close(): Promise<void>
 }
@@ -78,7 +82,8 @@ export async function openWallet(
   const { did, root } = await openKeyring(folder, passphrase)
   const { keys, inception } = await identityOf(root, network)
   const vault = await openVault(folder, vaultKeyOf(root), systemRandom, { mustExist: found.hasVault })
-  return { did, root, keys, inception, vault, folder, close: () => vault.close() }
+  const puts = openPutShelf(join(path, 'puts'))
+  return { did, root, keys, inception, vault, folder, puts, close: () => vault.close() }
 }
 
 /** @returns the names of the wallets of a network's folder, sorted. */

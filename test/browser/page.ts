@@ -55,6 +55,8 @@ async function openPageNode({ network, trust }: Task) {
     directory: openDirectory(peer),
     coder: localCoder(systemRandom),
     progress: () => {},
+    journals: null,
+    ownerKeyOf: (objectId: Uint8Array) => ownerKeyOf(root, objectId),
     newObject: () => newObject(root, systemRandom),
     noticeAddressOf: async (objectId: Uint8Array) => ({
       noticeKey: (await noticeKeyOf(root, objectId)).publicKey,

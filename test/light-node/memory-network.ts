@@ -26,6 +26,7 @@ import { framePair } from '../storage-node/frame-pair.ts'
 import { seededBytes } from '../storage-node/made-object.ts'
 import { MemoryChain, NETWORK } from './memory-chain.ts'
 import { MemoryGuardian } from './memory-guardian.ts'
+import { MemoryShelf } from './memory-shelf.ts'
 import { type Lie, TappedStream } from './tapped-stream.ts'
 
 const ROOT = seededBytes(77, 32)
@@ -104,6 +105,7 @@ export class MemoryNetwork {
   readonly nodes: MemoryNode[]
   readonly chain: MemoryChain
   readonly vault: Vault
+  readonly shelf = new MemoryShelf()
   readonly events: XcareEvent[] = []
   readonly streams: TappedStream[] = []
   /** 1, or HASTE for who must not wait for long. */
@@ -166,6 +168,7 @@ export class MemoryNetwork {
       progress: (event) => void this.events.push(event),
       vault: this.vault,
       newObject: () => newObject(ROOT, systemRandom),
+      journals: { shelf: this.shelf, key: seededBytes(79, 32) },
       ownerKeyOf: (objectId) => ownerKeyOf(ROOT, objectId),
       noticeAddressOf: async () => ({ noticeKey: this.#noticeKey, noticeTag: new Uint8Array(32) }),
     }
@@ -196,6 +199,12 @@ export class MemoryNetwork {
   async get(objectId: ObjectId): Promise<Uint8Array> {
     const { content } = await openRecord(this.ports, objectId, this.custodyKeyOf)
     return collected(content)
+  }
+
+  /** Fragments on all nodes together, finished or not. */
+  async fragments(): Promise<number> {
+    const told = await Promise.all(this.nodes.map(({ store }) => store.call('status')))
+    return told.reduce((sum, { fragments }) => sum + fragments, 0)
   }
 
   /** The node that keeps `column` of an object. */

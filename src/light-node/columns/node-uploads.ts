@@ -48,6 +48,7 @@ export class NodeUploads {
   /** Ends of streams that were torn down, by when nothing is read from memory for them. */
   readonly #flushing: Promise<void>[] = []
   readonly #problems: { target: UploadTarget; error: XcareError }[] = []
+  readonly #sentTo = new Set<UploadTarget>()
   readonly #startedMs: number
   #waitedMs = 0
 
@@ -82,6 +83,7 @@ export class NodeUploads {
    */
   async send(stripes: readonly StripeFragments[]): Promise<Uint8Array[]> {
     for (const { stripe, bytes } of stripes) this.#underWay.push({ stripe, bytes, isLost: false })
+    for (const target of this.#live.keys()) this.#sentTo.add(target)
     await this.#untilTarget((_, upload) =>
       upload.send(
         stripes.map(({ stripe, bytes }) => {
@@ -105,6 +107,11 @@ export class NodeUploads {
   ): Promise<number[]> {
     await this.#untilTarget(async (_, upload) => check(upload.columns, await upload.finish(manifest)))
     return [...this.#live.values()].flatMap(({ columns }) => columns).sort((a, b) => a - b)
+  }
+
+  /** Nodes that may have fragments of the object, also those that were dropped since. */
+  get sentTo(): readonly UploadTarget[] {
+    return [...this.#sentTo]
   }
 
   /** Nodes that were dropped, with the reason. */
