@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs'
 import { XcareError } from '../errors.ts'
 import { LOSS_NEXT, lossWords } from '../identity/vault-loss.ts'
 import { registerIdentity } from '../light-node/identity.ts'
+import { sweepUnfinished } from '../light-node/unfinished/journal.ts'
+import { systemClock } from '../sdk/clock.ts'
 import { type NetworkFolder, networkFolder, readNetworkFile } from '../sdk/network/network-folder.ts'
 import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
 import { runningRole } from '../sdk/roles/life.ts'
 import { type OpenWallet, openWallet, readWalletFile } from '../sdk/wallet.ts'
 import type { Invocation } from './invocation.ts'
 import { passphraseOf } from './passphrase.ts'
+import { metered } from './progress/meter.ts'
 
 /** Unlocks the wallet of this invocation; touches no network. */
 export async function withWallet(invocation: Invocation, passphrase?: string): Promise<OpenWallet> {
@@ -26,7 +29,7 @@ export async function withWallet(invocation: Invocation, passphrase?: string): P
 export async function withLightNode<T>(
   invocation: Invocation,
   use: (node: LightNode) => Promise<T>,
-  { passphrase, topics }: { passphrase?: string; topics?: string[] } = {},
+  { passphrase, topics, signal }: { passphrase?: string; topics?: string[]; signal?: AbortSignal } = {},
 ): Promise<T> {
   const folder = networkFolder(invocation.dir)
   const network = await readNetworkFile(folder.root)
@@ -39,12 +42,15 @@ export async function withLightNode<T>(
     network,
     wallet,
     cache: `${folder.wallet(invocation.wallet)}/cache`,
-    progress: invocation.out.event,
+    progress: metered(invocation.out.event, () => performance.now()),
     ...(topics ? { topics } : {}),
+    ...(signal ? { signal } : {}),
   })
   try {
     await introduce(node)
-    return await use(node)
+    const result = await use(node)
+    await sweep(node)
+    return result
   } finally {
     await node.close()
   }
@@ -58,6 +64,17 @@ async function requireChain(folder: NetworkFolder): Promise<void> {
   })
 }
 
+/** Sees to what earlier puts left, after the command: it must not take the journal of a put that goes on. It may be left for the next one. */
+async function sweep({ ports }: LightNode): Promise<void> {
+  const late = new AbortController()
+  await Promise.race([
+    sweepUnfinished(ports).catch(() => {}),
+    systemClock.sleep(SWEEP_MS_MAX, late.signal).catch(() => {}),
+  ])
+  late.abort()
+}
+
+const SWEEP_MS_MAX = 10_000
 const KNOWN_MARKER = 'identity-registered'
 
 /** Makes the wallet's identity known to the chain when it is used for the first time. */

@@ -36,6 +36,10 @@ interface Fields {
   title: string
   share: number
   etaSeconds: number
+  record: number
+  records: number
+  bytesPerSecond: number
+  leftSeconds: number
   grantId: string
   to: string
   names: string[]
@@ -80,8 +84,8 @@ export function shortId(id: string): string {
 const percent = (part: number, whole: number) => (whole > 0 ? Math.floor((100 * part) / whole) : 100)
 
 const PASSING: Record<string, Say> = {
-  'put-progress': ({ bytes, of }) => `storing  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
-  'get-progress': ({ bytes, of }) => `reading  ${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}`,
+  'put-progress': (event) => progressOf('storing', event),
+  'get-progress': (event) => progressOf('reading', event),
   'repair-progress': ({ stripes, of }) => `making lost fragments again  ${percent(stripes, of)} %`,
   whole: ({ text }) => text,
   'node-away': ({ node }) => `storage node ${shortId(node)} is away, asking the next`,
@@ -98,6 +102,11 @@ const LASTING: Record<string, Say> = {
   renamed: ({ name, file }) => `note: "${name}" is no name for a file here, it is called ${file}`,
   'not-unpacked': ({ name, message }) => `note: "${name}" was left out: ${message}`,
   'stored-as': ({ file, name }) => `note: ${file} is stored as "${name}"`,
+  'put-resumed': ({ name, bytes, of }) =>
+    `${name}: ${sizeOf(bytes)} of ${sizeOf(of)} are stored from before, the rest follows`,
+  'put-changed': ({ name }) => `note: ${name} has changed since it was begun to be stored, it is begun anew`,
+  'put-unfinished': ({ name, file, bytes, of }) =>
+    `note: ${name} is stored in part (${sizeOf(bytes)} of ${sizeOf(of)})\n  next: \`npx xcare put ${quoted(file)}\` goes on; after a week the part is removed`,
   'not-stored': ({ file, message }) => `note: ${file} was left out: ${message}`,
   unpacked: ({ name, bytes, file }) => `  ${name} (${sizeOf(bytes)}) -> ${file}`,
   record: ({ objectId, name, bytes, created, removing }) =>
@@ -133,6 +142,19 @@ const LASTING: Record<string, Say> = {
   'bench-plot': ({ text }) => text,
   'bench-comparison': ({ text }) => text,
   result: (event) => resultSentence({ ...event }),
+}
+
+/** Of several records the rate and the time left are those of all. */
+function progressOf(what: string, { name, bytes, of, bytesPerSecond, leftSeconds, ...all }: Fields): string {
+  const which = all.records > 1 ? `${all.record} of ${all.records}  ` : ''
+  const rate = bytesPerSecond ? `  ${sizeOf(bytesPerSecond)}/s` : ''
+  const left = leftSeconds ? `  ${spanText(leftSeconds)} left` : ''
+  return `${what}  ${which}${percent(bytes, of)} %  ${sizeOf(bytes)} of ${sizeOf(of)}${rate}${left}${name ? `  ${name}` : ''}`
+}
+
+/** @returns a path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
 /** @returns what a person reads for `event`. Events without words of their own are for machines only. */

@@ -39,21 +39,35 @@ async function find(
 ): Promise<PeerAddress[]> {
   const key = recordKey(objectId)
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(DHT_QUERY_MS)])
-  const found = new Map<string, PeerAddress>()
-  const agreeing = new Set<string>()
+  // By who told them: nobody who answers pushes out what the others know.
+  const told = new Map<string, Map<string, PeerAddress>>()
   await firstNeighbour(parts, deadline)
   if (parts.kad.routingTable.size === 0) return (await ownHints(parts, key)).slice(0, limit)
   try {
     for await (const event of parts.kad.findProviders(key, { signal: deadline })) {
       if (event.name !== 'PEER_RESPONSE' || event.providers.length === 0) continue
-      for (const provider of event.providers) addHint(found, provider)
-      agreeing.add(event.from.toString())
-      if (found.size >= limit || agreeing.size >= AGREEING_HOLDERS) break
+      const from = event.from.toString()
+      const hints = told.get(from) ?? new Map<string, PeerAddress>()
+      told.set(from, hints)
+      for (const provider of event.providers) if (hints.size < limit) addHint(hints, provider)
+      if (told.size >= AGREEING_HOLDERS) break
     }
   } catch {
     // Out of time, or stopped: what was found until now is still useful.
   }
-  return [...found.values()].slice(0, limit)
+  return inTurns([...told.values()], limit)
+}
+
+/** @returns at most `limit` hints, one of each who told some, and again, until none is left. */
+function inTurns(told: Map<string, PeerAddress>[], limit: number): PeerAddress[] {
+  const found = new Map<string, PeerAddress>()
+  const lists = told.map((hints) => [...hints.values()])
+  for (let at = 0; found.size < limit && lists.some((list) => at < list.length); at++)
+    for (const list of lists) {
+      const hint = list[at]
+      if (hint && found.size < limit && !found.has(hint.nodeId)) found.set(hint.nodeId, hint)
+    }
+  return [...found.values()]
 }
 
 async function locate(parts: KadParts, nodeId: NodeId, signal: AbortSignal): Promise<PeerAddress | null> {

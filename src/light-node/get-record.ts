@@ -84,6 +84,15 @@ async function* allParts(
   parts: ObjectId[],
   custodyKeyOf: CustodyKeySource,
 ): AsyncGenerator<Uint8Array> {
-  yield* readContent(head)
-  for (const id of parts) yield* readContent(await openPart(ports, id, custodyKeyOf))
+  const { name, length } = head.sealed
+  // Parts are as long as the first, and how long the last one is, it tells itself.
+  let of = length * (parts.length + 1)
+  let before = 0
+  yield* readContent(head, { name, before, of })
+  for (const [at, id] of parts.entries()) {
+    before += length
+    const part = await openPart(ports, id, custodyKeyOf)
+    if (at === parts.length - 1) of = before + part.sealed.length
+    yield* readContent(part, { name, before, of })
+  }
 }

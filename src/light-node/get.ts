@@ -22,6 +22,7 @@ export type CustodyKeySource = (located: LocatedObject) => Promise<Uint8Array>
 
 /** An object whose keys are open. Whoever opened it closes it. */
 export interface OpenedObject {
+  objectId: ObjectId
   sealed: SealedManifest
   layout: Layout
   columns: ObjectColumns
@@ -55,6 +56,7 @@ export async function openObject(
       columns.close()
     }
     return {
+      objectId,
       sealed: stream.sealed,
       layout: layoutFrom(manifest),
       columns,
@@ -84,19 +86,22 @@ async function unlock(
   }
 }
 
+/** Where an object is in the record that is read: its name, bytes before it, and of all, as far as that is known. */
+export interface ReadPlace {
+  name: string
+  before: number
+  of: number
+}
+
 /**
  * Yields the plaintext of an object in order, `sealed.length` bytes in all, and closes it. A piece is valid until the next one
  * is asked for; then its memory is used again.
  * @throws XcareError TOO_FEW_FRAGMENTS, INTEGRITY rather than yield a wrong byte.
  */
-export async function* readContent({
-  sealed,
-  layout,
-  columns,
-  stream,
-  progress,
-  close,
-}: OpenedObject): AsyncGenerator<Uint8Array> {
+export async function* readContent(
+  { objectId, sealed, layout, columns, stream, progress, close }: OpenedObject,
+  { name, before, of }: ReadPlace,
+): AsyncGenerator<Uint8Array> {
   const { stripes } = layout
   let done = 0
   try {
@@ -112,7 +117,7 @@ export async function* readContent({
       done += plain.length
       if (plain.length > 0) yield plain
       stream.recycle(plain)
-      progress({ type: 'get-progress', bytes: done, of: sealed.length })
+      progress({ type: 'get-progress', name, objectId, bytes: before + done, of })
     }
     if (done !== sealed.length)
       throw new XcareError(

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import { access, constants, type FileHandle, open, readdir, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { XcareError } from '../errors.ts'
 import { recordName } from '../fragment/record-name.ts'
 import type { RecordSource } from '../light-node/put-record.ts'
@@ -50,10 +50,12 @@ export async function fileSource(path: LocalPath, name?: string): Promise<Record
   const called = storedName(name ?? basename(shown(path)))
   if (facts.isFIFO() || CLAIMED_BYTES.includes(Number(facts.size)))
     return { ...called, ...(await spoolOf(wholeOf(found, path))) }
+  const bytes = Number(facts.size)
   return {
     ...called,
-    length: Number(facts.size),
+    length: bytes,
     read: (offset, length) => readRange({ found, path, facts }, offset, length),
+    identity: { path: resolve(shown(path)), bytes, modifiedMs: Math.max(0, Number(facts.mtimeMs)) },
   }
 }
 

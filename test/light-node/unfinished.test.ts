@@ -35,7 +35,7 @@ const silentAt =
     message.op === op ? 'hang up' : message
 
 function file(bytes = BYTES, modifiedMs = 1): RecordSource {
-  const identity = { path: '/home/ann/mri.dcm', bytes: bytes.length, modifiedMs }
+  const identity = { path: 'records/mri.dcm', bytes: bytes.length, modifiedMs }
   return { ...sourceOf(bytes, 'mri.dcm'), identity }
 }
 
@@ -194,7 +194,7 @@ describe('a large put that is interrupted', () => {
     await expect(put(file(), failingAt(2))).rejects.toThrow('the power went')
     await sweepUnfinished(net.ports)
     expect(net.events.at(-1)).toEqual({
-      ...{ type: 'put-unfinished', name: 'mri.dcm', file: '/home/ann/mri.dcm' },
+      ...{ type: 'put-unfinished', name: 'mri.dcm', file: 'records/mri.dcm' },
       ...{ bytes: 600_000, of: 900_000 },
     })
     net.pass(PUT_JOURNAL_KEPT_MS + 1)

@@ -1,11 +1,17 @@
 import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
+import { bundledBytes } from '../../fragment/bundle.ts'
 import { type Profile, profileNamed } from '../../fragment/profile.ts'
 import { loadRecord, putLoadedBundle, putRecord, type StoredRecord } from '../../light-node/put-record.ts'
+import type { Progress } from '../../ports.ts'
+import { systemClock } from '../../sdk/clock.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
 import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 import { type LeftOut, type PutJob, putJobs } from '../put-jobs.ts'
+
+/** Nodes are told within seconds; who is not reached by then is told by the next command. */
+const UNDO_MS_MAX = 15_000
 
 interface PutOptions {
   profile: string
@@ -35,11 +41,55 @@ async function put(
   for (const left of leftOut) tellLeftOut(invocation, left)
   for (const { renamed } of jobs)
     for (const { file, name } of renamed) invocation.out.event({ type: 'stored-as', file, name })
-  return withLightNode(invocation, async (node) => {
-    const run: Run = { invocation, node, profile, stored: [], leftOut: [...leftOut], stopped: null }
-    for (const job of jobs) await store(run, job)
-    return resultOf(run)
-  })
+  const signal = untilInterrupted(invocation)
+  return withLightNode(
+    invocation,
+    async (node) => {
+      const all = { bytes: 0, of: jobs.reduce((sum, job) => sum + bytesOf(job), 0) }
+      const run: Run = { invocation, node, profile, stored: [], leftOut: [...leftOut], stopped: null }
+      for (const [at, job] of jobs.entries()) {
+        if (jobs.length > 1) run.node = counted(node, all, at, jobs.length)
+        await store(run, job)
+        all.bytes += bytesOf(job)
+      }
+      return resultOf(run)
+    },
+    { signal },
+  )
+}
+
+/** Ctrl-C ends the put under way, which then removes what it sent; the process waits for that, not for ever. */
+function untilInterrupted(invocation: Invocation): AbortSignal {
+  const over = new AbortController()
+  invocation.atInterrupt = async () => {
+    over.abort()
+    // The command ends by itself before that, with its own words.
+    await systemClock.sleep(UNDO_MS_MAX)
+  }
+  return over.signal
+}
+
+/** @returns the node with progress that also tells how far all records together are. */
+function counted(
+  node: LightNode,
+  all: { bytes: number; of: number },
+  at: number,
+  records: number,
+): LightNode {
+  const { progress } = node.ports
+  const tell: Progress = (event) =>
+    progress(
+      event.type === 'put-progress'
+        ? { ...event, record: at + 1, records, allBytes: all.bytes + Number(event.bytes), allOf: all.of }
+        : event,
+    )
+  return { ...node, ports: { ...node.ports, progress: tell } }
+}
+
+function bytesOf(job: PutJob): number {
+  return job.kind === 'record'
+    ? job.source.length
+    : job.sources.reduce((sum, source) => sum + bundledBytes(source), 0)
 }
 
 interface Run {
@@ -102,6 +152,7 @@ function tellLeftOut({ out }: Invocation, { file, error: { code, message } }: Le
 function resultOf({ stored, leftOut, stopped }: Run): Record<string, unknown> {
   const told = { objects: stored.map(factsOf) }
   if (leftOut.length === 0) return told
+  if (stopped?.code === 'INTERRUPTED') throw stopped
   if (stored.length === 0) throw stopped ?? leftOut[0]!.error
   const missing = leftOut.map(({ file }) => file)
   return partial(

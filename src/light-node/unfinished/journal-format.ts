@@ -8,7 +8,8 @@ import { bytes, format, text, uint, z } from '../../schema.ts'
 const JOURNAL_BYTES_MAX = 8 * 1024 * 1024
 const NONCE_BYTES = 24
 const AAD = utf8('xcare/put-journal/v1')
-const PATH_MAX = 4096
+/** Beyond what systems allow; a path may hold any characters. */
+const PATH_MAX = 32_768
 
 const stored = {
   columns: uint(),
@@ -35,14 +36,14 @@ const object = {
   stored: z.strictObject(stored).nullable(),
 }
 
-const source = { path: text(PATH_MAX), bytes: uint(), modifiedMs: uint() }
+const source = { path: z.string().min(1).max(PATH_MAX), bytes: uint(), modifiedMs: uint() }
 
 const journal = z.strictObject({
   v: z.literal(1),
   begunMs: uint(),
   /** What is put; null when only something is left to be dropped. */
   source: z.strictObject(source).nullable(),
-  name: text(RECORD_NAME_MAX),
+  name: z.string().max(RECORD_NAME_MAX),
   /** Whatever else must be the same for what is stored to be of use: profile and object size. */
   shape: text(200),
   objects: z.array(z.strictObject(object)).max(PARTS_MAX),
