@@ -173,7 +173,7 @@ export const GRANT_OBJECTS_MAX = 256
 /** Releases to one grantee in an hour and in a minute, and by one guardian in a minute, before it asks to wait. */
 export const RELEASES_GRANTEE_HOUR_MAX = 4000
 export const RELEASES_GRANTEE_MINUTE_MAX = 400
-export const RELEASES_GUARDIAN_MINUTE_MAX = 6000
+export const RELEASES_GUARDIAN_MINUTE_MAX = 3000
 /** Shares that a guardian looks up on the chain in one turn, the pause between two turns, and between two rounds through all. */
 export const SWEEP_SHARES_MAX = 16
 export const SWEEP_TURN_MS = 1_000

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite, { type Database } from 'better-sqlite3'
 import { XcareError } from '../../errors.ts'
 
@@ -5,6 +6,7 @@ import { XcareError } from '../../errors.ts'
 export function openSqlite(path: string): Database {
   let database: Database | null = null
   try {
+    keepPrivate(path)
     database = new Sqlite(path, { timeout: 0 })
     database.pragma('locking_mode = EXCLUSIVE')
     database.pragma('journal_mode = WAL')
@@ -16,6 +18,12 @@ export function openSqlite(path: string): Database {
     database?.close()
     throw asStoreError(cause)
   }
+}
+
+/** The files that SQLite puts beside the database take its mode. */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
+  for (const each of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(each)) chmodSync(each, 0o600)
 }
 
 /** @returns `cause` as one of our errors when SQLite or the system told what is wrong with the disk, else as it is. */
