@@ -45,7 +45,7 @@ describe('removing a record', () => {
     network.nodes[3]!.isDown = true
     expect(await remove()).toMatchObject({
       ...{ complete: false, shredded: false, destroyed: 1, destroyedOf: 4, nodes: 11, nodesOf: 12 },
-      guardiansLeft: ['guardian-0', 'guardian-1', 'guardian-2'],
+      guardiansLeft: expect.arrayContaining(['guardian-0', 'guardian-1', 'guardian-2']),
     })
     expect(isRemovedOnChain()).toBe(true)
     expect(network.vault.get(raw)).not.toBeNull()
