@@ -12,8 +12,11 @@ import { identityOf, ROOT_BYTES } from './keypair.ts'
 /** Cost of guessing a passphrase: 64 MiB and three passes of Argon2id. Tests pass less. */
 const PASSPHRASE_COST: PassphraseCost = { memoryKiB: 64 * 1024, passes: 3 }
 
-const KEYRING_FILE = 'keyring'
+/** Name of its file. */
+export const KEYRING_FILE = 'keyring'
 const KEYRING_BYTES_MAX = 4096
+/** The file of a keyring, at most. */
+export const KEYRING_FILE_BYTES_MAX: number = KEYRING_BYTES_MAX + 128
 const SALT_BYTES = 16
 const NONCE_BYTES = 24
 const SEALED_ROOT_BYTES = NONCE_BYTES + ROOT_BYTES + 16
@@ -41,7 +44,7 @@ const file = z.strictObject({ body: bytesMax(KEYRING_BYTES_MAX), check: bytes(32
 type Wrapper = z.infer<typeof wrapper>
 type Keyring = z.infer<typeof body>
 const bodyFormat = format<Keyring>('keyring', KEYRING_BYTES_MAX, body)
-const fileFormat = format<z.infer<typeof file>>('keyring file', KEYRING_BYTES_MAX + 128, file)
+const fileFormat = format<z.infer<typeof file>>('keyring file', KEYRING_FILE_BYTES_MAX, file)
 
 /** How the root is unlocked: each way opens it alone. */
 export type WrapperKind = Wrapper['kind']
@@ -97,21 +100,22 @@ export async function readKeyring(
 }
 
 /**
- * Unlocks the wallet with any of its secrets.
+ * Unlocks the wallet with any of its secrets. @param secret one, or forms of one that are tried in their order.
  * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE when the file is whole and no wrapper opens, INTEGRITY when it is damaged.
  */
 export async function openKeyring(
   folder: Folder,
-  secret: string,
+  secret: string | readonly string[],
   kind: WrapperKind = 'passphrase',
 ): Promise<OpenKeyring> {
   const found = await read(folder)
   if (!found) throw new XcareError('NOT_INITIALISED', 'there is no wallet in this folder')
-  for (const wrapped of found.wrappers) {
-    if (wrapped.kind !== kind) continue
-    const root = await unwrapRoot(wrapped, secret, found.did)
-    if (root) return { network: found.network, did: found.did as Did, root }
-  }
+  const fitting = found.wrappers.filter((wrapped) => wrapped.kind === kind)
+  for (const form of typeof secret === 'string' ? [secret] : secret)
+    for (const wrapped of fitting) {
+      const root = await unwrapRoot(wrapped, form, found.did)
+      if (root) return { network: found.network, did: found.did as Did, root }
+    }
   throw new XcareError('WRONG_PASSPHRASE', 'that is not the passphrase of this wallet', {
     next: 'the wallet file is whole, so try again: mind capitals and the keyboard layout',
   })
@@ -120,7 +124,7 @@ export async function openKeyring(
 /** Adds one more way to unlock, or replaces all of its kind. @param cost a recovery secret with full entropy needs little. */
 export async function addWrapper(
   folder: Folder,
-  opened: OpenKeyring,
+  opened: Pick<OpenKeyring, 'did' | 'root'>,
   kind: WrapperKind,
   secret: string,
   random: Random,
@@ -132,6 +136,12 @@ export async function addWrapper(
   const others = found.wrappers.filter((wrapped) => wrapped.kind !== kind)
   const added = await wrapRoot(kind, opened.root, secret, found.did, random, cost)
   await write(folder, { ...found, wrappers: [...others, added] })
+}
+
+/** Puts a keyring's file from a backup into `folder`. @throws XcareError MALFORMED, INTEGRITY when it is none */
+export async function placeKeyring(folder: Folder, content: Uint8Array): Promise<void> {
+  parse(content)
+  await folder.replace(KEYRING_FILE, content)
 }
 
 async function wrapRoot(
@@ -174,7 +184,10 @@ async function write(folder: Folder, keyring: Keyring): Promise<void> {
 /** The check needs no secret, so that a damaged file is never blamed on the passphrase. */
 async function read(folder: Folder): Promise<Keyring | null> {
   const content = await folder.read(KEYRING_FILE)
-  if (!content) return null
+  return content && parse(content)
+}
+
+function parse(content: Uint8Array): Keyring {
   try {
     const { body: encoded, check } = fileFormat.decode(content)
     if (equalBytes(sha256(encoded), check)) return bodyFormat.decode(encoded)

@@ -15,7 +15,8 @@ import {
   type VaultRemoval,
 } from './vault-entry.ts'
 
-const LOG_FILE = 'vault.log'
+/** Name of its first file. */
+export const VAULT_FILE = 'vault.log'
 
 /**
  * A person's own list: objects with their custody keys, permissions given and received. Several processes may have it open: what each
@@ -71,7 +72,7 @@ export async function openVault(
 ): Promise<Vault> {
   const state = new VaultState()
   const log = await SealedLog.open({
-    ...{ folder, name: LOG_FILE, key: vaultKey, random, mustExist, bytesMax },
+    ...{ folder, name: VAULT_FILE, key: vaultKey, random, mustExist, bytesMax },
     keeper: state,
   })
   const put = (entry: VaultEntry) => log.append(entryFormat.encode(entry), state.makesRoom(entry))

@@ -1,11 +1,19 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fromUtf8, toHex } from '../bytes.ts'
+import { toHex } from '../bytes.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { XcareError } from '../errors.ts'
 import { type IdentityKeys, identityOf, ROOT_BYTES, vaultKeyOf } from '../identity/keypair.ts'
-import { createKeyring, openKeyring, readKeyring, refuseSecond } from '../identity/keyring.ts'
+import {
+  addWrapper,
+  createKeyring,
+  KEYRING_FILE,
+  openKeyring,
+  readKeyring,
+  refuseSecond,
+} from '../identity/keyring.ts'
+import { passphrasesIn } from '../identity/passphrase.ts'
 import { beginVault, openVault, type Vault } from '../identity/vault.ts'
 import type { Did } from '../ids.ts'
 import type { Shelf } from '../light-node/unfinished/shelf.ts'
@@ -13,6 +21,9 @@ import type { Folder } from '../ports.ts'
 import { isSystemError, openFolder, readOrNull, replaceFile } from './folder.ts'
 import type { NetworkFile, NetworkFolder } from './network/network-folder.ts'
 import { openPutShelf } from './put-shelf.ts'
+
+/** Where `up` leaves the passphrase of a wallet that it makes. */
+export const PASSPHRASE_FILE = 'passphrase'
 
 /** An unlocked wallet: who we are, our keys, and our own list of records. */
 export interface OpenWallet {
@@ -65,13 +76,13 @@ export async function readWalletFile(
 }
 
 /**
- * Unlocks the wallet at `path`. Several processes may have it open: each write takes its turn.
+ * Unlocks the wallet at `path` with its passphrase, or with forms of it that are tried in their order. Several processes may have it open: each write takes its turn.
  * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another network.
  */
 export async function openWallet(
   path: string,
   { network }: NetworkFile,
-  passphrase: string,
+  passphrase: string | readonly string[],
 ): Promise<OpenWallet> {
   const found = await readWalletFile(path)
   if (found.network !== network)
@@ -105,13 +116,28 @@ export async function listWallets(folder: NetworkFolder): Promise<string[]> {
  * local network, whose folder protects them. @throws XcareError as openWallet
  */
 export async function keptWallet(path: string, network: NetworkFile): Promise<OpenWallet> {
-  const file = join(path, 'passphrase')
+  const file = join(path, PASSPHRASE_FILE)
   const kept = await readOrNull(file)
-  if (kept) return openWallet(path, network, fromUtf8(kept).split('\n')[0]!)
-  const passphrase = toHex(systemRandom.bytes(16))
+  const isMade = existsSync(join(path, KEYRING_FILE))
+  if (isMade && !kept)
+    throw new XcareError(
+      'WRONG_PASSPHRASE',
+      `the wallet in ${path} has a passphrase that only its owner knows`,
+      {
+        next: 'use another folder with --dir',
+      },
+    )
+  const passphrase = kept ? passphrasesIn(kept).at(-1)! : toHex(systemRandom.bytes(16))
   // The passphrase first: a wallet without it would be lost.
   await openFolder(path)
-  await replaceFile(file, `${passphrase}\n`)
-  await createWallet(path, network, passphrase)
+  if (!kept) await replaceFile(file, `${passphrase}\n`)
+  if (!isMade) await createWallet(path, network, passphrase)
   return openWallet(path, network, passphrase)
+}
+
+/** Gives an open wallet another passphrase. One that lies beside it is of no use then, and goes. @throws XcareError of the disk */
+export async function changePassphrase(wallet: OpenWallet, passphrase: string): Promise<void> {
+  const { did, root, folder } = wallet
+  await addWrapper(folder, { did, root }, 'passphrase', passphrase, systemRandom)
+  await folder.remove(PASSPHRASE_FILE)
 }

@@ -138,4 +138,82 @@ describe('a wallet on the command line', () => {
       writeFileSync(wallet('keyring'), whole)
     }
   })
+
+  test('is backed up to a new file, and comes back from it under another name and passphrase', async () => {
+    const file = join(network.dir, 'copy.backup')
+    const made = await network.run('wallet', 'backup', file, '--passphrase-file', right, '--json')
+    expect(made).toMatchObject({ exit: 0, result: { ok: true, file } })
+    expect(statSync(file).mode & 0o077).toBe(0)
+    const again = await network.run('wallet', 'backup', file, '--passphrase-file', right, '--json')
+    expect(again).toMatchObject({ exit: 2, result: { ok: false } })
+    const restored = await network.run(
+      'wallet',
+      'restore',
+      file,
+      '--as',
+      'back',
+      '--passphrase-file',
+      right,
+      '--json',
+    )
+    expect(restored).toMatchObject({ exit: 0, result: { did: made.result!.did } })
+    const listed = await network.run('ls', '--as', 'back', '--passphrase-file', right, '--json')
+    expect(listed).toMatchObject({ exit: 0, result: { records: [] } })
+  })
+
+  test('is not restored over another, nor with another passphrase; a folder that is not there stays so', async () => {
+    const file = join(network.dir, 'copy.backup')
+    const over = await network.run('wallet', 'restore', file, '--passphrase-file', right, '--json')
+    expect(over).toMatchObject({ exit: 19, result: { code: 'REFUSED' } })
+    const locked = await network.run(
+      'wallet',
+      'restore',
+      file,
+      '--as',
+      'new',
+      '--passphrase-file',
+      wrong,
+      '--json',
+    )
+    expect(locked).toMatchObject({ exit: 12, result: { code: 'WRONG_PASSPHRASE' } })
+    expect(existsSync(wallet('..', 'new'))).toBe(false)
+    const absent = await network.run(
+      'wallet',
+      'restore',
+      join(network.dir, 'absent'),
+      '--as',
+      'new',
+      '--json',
+    )
+    expect(absent).toMatchObject({ exit: 2, result: { code: 'FILE_UNREADABLE' } })
+  })
+
+  test('that lost its list or its keyring gets both back with --merge', async () => {
+    const file = join(network.dir, 'copy.backup')
+    const keyring = readFileSync(wallet('keyring'))
+    rmSync(wallet('vault.log'))
+    writeFileSync(wallet('keyring'), keyring.subarray(0, 40))
+    const merged = await network.run(
+      'wallet',
+      'restore',
+      file,
+      '--merge',
+      '--passphrase-file',
+      right,
+      '--json',
+    )
+    expect(merged).toMatchObject({ exit: 0 })
+    expect(readFileSync(wallet('keyring'))).toEqual(keyring)
+    expect(await network.run('ls', '--passphrase-file', right, '--json')).toMatchObject({ exit: 0 })
+  })
+
+  test('gets another passphrase, and the old one opens it no more', async () => {
+    const fresh = network.file('fresh', '\ufeffanother seven words\r\n')
+    const plain = network.file('plain', 'another seven words')
+    const args = ['--new-passphrase-file', fresh, '--passphrase-file', right, '--json']
+    expect(await network.run('wallet', 'passphrase', ...args)).toMatchObject({ exit: 0 })
+    expect(await network.run('ls', '--passphrase-file', right, '--json')).toMatchObject({ exit: 12 })
+    expect(await network.run('ls', '--passphrase-file', plain, '--json')).toMatchObject({ exit: 0 })
+    expect(await network.run('ls', '--passphrase-file', fresh, '--json')).toMatchObject({ exit: 0 })
+  })
 })
