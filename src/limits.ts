@@ -369,7 +369,7 @@ assert(8 * (TX_BYTES_MAX + TX_WEIGHT) < LANE_WEIGHT_MAX, 'several of the largest
 assert(GUARDIAN_REQUEST_MS < GUARDIAN_ANSWER_MS, 'a guardian answers before nobody waits any more')
 assert(2 * GUARDIAN_STREAMS_MAX <= GUARDIAN_REQUESTS_MAX, 'one connection never has all places of a guardian')
 assert(
-  RELEASES_GUARDIAN_MINUTE_MAX >= 8 * RELEASES_GRANTEE_MINUTE_MAX,
+  RELEASES_GUARDIAN_MINUTE_MAX >= 4 * RELEASES_GRANTEE_MINUTE_MAX,
   'one grantee is never a whole guardian',
 )
 assert(NONCE_KEPT_MS >= 4 * REQUEST_SKEW_MS_MAX, 'a nonce outlives every clock that could accept it again')
