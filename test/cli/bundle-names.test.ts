@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bundleNames } from '../../src/cli/put-jobs.ts'
+import { bundleNames } from '../../src/cli/files/put-jobs.ts'
 
 test.each([
   [['/a/b/one.json'], ['one.json']],

@@ -6,11 +6,16 @@ import { type OpenedRecord, openRecord, readRecordRange } from '../../light-node
 import { slicesOf } from '../../light-node/put-record.ts'
 import { readBundleEntries, readBundleRecord } from '../../light-node/range-read.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
-import { type ByteRange, parseByteRange } from '../byte-range.ts'
+import { type ByteRange, parseByteRange } from '../files/byte-range.ts'
+import {
+  openBundleFolder,
+  requireFolderTarget,
+  type TargetOptions,
+  writeRecord,
+} from '../files/record-target.ts'
 import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 import { objectIdOf, requireObjectWord } from '../object-id.ts'
-import { openBundleFolder, requireFolderTarget, type TargetOptions, writeRecord } from '../record-target.ts'
 
 interface GetOptions extends TargetOptions {
   record?: string

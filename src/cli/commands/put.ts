@@ -6,9 +6,9 @@ import { loadRecord, putLoadedBundle, putRecord, type StoredRecord } from '../..
 import type { Progress } from '../../ports.ts'
 import { systemClock } from '../../sdk/clock.ts'
 import type { LightNode } from '../../sdk/open-light-node.ts'
+import { type LeftOut, type PutJob, putJobs } from '../files/put-jobs.ts'
 import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
-import { type LeftOut, type PutJob, putJobs } from '../put-jobs.ts'
 
 /** Nodes are told within seconds; who is not reached by then is told by the next command. */
 const UNDO_MS_MAX = 15_000

@@ -1,4 +1,4 @@
-import { XcareError } from '../errors.ts'
+import { XcareError } from '../../errors.ts'
 
 /** Bytes from `first` on, up to `end`, which is not among them; `end` may be infinite. */
 export interface ByteRange {

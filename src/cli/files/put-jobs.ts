@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import { asXcareError, XcareError } from '../errors.ts'
-import { bundledBytes } from '../fragment/bundle.ts'
-import type { RecordSource } from '../light-node/put-record.ts'
-import { BUNDLE_INDEX_BYTES_MAX, BUNDLE_RECORDS_MAX, OBJECT_BYTES_MAX } from '../limits.ts'
-import { fileSource, type LocalPath, shown, standardInput, storedName } from '../sdk/file-source.ts'
-import { isSystemError } from '../sdk/folder.ts'
-import { filesBelow } from '../sdk/folder-source.ts'
-import { localFileName, localNames } from '../sdk/local-names.ts'
+import { asXcareError, XcareError } from '../../errors.ts'
+import { bundledBytes } from '../../fragment/bundle.ts'
+import type { RecordSource } from '../../light-node/put-record.ts'
+import { BUNDLE_INDEX_BYTES_MAX, BUNDLE_RECORDS_MAX, OBJECT_BYTES_MAX } from '../../limits.ts'
+import { fileSource, type LocalPath, shown, standardInput, storedName } from '../../sdk/file-source.ts'
+import { isSystemError } from '../../sdk/folder.ts'
+import { filesBelow } from '../../sdk/folder-source.ts'
+import { localFileName, localNames } from '../../sdk/local-names.ts'
 
 /** What one `put` of the recipes stores; `files` are the paths it is made of, `renamed` those that are stored under another name. */
 export type PutJob = {

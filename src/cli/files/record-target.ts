@@ -1,13 +1,13 @@
 import { existsSync, lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { XcareError } from '../errors.ts'
-import type { ObjectId } from '../ids.ts'
-import { newTargetFolder, openTargetFolder, type TargetFolder, writeWhole } from '../sdk/file-target.ts'
-import { type LocalName, localFileName, localNames } from '../sdk/local-names.ts'
-import { isStreamTarget, readerGone, writeThrough } from '../sdk/stream-target.ts'
-import { removeLeftovers } from '../sdk/unfinished-files.ts'
-import { channelOf, hasNoReader, isStandardOutput } from './channel.ts'
-import { type Output, unwritten } from './output.ts'
+import { XcareError } from '../../errors.ts'
+import type { ObjectId } from '../../ids.ts'
+import { newTargetFolder, openTargetFolder, type TargetFolder, writeWhole } from '../../sdk/file-target.ts'
+import { type LocalName, localFileName, localNames } from '../../sdk/local-names.ts'
+import { isStreamTarget, readerGone, writeThrough } from '../../sdk/stream-target.ts'
+import { removeLeftovers } from '../../sdk/unfinished-files.ts'
+import { channelOf, hasNoReader, isStandardOutput } from '../channel.ts'
+import { type Output, unwritten } from '../output.ts'
 
 /** What -o and --force said. */
 export interface TargetOptions {
