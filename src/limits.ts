@@ -83,9 +83,23 @@ export const COMMIT_BYTES_MAX = 4 * MIB
 export const PUT_COLUMNS_MAX = 16_384
 /** A put that was not finished is forgotten after this long. */
 export const PUT_ABANDONED_MS = 3600 * 1000
+/** The same where the quota is nearly used up: an honest put is anchored within a minute or two. */
+export const PUT_ABANDONED_FULL_MS = 10 * 60_000
 /** A put of so many bytes keeps a journal, so that it can be gone on with; one that nobody came back to is given up after this long. */
 export const PUT_JOURNAL_BYTES_MIN = 8 * MIB
 export const PUT_JOURNAL_KEPT_MS = 7 * 24 * 3600 * 1000
+/** A storage node asks the chain about so many of the objects it keeps, every so often; about each of them again after so long. */
+export const ANCHOR_QUESTIONS_MAX = 32
+export const ANCHOR_QUESTIONS_MS = 3_000
+export const ANCHOR_SWEEP_MS = 6 * 3600 * 1000
+/** Quota that a put is promised ahead of the bytes it brings, as long as it goes on bringing some within this time. */
+export const PUT_AHEAD_BYTES = 4 * MIB
+export const PUT_AHEAD_MS = 10_000
+/** A column is read again by its storage node at the earliest after this long, and the whole disk in about so long. */
+export const SCRUB_REST_MS = 24 * 3600 * 1000
+export const SCRUB_PASS_MS = 14 * 24 * 3600 * 1000
+/** Bytes a storage node reads of its own disk in a second, at least, while columns are due; every step of it reads about 1 MiB. */
+export const SCRUB_RATE_BYTES_MIN = 256 * KIB
 /** Puts under way on one storage node, and streams of one peer it serves, at most. */
 export const OPEN_PUTS_MAX = 1024
 export const NODE_STREAMS_PER_PEER_MAX = 64
@@ -396,6 +410,9 @@ assert(
   'other endpoints get their turn in time',
 )
 assert(COMMIT_BYTES_MAX > FRAGMENT_BYTES_MAX + MANIFEST_BYTES_MAX, 'every record fits one commit')
+assert(TX_DEADLINE_MS * 5 < PUT_ABANDONED_FULL_MS, 'what is being anchored is not dropped')
+assert(SCRUB_REST_MS < SCRUB_PASS_MS, 'a pass has something to read')
+assert(CREDIT_BYTES_MAX <= PUT_AHEAD_BYTES, 'what is under way is promised')
 assert(VOLUME_BYTES > 2 * COMMIT_BYTES_MAX, 'a volume holds many commits')
 assert(
   MUXED_STREAMS.perStranger > NODE_STREAMS_PER_PEER_MAX + GUARDIAN_STREAMS_MAX,

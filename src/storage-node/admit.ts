@@ -38,8 +38,11 @@ export interface PutFacts {
   begunAs: { k: number; n: number; shardBytes: number; stripes: number }[]
   /** Other columns of this version held or under way here. */
   otherColumns: number
-  /** Bytes this put will take, and bytes still free under the quota. */
+  /** Bytes this put will take, and those of them that are promised before they come. */
   cost: number
+  aheadBytes: number
+  /** Bytes of the quota that nothing on the disk has taken, and those of them that no other put was promised. */
+  quotaBytes: number
   roomBytes: number
 }
 
@@ -72,11 +75,9 @@ export function admitPut(order: MessageOf<'OPEN_PUT'>, facts: PutFacts): void {
   if (facts.readOnly !== null) throw new XcareError('NO_SPACE', facts.readOnly)
   if (facts.openPuts >= OPEN_PUTS_MAX)
     throw new XcareError('BUSY', 'too many puts are under way on this node')
-  if (facts.cost > facts.roomBytes)
-    throw new XcareError(
-      'QUOTA_FULL',
-      `the node's quota leaves ${Math.max(0, facts.roomBytes)} bytes, ${facts.cost} needed`,
-    )
+  // How much is left is nobody's concern: who knew could fill the node to the byte.
+  if (facts.cost > facts.quotaBytes || facts.aheadBytes > facts.roomBytes)
+    throw new XcareError('QUOTA_FULL', "the node's quota has no room for this put")
 }
 
 /** @returns columns of one object that one node may hold, as placement allows one institution: fewer than a third of the threshold, at least one. */

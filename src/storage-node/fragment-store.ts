@@ -36,6 +36,7 @@ export class FragmentStore {
   #nextHandle = 1
   #queuedBytes = 0
   #room: PromiseWithResolvers<void> | null = null
+  #verifying: Promise<void> = Promise.resolve()
   #failure: XcareError | null = null
   #onFailure: (error: XcareError) => void = () => {}
 
@@ -113,6 +114,25 @@ export class FragmentStore {
   giveBack({ bytes }: FragmentRun): void {
     if (bytes.buffer instanceof SharedArrayBuffer)
       this.#outbox.push({ id: this.#nextId++, call: 'giveBack', args: [bytes] })
+  }
+
+  /** Whether nobody waits for the disk thread. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0
+  }
+
+  /**
+   * Reads fragments of the put `handle` from the disk itself, in small steps, and only those of one asker at a time: whoever else waits for the disk thread has
+   * its turn between them.
+   * @param columns how many the put has. @throws XcareError REFUSED when the put has ended.
+   */
+  async verify(handle: number, columns: number, from: number, to: number): Promise<void> {
+    const mine = this.#verifying.then(async () => {
+      for (let column = 0; column < columns; column++)
+        for (let at = from; at < to; ) at = (await this.call('verify', handle, column, at, to)).next
+    })
+    this.#verifying = mine.catch(() => {})
+    return mine
   }
 
   /** Resolves when the disk thread has room for more: streams read on only then. */

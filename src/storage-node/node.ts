@@ -10,6 +10,7 @@ import { kadService } from '../dht/service.ts'
 import { asXcareError, type XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import {
+  ANCHOR_QUESTIONS_MS,
   ANNOUNCE_AGAIN_MS,
   ANNOUNCE_QUEUE_MAX,
   DIAL_MS,
@@ -20,12 +21,14 @@ import { type Peer, startPeer } from '../net/peer.ts'
 import type { Clock, Ledger, PeerAddress, Random, XcareEvent } from '../ports.ts'
 import { FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
 import { TOPICS } from '../wire/topics.ts'
+import { AnchoredSweep } from './anchored-sweep.ts'
 import { AnnounceQueue } from './announce.ts'
-import type { StoreStatus } from './disk/store.ts'
+import type { StoreHealth } from './disk/store.ts'
 import { FragmentStore } from './fragment-store.ts'
 import { loadNodeKeys, type NodeKeys } from './keys.ts'
 import { meetNeighbours } from './neighbours.ts'
 import { registerNode } from './register.ts'
+import { damageEvent, scrubDisk } from './scrub-disk.ts'
 import { serveFragments } from './serve.ts'
 import { Standings } from './standings.ts'
 import { StreamGate } from './stream-gate.ts'
@@ -36,6 +39,8 @@ const EXPIRE_MS = 60_000
 /** What a node says of itself until the network has measured it. */
 const AVAILABILITY_PPM = 990_000
 const ADDRESSES_TOLD_MAX = 8
+/** Between two rounds of questions to the chain when many columns wait. */
+const ANCHOR_BEHIND_MS = 500
 
 /** How to run a storage node as this process. */
 export interface StartStorageNodeOptions {
@@ -72,8 +77,8 @@ export interface RunningStorageNode {
   readonly addresses: string[]
   /** Whether the chain lists this node as it is now; false while the chain is away and it is tried again and again. */
   readonly registered: boolean
-  /** Counters of its store. */
-  status(): Promise<StoreStatus>
+  /** How its store is. */
+  status(): Promise<StoreHealth>
   /** Stops serving, finishes what is under way, closes the store. */
   stop(): Promise<void>
 }
@@ -134,6 +139,8 @@ class StorageNode implements RunningStorageNode {
   readonly #store: FragmentStore
   readonly #peer: Peer
   readonly #announcements: AnnounceQueue
+  readonly #sweep: AnchoredSweep
+  #chainSeenMs = 0
   readonly #stopping = new AbortController()
   readonly #chores: Promise<void>[] = []
   readonly #log: (event: XcareEvent) => void
@@ -148,6 +155,7 @@ class StorageNode implements RunningStorageNode {
     this.nodeId = keys.nodeId
     this.#log = options.log ?? (() => {})
     this.#announcements = new AnnounceQueue(openDirectory(peer), options, this.#log)
+    this.#sweep = new AnchoredSweep({ ...options, store, nodeId: keys.nodeId })
     store.onFailure = (error) => {
       this.#log({ type: 'failed', what: 'disk', code: error.code, message: error.message })
       void peer.stop()
@@ -175,12 +183,14 @@ class StorageNode implements RunningStorageNode {
       }),
       this.#every(MEET_MS, 'meet', () => this.#meet()),
       this.#every(EXPIRE_MS, 'expire', () => this.#tidy()),
+      this.#every(ANCHOR_QUESTIONS_MS, 'ask-anchored', () => this.#dropUnanchored()),
+      scrubDisk(this.#store, this.#options.clock, this.#stopping.signal, this.#log),
     )
     void this.#announceAgain()
   }
 
-  status(): Promise<StoreStatus> {
-    return this.#store.call('status')
+  status(): Promise<StoreHealth> {
+    return this.#store.call('health')
   }
 
   async stop(): Promise<void> {
@@ -207,6 +217,7 @@ class StorageNode implements RunningStorageNode {
         if (gate.isScarce) void this.#proveOwner(gate, peer, order)
       },
       version: this.#options.version ?? '0',
+      chain: () => ({ chainSeenMs: this.#chainSeenMs, registered: this.registered }),
       onComplete: (column: Parameters<AnnounceQueue['add']>[0]) => this.#announcements.add(column),
     }
     await this.#peer.handle(FRAGMENT_PROTOCOL, (stream) => serveFragments(stream, parts), {
@@ -235,20 +246,38 @@ class StorageNode implements RunningStorageNode {
     }
     await registerNode(ledger, random, { node, signers: [institution.signing, signing] })
     this.registered = true
+    this.#chainSeenMs = this.#options.clock.nowMs()
     await this.#meet().catch(() => null)
   }
 
   async #meet(): Promise<void> {
     await this.#parts.members.refresh()
     await meetNeighbours(this.#peer, this.#options.ledger, this.#options.random)
+    this.#chainSeenMs = this.#options.clock.nowMs()
   }
 
   async #tidy(): Promise<void> {
-    const forgotten = await this.#store.call('expire')
+    const { signal } = this.#stopping
+    let forgotten = 0
+    for (let more = 1; more > 0 && !signal.aborted; forgotten += more) more = await this.#store.call('expire')
     if (forgotten > 0) this.#log({ type: 'expired', columns: forgotten })
-    while (!this.#stopping.signal.aborted && (await this.#store.call('compact')));
-    for (const { version, column, stripe } of await this.#store.call('takeDamaged'))
-      this.#log({ type: 'damaged', version, column, stripe })
+    while (!signal.aborted && (await this.#store.call('compact')));
+    for (const fragment of await this.#store.call('takeDamaged')) this.#log(damageEvent(fragment))
+  }
+
+  async #dropUnanchored(): Promise<void> {
+    let dropped = 0
+    let isBehind = true
+    for (; isBehind && !this.#stopping.signal.aborted; await this.#pause(ANCHOR_BEHIND_MS)) {
+      const step = await this.#sweep.step()
+      dropped += step.dropped
+      isBehind = step.isBehind
+    }
+    if (dropped > 0) this.#log({ type: 'not-anchored', columns: dropped })
+  }
+
+  async #pause(durationMs: number): Promise<void> {
+    await this.#options.clock.sleep(durationMs, this.#stopping.signal).catch(() => null)
   }
 
   async #announceAgain(): Promise<void> {
@@ -261,7 +290,7 @@ class StorageNode implements RunningStorageNode {
   async #every(everyMs: number, what: string, chore: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      await this.#options.clock.sleep(everyMs, signal).catch(() => null)
+      await this.#pause(everyMs)
       if (signal.aborted) return
       await chore().catch((error: unknown) =>
         this.#log({ type: 'failed', what, code: asXcareError(error).code }),

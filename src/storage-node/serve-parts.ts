@@ -19,6 +19,8 @@ export interface ServeParts {
   onOrder?(peer: NodeId, order: { objectId: Uint8Array; ownerKey: Uint8Array }): void
   /** Version of the program, for STATUS. */
   version: string
+  /** When the node last saw a fresh header of the chain, in ms, 0 for never, and whether the chain lists it as it is. */
+  chain(): { chainSeenMs: number; registered: boolean }
   /** Told after each finished put, with the first of its columns. Must not throw. */
   onComplete(column: { objectId: Uint8Array; column: number; k: number; n: number }): void
 }

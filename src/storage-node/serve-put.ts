@@ -1,7 +1,12 @@
 import { asXcareError, XcareError } from '../errors.ts'
 import { fragmentBytesOf } from '../fragment/layout.ts'
 import { CREDIT_BYTES_MAX } from '../limits.ts'
-import { type MessageOf, STORAGE_RECEIPT_DOMAIN, storageReceiptBytes } from '../wire/fragment-protocol.ts'
+import {
+  type MessageOf,
+  STORAGE_RECEIPT_DOMAIN,
+  storageReceiptBytes,
+  verifiedStripesMax,
+} from '../wire/fragment-protocol.ts'
 import type { PutStart } from './disk/store.ts'
 import type { Conversation } from './serve-parts.ts'
 
@@ -11,6 +16,7 @@ export class ServedPut {
   readonly #order: MessageOf<'OPEN_PUT'>
   readonly #handle: number
   readonly #admitted: Promise<PutStart>
+  /** Whether what is here may have changed since the put was admitted. */
   #hasTaken = false
   #isEnded = false
   #unackedBytes = 0
@@ -43,6 +49,18 @@ export class ServedPut {
     const admitted = await this.#admitted
     const have = this.#hasTaken ? await this.#session.parts.store.call('have', this.#handle) : admitted
     await this.#session.send({ op: 'HAVE', objectKnown: have.objectKnown, body: have.bitmaps })
+  }
+
+  /** Reads fragments from the disk itself before it tells which are here. @throws XcareError MALFORMED for more than VERIFY_BYTES_MAX, or stripes that are not there. */
+  async verify({ from, to }: MessageOf<'VERIFY'>): Promise<void> {
+    const { columns, stripes } = this.#order
+    if (to > stripes || to - from > verifiedStripesMax(columns.length, fragmentBytesOf(this.#order)))
+      throw new XcareError('MALFORMED', `stripes ${from} to ${to} are too many to be read at once`)
+    await this.#quiet()
+    await this.#admitted
+    await this.#session.parts.store.verify(this.#handle, columns.length, from, to)
+    this.#hasTaken = true
+    await this.tellHave()
   }
 
   /** Hands fragments to the disk; resolves when the stream may be read on. @throws XcareError MALFORMED when they are not whole fragments of the put, or above the credit; what failed before. */

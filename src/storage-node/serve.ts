@@ -139,6 +139,8 @@ class Session implements Conversation {
         return
       case 'GET_HAVE':
         return this.#openPut(message).tellHave()
+      case 'VERIFY':
+        return this.#openPut(message).verify(message)
       case 'PUT':
         return this.#openPut(message).take(message)
       case 'DONE':
@@ -174,12 +176,21 @@ class Session implements Conversation {
         return this.send({ op: 'END' })
       case 'GET_STATUS':
         return this.#tellStatus()
+      case 'GET_HEALTH':
+        return this.#tellHealth()
     }
   }
 
   async #tellStatus(): Promise<void> {
     const { fragments, usedBytes, quotaBytes, readOnly } = await this.parts.store.call('status')
     await this.send({ op: 'STATUS', fragments, usedBytes, quotaBytes, readOnly, version: this.parts.version })
+  }
+
+  async #tellHealth(): Promise<void> {
+    const { store, chain } = this.parts
+    const { damaged, unanchored, lostVolumes, unreadSinceMs } = await store.call('health')
+    const told = { damaged, unanchored, lostVolumes, unreadSinceMs: unreadSinceMs ?? 0 }
+    await this.send({ op: 'HEALTH', ...told, ...chain() })
   }
 
   /** Answers a request; a refusal leaves the stream open for the next one, unless the client broke the rules. */
@@ -193,7 +204,7 @@ class Session implements Conversation {
     }
   }
 
-  #openPut(message: MessageOf<'GET_HAVE' | 'PUT' | 'DONE'>): ServedPut {
+  #openPut(message: MessageOf<'GET_HAVE' | 'VERIFY' | 'PUT' | 'DONE'>): ServedPut {
     if (this.#put === null) throw new XcareError('MALFORMED', `${message.op} without OPEN_PUT`)
     return this.#put
   }
@@ -212,7 +223,7 @@ class Session implements Conversation {
   }
 }
 
-type PutOp = 'OPEN_PUT' | 'GET_HAVE' | 'PUT' | 'DONE'
+type PutOp = 'OPEN_PUT' | 'GET_HAVE' | 'VERIFY' | 'PUT' | 'DONE'
 
 /** What broke inside stays inside. */
 function errorMessage(error: XcareError): MessageOf<'ERR'> {

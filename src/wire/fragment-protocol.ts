@@ -27,6 +27,8 @@ export const LEAF_RANGES_MAX = 1024
 export const HEADS_MAX = 32_768
 /** Fragments that one GET may ask for: columns times stripes. */
 export const FRAGMENTS_MAX = 8192
+/** Fragments that one VERIFY may have read, in bytes. */
+export const VERIFY_BYTES_MAX = 8 * 1024 * 1024
 /** Bodies of one PUT or FRAG frame together, at most; one fragment always fits. */
 export const BATCH_BYTES_MAX = 1024 * 1024
 /** Domains of the three signed bodies of this protocol. */
@@ -85,6 +87,11 @@ const PUT_RULE = 'k <= n, columns below n, and no more fragments than one HAVE c
 const OPS = {
   OPEN_PUT: op(0x01, z.strictObject({ ...putFields, signature: bytes(64) }).refine(fits, PUT_RULE), NONE),
   GET_HAVE: op(0x02, empty, NONE),
+  VERIFY: op(
+    0x05,
+    z.strictObject({ from: stripe, to: uint(STRIPES_MAX) }).refine(({ from, to }) => from < to, 'from < to'),
+    NONE,
+  ),
   PUT: op(0x03, z.strictObject({ stripe, first: column }), FRAGMENTS),
   DONE: op(0x04, empty, MANIFEST),
   GET: op(
@@ -117,6 +124,7 @@ const OPS = {
   ),
   GET_MANIFEST: op(0x13, z.strictObject({ objectId: bytes(32) }), NONE),
   GET_STATUS: op(0x14, empty, NONE),
+  GET_HEALTH: op(0x15, empty, NONE),
   DELETE: op(
     0x20,
     z.strictObject({ objectId: bytes(32), version, ownerKey: bytes(32), signature: bytes(64) }),
@@ -161,6 +169,18 @@ const OPS = {
     }),
     NONE,
   ),
+  HEALTH: op(
+    0x56,
+    z.strictObject({
+      damaged: uint(),
+      unanchored: uint(),
+      lostVolumes: uint(),
+      unreadSinceMs: uint(),
+      chainSeenMs: uint(),
+      registered: z.boolean(),
+    }),
+    NONE,
+  ),
   END: op(0x7e, empty, NONE),
   ERR: op(
     0x7f,
@@ -187,6 +207,7 @@ export type NodeMessage = { [K in Exclude<FragmentOp, ClientOp>]: MessageOf<K> }
 type ClientOp =
   | 'OPEN_PUT'
   | 'GET_HAVE'
+  | 'VERIFY'
   | 'PUT'
   | 'DONE'
   | 'GET'
@@ -194,6 +215,7 @@ type ClientOp =
   | 'GET_LEAVES'
   | 'GET_MANIFEST'
   | 'GET_STATUS'
+  | 'GET_HEALTH'
   | 'DELETE'
 
 interface OpRule<H> {
@@ -361,6 +383,11 @@ const receipt = format('storage receipt', HEADER_BYTES_MAX, z.strictObject(recei
 export function storageReceiptBytes(of: StorageReceipt): Uint8Array {
   const { nodeId, network, objectId, version, columns, root } = of
   return receipt.encode({ nodeId, network, objectId, version, columns, root, bytes: of.bytes })
+}
+
+/** @returns how many stripes of `columns` columns one VERIFY may ask for. */
+export function verifiedStripesMax(columns: number, fragmentBytes: number): number {
+  return Math.max(1, Math.floor(VERIFY_BYTES_MAX / (columns * fragmentBytes)))
 }
 
 /** Window of one put: bytes of PUT bodies that may still be sent. `take` before sending, `settle` on each ACK. */

@@ -125,7 +125,7 @@ describe('what a repair says', () => {
   const kept = { node, columns: [2, 7] }
   const whole = {
     ...{ objectId: OBJECT, columns: 12, columnsOf: 12, stripes: 5, bytes: 0 },
-    ...{ intact: [], repaired: [], away: [], unkept: [] },
+    ...{ intact: [], repaired: [], away: [], unread: [], unkept: [] },
   }
 
   test('nothing was lost', () => {
@@ -147,7 +147,7 @@ describe('what a repair says', () => {
       '8 of 12 columns are there',
       '  storage node 12D3Ko…ABCDEF is away with 2 columns: run `npx xcare repair` again when it is back',
       '  storage node node-2 left 1 column out: no [2Jroom',
-      '  1 column is kept by no node; the others are enough',
+      '  1 column is kept by no node: they cannot be made again, and as many fewer may be lost',
     ])
   })
 })

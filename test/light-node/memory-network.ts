@@ -30,6 +30,12 @@ import { MemoryShelf } from './memory-shelf.ts'
 import { type Lie, TappedStream } from './tapped-stream.ts'
 
 const ROOT = seededBytes(77, 32)
+/** A node that nobody listens to. */
+const SILENT = {
+  anchoredOwner: async () => null,
+  chain: () => ({ chainSeenMs: 0, registered: true }),
+  onComplete: () => {},
+}
 
 /** A storage node with a real store and the real serving code, whose words can be changed on the way. */
 export class MemoryNode {
@@ -47,15 +53,7 @@ export class MemoryNode {
     this.nodeId = audience.nodeId
     this.key = key
     this.#disk = disk
-    this.#parts = {
-      store,
-      audience,
-      key,
-      gate: new StreamGate(),
-      version: '0',
-      anchoredOwner: async () => null,
-      onComplete: () => {},
-    }
+    this.#parts = { store, audience, key, gate: new StreamGate(), version: '0', ...SILENT }
   }
 
   static async start(at: number, root: string, quotaBytes: number): Promise<MemoryNode> {

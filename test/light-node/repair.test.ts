@@ -9,6 +9,7 @@ import { PROFILES, type Profile, profileFor } from '../../src/fragment/profile.t
 import { type NodeId, type ObjectId, objectIdToBytes } from '../../src/ids.ts'
 import { locateObject } from '../../src/light-node/locate.ts'
 import { repairObject } from '../../src/light-node/repair/repair-object.ts'
+import { signedOrder } from '../../src/light-node/storage-orders.ts'
 import { CREDIT_BYTES_MAX } from '../../src/limits.ts'
 import type { FrameStream } from '../../src/ports.ts'
 import {
@@ -126,6 +127,24 @@ async function rot(column: number, stripe: number): Promise<void> {
   })
 }
 
+/** Puts a fragment back to its node, as its owner has a copy of it. */
+async function putBack(column: number, stripe: number, body: Uint8Array): Promise<void> {
+  const { store, nodeId } = await net.keeper(objectId, column)
+  const raw = objectIdToBytes(objectId)
+  const { k, n, shardBytes, version } = decodeManifest(await net.manifestBytes(objectId))
+  const layout = { k, n, shardBytes, stripes }
+  const place = { network: net.ports.network, nodeId }
+  const order = signedOrder(
+    place,
+    { objectId: raw, version, columns: [column], ...layout },
+    net.ports.ownerKeyOf(raw),
+  )
+  const handle = store.newHandle()
+  await store.call('openPut', { op: 'OPEN_PUT', ...order }, handle)
+  await store.put(handle, stripe, 0, 1, body.slice())
+  await store.call('closePut', handle)
+}
+
 /** As a node that reads its own disk again finds it. */
 async function isFound(column: number, stripe: number): Promise<void> {
   const { store } = await net.keeper(objectId, column)
@@ -150,7 +169,17 @@ describe('repair of an object at 6/12', () => {
   test('with nothing lost: twelve signed receipts, and not a fragment read or sent', async () => {
     const { intact, ...rest } = await repair()
     expect(rest).toEqual({
-      ...{ objectId, columns: N, columnsOf: N, stripes, repaired: [], away: [], unkept: [], bytes: 0 },
+      ...{
+        objectId,
+        columns: N,
+        columnsOf: N,
+        stripes,
+        repaired: [],
+        away: [],
+        unread: [],
+        unkept: [],
+        bytes: 0,
+      },
     })
     expect(intact.flatMap(({ columns }) => columns).sort((a, b) => a - b)).toEqual(from(N))
     expect(fragmentsRead() + fragmentsSent()).toBe(0)
@@ -210,14 +239,47 @@ describe('repair of an object at 6/12', () => {
     expect(await hashes(N)).toEqual(before)
   })
 
-  test('rot that nobody knew of, met while another column is made again: both are right in the end', async () => {
-    await rot(1, 4)
-    const [rotten, lost] = await keepers([1, 10])
-    await lost!.loseDisk()
-    const { repaired } = await repair()
-    expect(repaired).toContainEqual({ node: lost!.nodeId, columns: [10], fragments: stripes })
-    expect(repaired).toContainEqual({ node: rotten!.nodeId, columns: [1], fragments: 1 })
+  test('rot that nobody knew of is found, because every node reads what it has before it says so', async () => {
+    for (const column of from(6)) await rot(column, 4)
+    const { repaired, columns } = await repair()
+    expect(columns).toBe(N)
+    const nodes = (await keepers(from(6))).map(({ nodeId }) => nodeId)
+    const expected = nodes.map((node, at) => ({ node, columns: [at], fragments: 1 }))
+    expect([...repaired].sort((a, b) => a.columns[0]! - b.columns[0]!)).toEqual(expected)
+    expect(fragmentsRead()).toBe(K)
     expect(await hashes(N)).toEqual(before)
+  })
+
+  test('rot in one stripe of seven nodes: the truth, and nothing is sent or promised', async () => {
+    const rotten = from(7)
+    const images = await Promise.all(rotten.map((column) => net.fragment(objectId, 4, column)))
+    for (const column of rotten) await rot(column, 4)
+    const failing = repair()
+    await expect(failing).rejects.toMatchObject({
+      code: 'TOO_FEW_FRAGMENTS',
+      message: expect.stringContaining('only 5 of the 12'),
+      next: expect.not.stringMatching(/not lost|try again/),
+    })
+    await expect(failing).rejects.toThrow('7 are damaged or gone')
+    expect(sent.filter(({ op }) => op === 'PUT' || op === 'DONE')).toEqual([])
+    const counts = await Promise.all(net.nodes.map(({ store }) => store.call('status')))
+    expect(sum(counts.map(({ damaged }) => damaged))).toBe(7)
+    // A disk that comes back brings it back.
+    await putBack(0, 4, images[0]!)
+    expect((await repair()).columns).toBe(N)
+    expect(await hashes(N)).toEqual(before)
+  })
+
+  test('a node of an older version looks up what it has, and is named for it', async () => {
+    const node = await net.keeper(objectId, 2)
+    let asked = 0
+    node.lie = (message) =>
+      message.op === 'HAVE' && asked++ === 0
+        ? { op: 'ERR', code: 'MALFORMED', message: 'unknown op 0x5' }
+        : message
+    const { columns, unread } = await repair()
+    expect(columns).toBe(N)
+    expect(unread).toEqual([{ node: node.nodeId, columns: [2] }])
   })
 
   test('every node lost another fragment, so that no six columns are whole', async () => {

@@ -15,7 +15,7 @@ const object = makeObject({ seed: 1, k: 6, n: 12 })
 const order = openPutOf(object)
 const FREE: PutFacts = {
   ...{ readOnly: null, openPuts: 0, knownOwner: null, deletedVersion: 0, isComplete: false, begunAs: [] },
-  ...{ otherColumns: 0, cost: 1000, roomBytes: 1000 },
+  ...{ otherColumns: 0, cost: 1000, aheadBytes: 400, quotaBytes: 1000, roomBytes: 400 },
 }
 const codeOf = (work: () => void) => {
   try {
@@ -31,7 +31,8 @@ const verdict = (facts: Partial<PutFacts>, change = {}) =>
 describe('a put', () => {
   test.each<[string, Partial<PutFacts>, string]>([
     ['that fits to the byte', {}, 'admitted'],
-    ['one byte above the quota', { roomBytes: 999 }, 'QUOTA_FULL'],
+    ['one byte above the quota', { quotaBytes: 999 }, 'QUOTA_FULL'],
+    ['one byte above what others were not promised', { roomBytes: 399 }, 'QUOTA_FULL'],
     ['on a full disk', { readOnly: 'full' }, 'NO_SPACE'],
     ['of another owner', { knownOwner: seededBytes(9, 32) }, 'REFUSED'],
     ['of the known owner', { knownOwner: object.owner.publicKey }, 'admitted'],

@@ -41,6 +41,7 @@ export class ServedNode {
       gate: new StreamGate(),
       version: '0',
       anchoredOwner: async () => this.anchoredOwner,
+      chain: () => ({ chainSeenMs: 0, registered: false }),
       onComplete,
     }
   }

@@ -66,7 +66,7 @@ async function repairOne(
 
 /** @returns what a person reads about one object, with the next step for each node that is away. */
 export function repairSentence(object: RepairedObject): string {
-  const { columns, columnsOf, repaired, away, unkept, stripes } = object
+  const { columns, columnsOf, repaired, away, unkept, unread, stripes } = object
   const made = repaired.map(({ node, columns: lost, fragments }) => {
     const what =
       fragments === lost.length * stripes ? count(lost.length, 'column') : count(fragments, 'fragment')
@@ -80,13 +80,17 @@ export function repairSentence(object: RepairedObject): string {
   )
   const never =
     unkept.length > 0
-      ? `\n  ${count(unkept.length, 'column')} ${unkept.length === 1 ? 'is' : 'are'} kept by no node; the others are enough`
+      ? `\n  ${count(unkept.length, 'column')} ${unkept.length === 1 ? 'is' : 'are'} kept by no node: they cannot be made again, and as many fewer may be lost`
+      : ''
+  const believed =
+    unread.length > 0
+      ? `\n  ${count(unread.length, 'storage node')} of an older version did not read its disk: what it has is only what it believes`
       : ''
   const what =
     made.length > 0
       ? `${made.join(', ')}: ${there}`
-      : `${there} are there${away.length > 0 ? '' : ': nothing to do'}`
-  return what + missing.join('') + never
+      : `${there} are there${away.length + unkept.length > 0 ? '' : ': nothing to do'}`
+  return what + missing.join('') + never + believed
 }
 
 function summaryOf(objects: number, repaired: RepairedObject[]): { text?: string } {

@@ -10,6 +10,9 @@ const HINTS_MAX = 8
 /** What a node is told off for when it is asked for a manifest; one that cannot be reached is no news. */
 const MANIFEST_FAULTS: ErrorCode[] = ['INTEGRITY', 'MALFORMED', 'TIMEOUT']
 
+/** What a node says, or is found to say, that has lost what it should keep. */
+const LOSSES: ErrorCode[] = ['INTEGRITY', 'NOT_FOUND']
+
 /** What reading fragments needs of the world. `directory` is null for a reader outside the DHT. */
 export interface ColumnPorts {
   transport: Transport
@@ -117,17 +120,35 @@ export class Holders {
     for (const stream of this.#asked) stream.abort(overWith())
   }
 
-  /** @returns the error for a read that found `good` columns and no more. */
-  tooFew(good: number): XcareError {
+  /**
+   * @param away columns of nodes that did not answer; by default as the problems noted so far tell.
+   * @returns the error for a read that found `good` columns and no more. It promises nothing that it does not know.
+   */
+  tooFew(good: number, away: number = this.#columnsAway()): XcareError {
     const { k, n } = this.#located.record
+    const held = this.all.reduce((sum, { columns }) => sum + columns.length, 0)
+    const lost = Math.max(0, held - good - away)
+    const gone = lost > 0 ? `; ${lost} are damaged or gone where they should be` : ''
+    const isWithinReach = good + away >= k
     return new XcareError(
       'TOO_FEW_FRAGMENTS',
-      `only ${good} of the ${n} columns of this record can be had from the storage nodes that answer, and ${k} are needed`,
+      `only ${good} of the ${n} columns of this record can be had from the storage nodes that answer, and ${k} are needed${gone}`,
       {
-        next: 'the record is not lost: try again when more storage nodes are back',
+        next: isWithinReach
+          ? `storage nodes with ${away} columns do not answer: try again when they are back`
+          : 'too little is left on the storage nodes that are known: only disks, or copies of disks, that come back to them can bring the record back',
         cause: [...this.#problems.values()][0],
       },
     )
+  }
+
+  /** Columns of nodes of which nothing worse is known than that they do not answer as they should. */
+  #columnsAway(): number {
+    const isAway = ({ peer }: Holder) => {
+      const code = this.#problems.get(peer.nodeId)?.code
+      return code !== undefined && !LOSSES.includes(code)
+    }
+    return this.all.filter(isAway).reduce((sum, { columns }) => sum + columns.length, 0)
   }
 
   async #manifestFrom(peers: PeerAddress[], network: string): Promise<AnchoredManifest | null> {
@@ -140,12 +161,16 @@ export class Holders {
   }
 
   async #askManifest(peer: PeerAddress, network: string): Promise<AnchoredManifest> {
-    const stream = await this.#open(peer)
+    const stream = await this.#open(peer).catch((error: unknown) => {
+      this.#problems.set(peer.nodeId, asXcareError(error))
+      throw error
+    })
     this.#asked.add(stream)
     try {
       return await readAnchoredManifest(stream, this.#located, network)
     } catch (error) {
       const { code, message } = asXcareError(error)
+      if (!this.#problems.has(peer.nodeId)) this.#problems.set(peer.nodeId, asXcareError(error))
       if (MANIFEST_FAULTS.includes(code))
         this.ports.progress({ type: 'manifest-refused', node: peer.nodeId, code, message })
       stream.abort(asXcareError(error))

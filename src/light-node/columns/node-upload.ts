@@ -8,6 +8,7 @@ import {
   encodeFragments,
   encodeFrame,
   type MessageOf,
+  verifiedStripesMax,
 } from '../../wire/fragment-protocol.ts'
 import { Exchange } from '../exchange.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
@@ -78,8 +79,28 @@ export class NodeUpload {
   /** Opens the put. @throws XcareError with the node's own code when it refuses. */
   async begin(): Promise<void> {
     await this.#sendOrder()
+    await this.#askHave({ op: 'GET_HAVE' })
+    this.#startListening()
+  }
+
+  /**
+   * As `begin`, but the node reads every fragment from its disk before it tells which are there. @param alive is called after each part that it has read.
+   * @throws XcareError MALFORMED when the node is of an older version that cannot do so.
+   */
+  async beginVerified(alive: () => void): Promise<void> {
+    await this.#sendOrder()
+    const { stripes } = this.#order
+    const step = verifiedStripesMax(this.columns.length, fragmentBytesOf(this.#order))
+    for (let from = 0; from < stripes; from += step) {
+      await this.#askHave({ op: 'VERIFY', from, to: Math.min(stripes, from + step) })
+      alive()
+    }
+    this.#startListening()
+  }
+
+  async #askHave(question: MessageOf<'GET_HAVE'> | MessageOf<'VERIFY'>): Promise<void> {
     this.#dueMs = this.#clock.nowMs()
-    await this.#stream.write(...encodeFrame({ op: 'GET_HAVE' }))
+    await this.#stream.write(...encodeFrame(question))
     const reply = await readNodeMessage(this.#stream, FRAME_IDLE_MS)
     this.#dueMs = null
     if (reply.op !== 'HAVE') throw unexpected(reply)
@@ -90,7 +111,6 @@ export class NodeUpload {
         `storage node ${this.node} told of other columns than it was asked for`,
       )
     this.#have = reply.body.slice()
-    this.#startListening()
   }
 
   /** Opens the put of an object that no node can know yet, together with its first fragments: nothing is asked, and a refusal is met by a later call. */

@@ -11,10 +11,14 @@ export class AskedKeeper {
   readonly keeper: NodeValue
   /** Stripes of which it lost fragments, rising. */
   readonly lost: readonly number[]
+  /** Whether it has just read its fragments, rather than looked them up. */
+  readonly isRead: boolean
   readonly #upload: NodeUpload
   #isFinished = false
 
-  private constructor(keeper: NodeValue, upload: NodeUpload, stripes: number) {
+  /** @internal For `ask`. */
+  constructor(keeper: NodeValue, upload: NodeUpload, stripes: number, isRead: boolean) {
+    this.isRead = isRead
     this.keeper = keeper
     this.#upload = upload
     this.lost = Array.from({ length: stripes }, (_, stripe) => stripe).filter(
@@ -23,8 +27,10 @@ export class AskedKeeper {
   }
 
   /**
-   * Asks on a stream that `dial` opens.
-   * @param order for all columns that the keeper must have. @throws XcareError TIMEOUT after KEEPER_ANSWER_MS_MAX; OFFLINE and what the node answers.
+   * Asks on a stream that `dial` opens: the node reads every fragment from its disk before it says that it is there. One of an older version, which cannot, says what it
+   * believes to have.
+   * @param order for all columns that the keeper must have.
+   * @throws XcareError TIMEOUT when nothing came for KEEPER_ANSWER_MS_MAX; OFFLINE and what the node answers.
    */
   static async ask(
     clock: Clock,
@@ -32,24 +38,11 @@ export class AskedKeeper {
     order: StorageOrder,
     dial: () => Promise<FrameStream>,
   ): Promise<AskedKeeper> {
-    const tooLate = new XcareError('TIMEOUT', `storage node ${keeper.nodeId} did not answer in time`)
-    const over = new AbortController()
-    const outOfTime = clock.sleep(KEEPER_ANSWER_MS_MAX, over.signal).then(
-      () => Promise.reject(tooLate),
-      () => new Promise<never>(() => {}),
-    )
-    // Whoever waits for it hears of it; after the answer nobody does.
-    outOfTime.catch(() => {})
-    let upload: NodeUpload | null = null
     try {
-      upload = new NodeUpload(await stillWanted(dial(), outOfTime, tooLate), order, clock)
-      await Promise.race([upload.begin(), outOfTime])
-      return new AskedKeeper(keeper, upload, order.stripes)
+      return await askOnce(clock, keeper, order, dial, true)
     } catch (error) {
-      upload?.abort(asXcareError(error))
-      throw error
-    } finally {
-      over.abort()
+      if (asXcareError(error).code !== 'MALFORMED') throw error
+      return askOnce(clock, keeper, order, dial, false)
     }
   }
 
@@ -79,6 +72,58 @@ export class AskedKeeper {
   /** Ends the stream, unless it ends by itself after a receipt. */
   abort(reason: XcareError): void {
     if (!this.#isFinished) this.#upload.abort(reason)
+  }
+}
+
+async function askOnce(
+  clock: Clock,
+  keeper: NodeValue,
+  order: StorageOrder,
+  dial: () => Promise<FrameStream>,
+  isRead: boolean,
+): Promise<AskedKeeper> {
+  const tooLate = new XcareError('TIMEOUT', `storage node ${keeper.nodeId} did not answer in time`)
+  const patience = new Patience(clock, tooLate)
+  let upload: NodeUpload | null = null
+  try {
+    upload = new NodeUpload(await stillWanted(dial(), patience.isOver, tooLate), order, clock)
+    const begun = isRead ? upload.beginVerified(() => patience.anew()) : upload.begin()
+    await Promise.race([begun, patience.isOver])
+    return new AskedKeeper(keeper, upload, order.stripes, isRead)
+  } catch (error) {
+    upload?.abort(asXcareError(error))
+    throw error
+  } finally {
+    patience.end()
+  }
+}
+
+/** Waits KEEPER_ANSWER_MS_MAX for a sign of life, and for the next one as long again. */
+class Patience {
+  /** Rejects when nothing came for too long. */
+  readonly isOver: Promise<never>
+  readonly #clock: Clock
+  readonly #fail: () => void
+  #waiting = new AbortController()
+
+  constructor(clock: Clock, tooLate: XcareError) {
+    this.#clock = clock
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.isOver = promise
+    this.#fail = () => reject(tooLate)
+    // Whoever waits for it hears of it; after the answer nobody does.
+    promise.catch(() => {})
+    this.anew()
+  }
+
+  anew(): void {
+    this.end()
+    this.#waiting = new AbortController()
+    this.#clock.sleep(KEEPER_ANSWER_MS_MAX, this.#waiting.signal).then(this.#fail, () => {})
+  }
+
+  end(): void {
+    this.#waiting.abort()
   }
 }
 

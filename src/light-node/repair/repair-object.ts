@@ -42,6 +42,8 @@ export interface RepairedObject {
   repaired: (KeptColumns & { fragments: number })[]
   /** Nodes that did not answer, refused or failed, and what they said. */
   away: (KeptColumns & { code: ErrorCode; message: string })[]
+  /** Nodes of an older version, which looked up what they have and did not read it. */
+  unread: KeptColumns[]
   /** Columns that no node is meant to keep: the put left them out, or their node left the network. */
   unkept: number[]
   /** Bytes of all fragments made again. */
@@ -107,7 +109,8 @@ class Repair {
     const asked = (await Promise.all(this.#holders.all.map((holder) => this.#ask(holder)))).flat()
     try {
       const survey = new Survey(this.#located.record.k, asked)
-      if (survey.fewest < this.#located.record.k) throw this.#holders.tooFew(survey.fewest)
+      if (survey.fewest < this.#located.record.k)
+        throw this.#holders.tooFew(survey.fewest, this.#columnsAway())
       const intact = asked.filter(({ lost }) => lost.length === 0)
       await Promise.all(intact.map((keeper) => this.#finish(keeper)))
       if (survey.open.length > 0) await this.#makeAgain(survey, asked)
@@ -132,11 +135,18 @@ class Repair {
       intact: whole.filter(({ node }) => !this.#losses.has(node)),
       repaired,
       away: [...this.#away.values()],
+      unread: [...this.#whole].flatMap(([node, { isRead, columns }]) =>
+        isRead ? [] : [{ node, columns: [...columns] }],
+      ),
       unkept: this.#located.keepers.flatMap((keeper, column) => (keeper ? [] : [column])),
       bytes:
         repaired.reduce((sum, { fragments }) => sum + fragments, 0) *
         fragmentBytesOf(this.#anchored.manifest),
     }
+  }
+
+  #columnsAway(): number {
+    return [...this.#away.values()].reduce((sum, { columns }) => sum + columns.length, 0)
   }
 
   async #ask(holder: Holder): Promise<AskedKeeper[]> {

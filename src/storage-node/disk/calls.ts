@@ -1,5 +1,6 @@
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import type { Audience } from '../admit.ts'
+import type { ColumnName } from './catalog/rows.ts'
 import type {
   ColumnKey,
   DamagedFragment,
@@ -10,7 +11,8 @@ import type {
   VersionKey,
 } from './column-reader.ts'
 import type { Recovery } from './recover.ts'
-import type { PutStart, StoreStatus } from './store.ts'
+import type { PutStart, StoreHealth, StoreStatus } from './store.ts'
+import type { HeldColumn, HeldCursor, HeldWish } from './upkeep/held-columns.ts'
 
 /** How the disk thread opens its store. */
 export interface DiskOptions {
@@ -43,10 +45,16 @@ export interface DiskCalls {
   leaves: [[key: ColumnKey, range: { stripe: number; first: number; count: number }], LeafRun | null]
   manifest: [[objectId: Uint8Array], Uint8Array]
   recent: [[sinceMs: number, limit: number], { objectId: Uint8Array; column: number; k: number; n: number }[]]
+  verify: [[handle: number, column: number, from: number, to: number], { bytes: number; next: number }]
+  scrub: [[], number]
+  held: [[kind: HeldWish['kind'], after: HeldCursor, limit: number], HeldColumn[]]
+  patience: [[], { patienceMs: number }]
+  judge: [[anchored: readonly ColumnName[], gone: readonly ColumnName[]], number]
   expire: [[], number]
   compact: [[], boolean]
   takeDamaged: [[], DamagedFragment[]]
   status: [[], StoreStatus]
+  health: [[], StoreHealth]
   /** Shared memory of a fragment run that nobody reads any more. It has no answer. */
   giveBack: [[bytes: Uint8Array], never]
   close: [[], null]

@@ -1,3 +1,4 @@
+import { assert } from '../../assert.ts'
 import { equalBytes } from '../../bytes.ts'
 import { leafProof } from '../../crypto/blake3-tree.ts'
 import { blake3 } from '../../crypto/hash.ts'
@@ -8,16 +9,27 @@ import { SHARE_BYTES } from '../../wire/fragment-protocol.ts'
 import { hashesOf } from './catalog/column-hashes.ts'
 import type { FragmentIndex } from './catalog/fragment-index.ts'
 import type { Place } from './catalog/place.ts'
-import type { ColumnName, ColumnRow } from './catalog/rows.ts'
+import type { ColumnName, ColumnRow, ManifestRow } from './catalog/rows.ts'
 import { RecentReads } from './recent-reads.ts'
 import { ReadMemory } from './volume/read-memory.ts'
-import { RECORD_HEADER_BYTES, recordBytes } from './volume/record.ts'
+import { RECORD_HEADER_BYTES, readRecordHeader, recordBytes } from './volume/record.ts'
 import type { Volumes } from './volume/volumes.ts'
 
 /** Extents of this length in the mean are read past the page cache. */
 const DIRECT_BYTES_MIN = 64 * 1024
 /** All of them together, at most: what is asked for, record headers, and what lies between. */
 const DIRECT_BYTES_MAX = CREDIT_BYTES_MAX * 1.25
+
+/** Stripes of one step of a verification, at most: even the smallest fragments, each in a block of its own, fit what is read at once. */
+export const VERIFY_STEP_STRIPES = 256
+/** Bytes of fragments that one step reads, about. */
+const VERIFY_STEP_BYTES = 1024 * 1024
+
+/** @returns how many stripes of a column one step of a verification takes. */
+export function verifyStepOf(column: Pick<ColumnRow, 'shardBytes'>): number {
+  const fitting = Math.floor(VERIFY_STEP_BYTES / recordBytes(fragmentBytesOf(column)))
+  return Math.min(VERIFY_STEP_STRIPES, Math.max(1, fitting))
+}
 
 /** Names a column to a reader, who need not know its owner. */
 export type ColumnKey = Omit<ColumnName, 'ownerKey'>
@@ -60,6 +72,8 @@ export interface LeafRun {
 
 /** Names one fragment that was found damaged. */
 export interface DamagedFragment {
+  /** Row of the column in the index. */
+  id: number
   objectId: Uint8Array
   version: number
   column: number
@@ -81,13 +95,14 @@ interface Extent {
 
 /** What reads have in common from one to the next. */
 export interface Reading {
+  storeId: Uint8Array
   memory: ReadMemory
   recent: RecentReads
 }
 
 /** @returns them for a store that was just opened. */
-export function newReading(): Reading {
-  return { memory: new ReadMemory(DIRECT_BYTES_MAX), recent: new RecentReads() }
+export function newReading(storeId: Uint8Array): Reading {
+  return { storeId, memory: new ReadMemory(DIRECT_BYTES_MAX), recent: new RecentReads() }
 }
 
 /** Reads what is complete. Nothing leaves unless it has the hash it was put under. */
@@ -181,16 +196,53 @@ export class ColumnReader {
     return { stripe, first, count, proofBytes: proof.length, bytes }
   }
 
+  /**
+   * Reads fragments of stripes `from` to `to` (exclusive) of one column from the disk itself, at most VERIFY_STEP_STRIPES; what is not as it was
+   * put, record header included, counts as damaged from then on. @returns bytes read.
+   */
+  verify(column: ColumnRow, from: number, to: number): number {
+    assert(to - from <= VERIFY_STEP_STRIPES, 'one step reads little')
+    let bytes = 0
+    for (const group of neighbours(this.#located(column, from, to).sort(byPlace))) {
+      const extent = extentOf(group, VOLUME_BLOCK_BYTES)
+      const memory = this.#reading.memory.take(extent.bytes) ?? new Uint8Array(extent.bytes)
+      this.#fill(extent, memory, true)
+      for (const found of group) {
+        const at = found.place.at - extent.at
+        const end = at + RECORD_HEADER_BYTES + found.place.length
+        const header = readRecordHeader(memory, this.#reading.storeId, at)
+        if (header === null || !equalBytes(header.id, found.place.hash)) this.#markBad(found)
+        else this.#isSound(found, memory.subarray(at + RECORD_HEADER_BYTES, end))
+      }
+      if (memory.buffer instanceof SharedArrayBuffer) this.#reading.memory.giveBack(memory)
+      bytes += extent.bytes
+    }
+    return bytes
+  }
+
+  /** Reads the manifest of one version; one that is damaged is forgotten, so that it can be put again. @returns bytes read. */
+  verifyManifest({ objectId, version }: VersionKey): number {
+    const row = this.#index.manifest(objectId, version)
+    if (row !== null) this.#soundManifest(row)
+    return row?.length ?? 0
+  }
+
   /** @returns the newest manifest of an object. @throws XcareError NOT_FOUND, INTEGRITY when it is damaged here. */
   manifest(objectId: Uint8Array): Uint8Array {
     const row = this.#index.manifest(objectId, null)
     if (row === null) throw new XcareError('NOT_FOUND', 'the object is not on this node')
+    const body = this.#soundManifest(row)
+    if (body === null) throw new XcareError('INTEGRITY', 'the manifest is damaged on this node')
+    return body
+  }
+
+  #soundManifest(row: ManifestRow): Uint8Array | null {
     const body = new Uint8Array(row.length)
     this.#read(row.volume, row.at + RECORD_HEADER_BYTES, body)
     if (equalBytes(blake3(body), row.hash)) return body
     // Without the row the manifest can be put again.
-    this.#index.dropManifest(objectId, row.version)
-    throw new XcareError('INTEGRITY', 'the manifest is damaged on this node')
+    this.#index.dropManifest(row.objectId, row.version)
+    return null
   }
 
   #columns(key: VersionKey, columns: readonly number[]): { row: ColumnRow; place: number }[] {
@@ -239,12 +291,16 @@ export class ColumnReader {
     }
   }
 
-  #isSound({ column, stripe, place }: Located, body: Uint8Array): boolean {
-    if (equalBytes(blake3(body), place.hash)) return true
+  #isSound(found: Located, body: Uint8Array): boolean {
+    if (equalBytes(blake3(body), found.place.hash)) return true
+    this.#markBad(found)
+    return false
+  }
+
+  #markBad({ column, stripe, place }: Located): void {
     this.#index.setPlace(column.id, stripe, { ...place, isBad: true }, place)
     const { objectId, version } = column
-    this.#onDamage({ objectId, version, column: column.column, stripe })
-    return false
+    this.#onDamage({ id: column.id, objectId, version, column: column.column, stripe })
   }
 }
 

@@ -30,6 +30,8 @@ export class Replay {
   readonly #minSequence: number
   /** Column records and their volumes: judged at the end, because a copied fragment may lie behind them. */
   readonly #columns: { header: RecordHeader; volume: number }[] = []
+  /** Damaged records: judged at the end as well, because the first of a column that is sound may lie behind them. */
+  readonly #damaged: (Doubtful & { volume: number })[] = []
   #volume = 0
   /** Highest sequence met. */
   sequence = 0
@@ -54,12 +56,12 @@ export class Replay {
         doubtful.push({ header, at })
         continue
       }
-      for (const { header: damaged, at: place } of doubtful.splice(0)) this.#applyDamaged(damaged, place)
+      this.#noteDamaged(doubtful.splice(0))
       this.#apply(found)
       end = at + recordBytes(header.length)
     }
     if (!source.isNewest) {
-      for (const { header, at } of doubtful) this.#applyDamaged(header, at)
+      this.#noteDamaged(doubtful)
       end = Math.max(end, source.file.size())
     }
     this.#index.setVolumeSize(source.number, end)
@@ -68,6 +70,7 @@ export class Replay {
 
   /** Judges the columns, inside the caller's transaction. */
   finish(): void {
+    for (const damaged of this.#damaged) this.#applyDamaged(damaged)
     for (const { header, volume } of this.#columns) this.#complete(header, volume)
   }
 
@@ -79,21 +82,20 @@ export class Replay {
     else this.#columns.push({ header, volume: this.#volume })
   }
 
-  /** A damaged fragment of a known column is kept in the index as bad, so that it is reported and can be replaced. */
-  #applyDamaged(header: RecordHeader, at: number): void {
+  #noteDamaged(doubtful: readonly Doubtful[]): void {
+    for (const one of doubtful) this.#damaged.push({ ...one, volume: this.#volume })
+  }
+
+  /** A damaged fragment of a known column is kept in the index as bad, so that it is reported and can be replaced; unless it was replaced already. */
+  #applyDamaged({ header, at, volume }: Doubtful & { volume: number }): void {
     if (header.type !== RECORD.fragment) return
     if (header.version <= this.#index.tombstone(header.objectId, header.ownerKey)) return
     const column = this.#index.column(header, header.ownerKey)
-    if (column === null) return
-    const before = this.#index.place(column.id, header.stripe)
+    if (column === null || this.#index.place(column.id, header.stripe) !== null) return
     const { length, id: hash } = header
     const share = new Uint8Array(SHARE_BYTES)
-    this.#index.setPlace(
-      column.id,
-      header.stripe,
-      { volume: this.#volume, at, length, isBad: true, hash, share },
-      before,
-    )
+    const place = { volume, at, length, isBad: true, hash, share }
+    this.#index.setPlace(column.id, header.stripe, place, null)
   }
 
   #fragment(header: RecordHeader, at: number, body: Uint8Array): void {

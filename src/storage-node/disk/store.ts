@@ -1,20 +1,43 @@
-import { concat, equalBytes, toHex } from '../../bytes.ts'
-import { XcareError } from '../../errors.ts'
-import { COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX, DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../limits.ts'
+import { concat } from '../../bytes.ts'
+import type { XcareError } from '../../errors.ts'
+import {
+  COMMIT_BYTES_MAX,
+  COMMIT_RECORDS_MAX,
+  DISK_RETRY_MS,
+  PUT_ABANDONED_FULL_MS,
+  PUT_ABANDONED_MS,
+  PUT_AHEAD_BYTES,
+} from '../../limits.ts'
 import type { Clock } from '../../ports.ts'
 import type { MessageOf } from '../../wire/fragment-protocol.ts'
 import { type Audience, admitPut, checkPutSignature } from '../admit.ts'
 import { emptyBitmap, setBit } from './bitmap.ts'
 import { type FragmentIndex, isIndexDamage } from './catalog/fragment-index.ts'
-import { ColumnReader, type DamagedFragment, newReading } from './column-reader.ts'
-import { type CommitResult, Committer, type Settled } from './commit.ts'
-import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
+import type { ColumnName, ColumnRow } from './catalog/rows.ts'
+import {
+  ColumnReader,
+  type DamagedFragment,
+  newReading,
+  type Reading,
+  verifyStepOf,
+} from './column-reader.ts'
+import { type CommitResult, Committer } from './commit.ts'
+import type { OpenColumn } from './open-column.ts'
+import { costOfColumn, OpenPuts } from './open-puts.ts'
 import { type IndexPlace, type Recovery, recover } from './recover.ts'
-import { columnCost, manifestCost, reserveBytes } from './space.ts'
+import { manifestCost, reserveBytes } from './space.ts'
 import { Compactor } from './upkeep/compact.ts'
+import {
+  dropHeld,
+  type HeldColumn,
+  type HeldCursor,
+  type HeldWish,
+  heldColumns,
+} from './upkeep/held-columns.ts'
+import { Scrubber } from './upkeep/scrub.ts'
 import { Batch } from './volume/batch.ts'
 import type { VolumeFolder } from './volume/files.ts'
-import { wholeBlocks } from './volume/record.ts'
+import { volumeName, wholeBlocks } from './volume/record.ts'
 import { Volumes } from './volume/volumes.ts'
 import { type CommitOp, writtenBytes } from './written.ts'
 
@@ -39,9 +62,27 @@ export interface StoreStatus {
   usedBytes: number
   quotaBytes: number
   readOnly: boolean
-  /** Fragments found damaged since the start. */
+  /** Fragments that are damaged: never served, and there to be put again. */
   damaged: number
 }
+
+/** How a store is, for the person who runs it. */
+export interface StoreHealth extends StoreStatus {
+  /** When the finished column that waits for longest was last read from the disk, or finished, in ms; null without one. */
+  unreadSinceMs: number | null
+  /** Finished columns that no header has shown to be anchored yet. */
+  unanchored: number
+  /** Volumes that the index knows and the folder has not. */
+  lostVolumes: number
+}
+
+/** Columns dropped, and how many of what was looked for there may still be. */
+const EXPIRE_COLUMNS_MAX = 256
+/** Fragments whose rows one step drops, about: other calls wait meanwhile. */
+const EXPIRE_FRAGMENTS_MAX = 8192
+/** Part of the quota that puts may be promised together, ahead of their bytes; and what has to be left of it, else there is no time to lose. */
+const PROMISED_PART = 1 / 16
+const PRESSED_PART = 1 / 8
 
 /** What a put starts from. */
 export interface PutStart {
@@ -60,15 +101,14 @@ export class VolumeStore {
   readonly #options: StoreOptions
   readonly #volumes: Volumes
   readonly #batch: Batch
-  readonly #open = new Map<string, OpenColumn>()
-  readonly #handles = new Map<number, OpenColumn[]>()
+  readonly #puts = new OpenPuts()
   readonly #damaged: DamagedFragment[] = []
-  readonly #reading = newReading()
+  readonly #reading: Reading
+  readonly #scrubber = new Scrubber()
   #index: FragmentIndex
   #committer: Committer
   #compactor: Compactor
   #recovery: Recovery
-  #damagedCount = 0
   #nextHandle = -1
   #faults = 0
   #fullUntilMs = 0
@@ -78,6 +118,7 @@ export class VolumeStore {
     this.#options = options
     this.#volumes = new Volumes(options.folder, options.storeId, options.volumeBytes)
     this.#batch = new Batch(options.storeId)
+    this.#reading = newReading(options.storeId)
     const { index, sequence, recovery } = recover(this.#volumes, options.index, options.storeId, this.#now())
     this.#index = index
     this.#recovery = recovery
@@ -102,25 +143,18 @@ export class VolumeStore {
   openPut(order: MessageOf<'OPEN_PUT'>, handle: number = this.#nextHandle--): PutStart {
     checkPutSignature(order, this.#options.audience)
     return this.#guarded(() => {
-      const keyOf = (column: number) =>
-        `${toHex(order.objectId)} ${order.version} ${column} ${toHex(order.ownerKey)}`
-      const columns = order.columns.map((column) => {
-        const known = this.#open.get(keyOf(column))
-        return known && !known.isGone ? known : this.#loadColumn(order, column)
-      })
+      const columns = order.columns.map(
+        (column) => this.#puts.known({ ...order, column }) ?? this.#loadColumn(order, column),
+      )
       this.#admit(order, columns)
-      for (const column of columns) {
-        this.#open.set(keyOf(column.column), column)
-        column.holders++
-      }
-      this.#handles.set(handle, columns)
+      this.#puts.begin(handle, columns, this.#now())
       return { handle, ...this.have(handle) }
     })
   }
 
   /** @returns what is here of the columns being put: their bitmaps, one after the other. */
   have(handle: number): { bitmaps: Uint8Array; objectKnown: boolean } {
-    const columns = this.#columns(handle)
+    const columns = this.#puts.columnsOf(handle)
     const { objectId, version } = columns[0]!
     return {
       bitmaps: concat(...columns.map(({ bitmap }) => bitmap)),
@@ -130,33 +164,24 @@ export class VolumeStore {
 
   /** Ends a put, finished or not. What is durable of it stays for an hour. */
   closePut(handle: number): void {
-    const columns = this.#handles.get(handle)
-    if (columns === undefined) return
-    this.#handles.delete(handle)
-    const left = new Set(columns.filter((column) => --column.holders === 0))
-    if (left.size === 0) return
-    for (const [key, open] of this.#open) if (left.has(open)) this.#open.delete(key)
-    for (const { id, isComplete, isGone } of left)
+    for (const { id, isComplete, isGone } of this.#puts.end(handle))
       if (id !== null && !isComplete && !isGone) this.#index.touchColumn(id, this.#now())
   }
 
   /** Makes fragments, finished columns and deletions durable, all in one sync. @returns a result or an error for each. */
   commit(ops: readonly CommitOp[]): (CommitResult | XcareError)[] {
-    return this.#guarded(() => this.#committer.commit(ops.map((op) => this.#settled(op))))
+    this.#puts.arrived(ops, this.#now())
+    return this.#guarded(() => this.#committer.commit(ops.map((op) => this.#puts.settled(op))))
   }
 
   /** @returns how many of the first of `ops` make one commit; at least one, when there is any. */
   together(ops: readonly CommitOp[]): number {
     let bytes = 0
     for (const [count, op] of ops.entries()) {
-      bytes += writtenBytes(op, this.#settled(op).columns)
+      bytes += writtenBytes(op, this.#puts.settled(op).columns)
       if (count === COMMIT_RECORDS_MAX || (count > 0 && bytes > COMMIT_BYTES_MAX)) return count
     }
     return ops.length
-  }
-
-  #settled(op: CommitOp): Settled {
-    return { op, columns: 'handle' in op ? this.#handles.get(op.handle) : undefined }
   }
 
   /** Whether `settle` is due soon. */
@@ -203,19 +228,76 @@ export class VolumeStore {
     return this.#guarded(() => this.#index.recent(sinceMs, limit))
   }
 
-  /** Forgets puts that nobody finished, and frees volumes that hold nothing any more. @returns columns forgotten. */
+  /**
+   * Reads fragments of the columns being put, of stripes `from` to `to` (exclusive), from the disk itself; what is not as it was put is missing from then on.
+   * @returns bytes read, and where to go on: null when that was all.
+   */
+  verify(handle: number, column: number, from: number, to: number): { bytes: number; next: number } {
+    return this.#guarded(() => {
+      const columns = this.#puts.columnsOf(handle)
+      const { id } = columns[column]!
+      const row = id === null ? null : this.#index.upkeep.byId(id)
+      if (row === null) return { bytes: 0, next: to }
+      const next = Math.min(to, from + verifyStepOf(row))
+      return { bytes: this.reader.verify(row, from, next), next }
+    })
+  }
+
+  /** Reads a little of what has not been read for longest. @returns bytes read; 0 when nothing is due. */
+  scrub(): number {
+    return this.#guarded(() => this.#scrubber.step(this.#index, this.reader, this.#now()))
+  }
+
+  /** @returns at most `limit` finished columns behind `after`. Those that were not proven to be anchored only once that took too long. */
+  held(kind: HeldWish['kind'], after: HeldCursor, limit: number): HeldColumn[] {
+    const wish = kind === 'proven' ? { kind } : { kind, beforeMs: this.#now() - this.patienceMs() }
+    return this.#guarded(() => heldColumns(this.#index, wish, after, limit))
+  }
+
+  /** Notes which finished columns a header has shown to be anchored, and drops those that it has shown not to be. @returns columns dropped. */
+  judge(anchored: readonly ColumnName[], gone: readonly ColumnName[]): number {
+    return this.#guarded(() => {
+      const rowsOf = (names: readonly ColumnName[]) =>
+        names.flatMap((name) => this.#index.column(name, name.ownerKey) ?? [])
+      const dropped = rowsOf(gone).filter(({ isComplete }) => isComplete)
+      this.#committer.change(() => {
+        for (const { id } of rowsOf(anchored)) this.#index.upkeep.setProven(id)
+        for (const row of dropped) dropHeld(this.#index, row)
+      })
+      this.#puts.dropped(new Set(dropped.map(({ id }) => id)))
+      this.#freeVolumes()
+      return dropped.length
+    })
+  }
+
+  /** Forgets puts that nobody finished, and frees volumes that hold nothing any more. @returns columns forgotten; call again until it is none. */
   expire(): number {
     return this.#guarded(() => {
-      const open = new Set([...this.#open.values()].map(({ id }) => id))
-      const rows = this.#index
-        .abandoned(this.#now() - PUT_ABANDONED_MS, 256)
-        .filter(({ id }) => !open.has(id))
+      const open = new Set(Array.from(this.#puts.all(), ({ id }) => id))
+      const nowMs = this.#now()
+      const found = this.#index.abandoned(nowMs - this.patienceMs(), EXPIRE_COLUMNS_MAX)
+      const rows: ColumnRow[] = []
+      let fragments = 0
+      for (const row of found) {
+        // It is under way: whoever comes behind it must not wait for it.
+        if (open.has(row.id)) this.#index.touchColumn(row.id, nowMs)
+        else if (fragments < EXPIRE_FRAGMENTS_MAX) {
+          rows.push(row)
+          fragments += row.stripes
+        }
+      }
       this.#committer.change(() => {
         for (const { id } of rows) this.#index.dropColumn(id)
       })
       this.#freeVolumes()
       return rows.length
     })
+  }
+
+  /** How long what is not finished, or not anchored, is kept: less when the quota is nearly used up. */
+  patienceMs(): number {
+    const isPressed = this.#limitBytes() - this.#usedBytes() < this.#limitBytes() * PRESSED_PART
+    return isPressed ? PUT_ABANDONED_FULL_MS : PUT_ABANDONED_MS
   }
 
   /** Makes room from volumes that hold little; call again while it says that there is more. */
@@ -234,18 +316,31 @@ export class VolumeStore {
   status(): StoreStatus {
     let fragments = 0
     let liveBytes = 0
+    let damaged = 0
     for (const use of this.#index.volumes.values()) {
       fragments += use.fragments
       liveBytes += use.live
+      damaged += use.bad
     }
     return {
       fragments,
       liveBytes,
+      damaged,
       usedBytes: this.#usedBytes(),
       quotaBytes: this.#options.quotaBytes,
       readOnly: this.#readOnly() !== null,
-      damaged: this.#damagedCount,
     }
+  }
+
+  /** @returns the counters, and what takes longer to find out. */
+  health(): StoreHealth {
+    return this.#guarded(() => {
+      const { upkeep, volumes } = this.#index
+      const there = new Set(this.#options.folder.list())
+      const lostVolumes = [...volumes.keys()].filter((number) => !there.has(volumeName(number))).length
+      const unanchored = upkeep.unprovenCount()
+      return { ...this.status(), unreadSinceMs: upkeep.oldestReadMs(), unanchored, lostVolumes }
+    })
   }
 
   /** Closes files and index. */
@@ -258,13 +353,6 @@ export class VolumeStore {
 
   #now(): number {
     return this.#options.clock.nowMs()
-  }
-
-  #columns(handle: number): OpenColumn[] {
-    const columns = this.#handles.get(handle)
-    if (columns === undefined || columns.some(({ isGone }) => isGone))
-      throw new XcareError('REFUSED', 'the put has ended')
-    return columns
   }
 
   #loadColumn(order: MessageOf<'OPEN_PUT'>, column: number): OpenColumn {
@@ -300,32 +388,38 @@ export class VolumeStore {
 
   #admit(order: MessageOf<'OPEN_PUT'>, columns: OpenColumn[]): void {
     const fresh = columns.filter(({ holders }) => holders === 0)
-    const cost = fresh.reduce((sum, column) => sum + costOf(column), manifestCost(order.n))
+    const cost = fresh.reduce((sum, column) => sum + costOfColumn(column), manifestCost(order.n))
     const others = new Set<number>()
     for (const row of this.#index.columnsOf(order.objectId))
       if (row.version === order.version) others.add(row.column)
-    for (const open of this.#open.values())
-      if (open.version === order.version && equalBytes(open.objectId, order.objectId)) others.add(open.column)
+    for (const position of this.#puts.positionsOf(order.objectId, order.version)) others.add(position)
     for (const column of order.columns) others.delete(column)
     admitPut(order, {
       readOnly: this.#readOnly(cost),
-      openPuts: this.#handles.size,
+      openPuts: this.#puts.size,
       knownOwner: this.#index.manifest(order.objectId, null)?.ownerKey ?? null,
       deletedVersion: this.#index.tombstone(order.objectId, order.ownerKey),
       isComplete: columns.every(({ isComplete }) => isComplete),
       begunAs: columns.filter(({ id }) => id !== null),
       otherColumns: others.size,
       cost,
+      aheadBytes: Math.min(cost, PUT_AHEAD_BYTES),
+      quotaBytes: this.#freeQuota(),
       roomBytes: this.#roomBytes(),
     })
   }
 
-  /** Bytes of the quota that neither the disk nor the puts under way have taken. */
+  /**
+   * Bytes of the quota that are left for another put. A put under way is promised a little ahead of what it has brought, as long as it goes on
+   * bringing; all of them together a small part, so that orders alone keep nobody out.
+   */
   #roomBytes(): number {
-    let promised = 0
-    for (const column of this.#open.values()) if (!column.isGone) promised += costOf(column)
-    for (const [first] of this.#handles.values()) promised += manifestCost(first!.n)
-    return this.#limitBytes() - this.#usedBytes() - promised
+    const promised = this.#puts.promisedBytes(this.#now())
+    return this.#freeQuota() - Math.min(promised, this.#limitBytes() * PROMISED_PART)
+  }
+
+  #freeQuota(): number {
+    return this.#limitBytes() - this.#usedBytes()
   }
 
   #limitBytes(): number {
@@ -355,8 +449,8 @@ export class VolumeStore {
       sequence,
       network: this.#options.audience.network,
       nowMs: () => this.#now(),
-      roomBytes: () => this.#limitBytes() - this.#usedBytes(),
-      openColumns: () => this.#open.values(),
+      roomBytes: () => this.#freeQuota(),
+      openColumns: () => this.#puts.all(),
       onFault: (fault) => {
         if (fault === 'full') this.#fullUntilMs = this.#now() + DISK_RETRY_MS
         else this.#faults++
@@ -383,8 +477,8 @@ export class VolumeStore {
   }
 
   #noteDamage(fragment: DamagedFragment): void {
-    this.#damagedCount++
     this.#damaged.push(fragment)
+    this.#puts.lost(fragment.id, fragment.stripe)
   }
 
   /** Runs `work`; a damaged index is made again from the volumes, once, and puts under way end. */
@@ -399,8 +493,7 @@ export class VolumeStore {
   }
 
   #rebuild(): void {
-    for (const column of this.#open.values()) column.isGone = true
-    this.#open.clear()
+    this.#puts.clear()
     this.#index.close()
     this.#volumes.close()
     const place = { path: this.#options.index.path, bytes: new Uint8Array(0) }
@@ -410,8 +503,4 @@ export class VolumeStore {
     this.#committer = this.#newCommitter(sequence)
     this.#compactor = this.#newCompactor()
   }
-}
-
-function costOf(column: OpenColumn): number {
-  return columnCost(missingOf(column), fragmentBytes(column))
 }

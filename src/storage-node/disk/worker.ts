@@ -30,10 +30,16 @@ const HANDLERS: Handlers = {
   leaves: (store, key, range) => store.read((reader) => reader.leaves(key, range)),
   manifest: (store, objectId) => store.read((reader) => reader.manifest(objectId)),
   recent: (store, sinceMs, limit) => store.recent(sinceMs, limit),
+  verify: (store, handle, column, from, to) => store.verify(handle, column, from, to),
+  scrub: (store) => store.scrub(),
+  held: (store, kind, after, limit) => store.held(kind, after, limit),
+  patience: (store) => ({ patienceMs: store.patienceMs() }),
+  judge: (store, anchored, gone) => store.judge(anchored, gone),
   expire: (store) => store.expire(),
   compact: (store) => store.compact(),
   takeDamaged: (store) => store.takeDamaged(),
   status: (store) => store.status(),
+  health: (store) => store.health(),
 }
 
 /** Serves the calls of one main thread: reads as they come, everything that must be durable in groups. */

@@ -17,17 +17,20 @@ import {
   connect,
   INDEX_FORMAT,
   LOG_BYTES,
+  MIGRATIONS,
   PAGE_BYTES,
   prepare,
   SCHEMA,
   type Statements,
 } from './statements.ts'
+import { UpkeepRows } from './upkeep-rows.ts'
 
-/** What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed. */
+/** What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed, and how many of them are damaged. */
 export interface VolumeUse {
   size: number
   live: number
   fragments: number
+  bad: number
 }
 
 /** The index was found damaged; it is rebuilt from the volumes. Never leaves the store. */
@@ -55,6 +58,8 @@ export class FragmentIndex {
   readonly #volumes = new Map<number, VolumeUse>()
   readonly #dirty = new Set<number>()
   readonly #sql: Statements
+  /** What upkeep knows of finished columns. */
+  readonly upkeep: UpkeepRows
   readonly #late = new LateRows()
   #step: Step | null = null
   #sequence: number | null = null
@@ -63,6 +68,7 @@ export class FragmentIndex {
   private constructor(db: Database.Database) {
     this.#db = db
     this.#sql = prepare(db)
+    this.upkeep = new UpkeepRows(this.#sql, () => this.#toWrite())
     this.#loadVolumes()
   }
 
@@ -76,10 +82,9 @@ export class FragmentIndex {
       db = connect(typeof path === 'string' ? path : Buffer.from(path))
       const meta = (name: string) => db?.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name)
       const known = meta('store')
-      const isOurs =
-        known instanceof Uint8Array && equalBytes(known, storeId) && meta('format') === INDEX_FORMAT
-      const isWell = isOurs && meta('ready') === 1 && db.pragma('quick_check(1)', { simple: true }) === 'ok'
-      if (isWell) return new FragmentIndex(db)
+      const isOurs = known instanceof Uint8Array && equalBytes(known, storeId) && meta('ready') === 1
+      const isWell = isOurs && db.pragma('quick_check(1)', { simple: true }) === 'ok'
+      if (isWell && isMigrated(db, meta('format'))) return new FragmentIndex(db)
     } catch (error) {
       if (!isDatabaseError(error)) throw error
     }
@@ -143,7 +148,7 @@ export class FragmentIndex {
     this.#beginWrite()
     for (const number of this.#dirty) {
       const use = this.#volumes.get(number)
-      if (use) this.#sql.setVolume.run(number, use.size, use.live, use.fragments)
+      if (use) this.#sql.setVolume.run(number, use.size, use.live, use.fragments, use.bad)
       else this.#sql.dropVolume.run(number)
     }
     if (this.#sequence !== null) this.#sql.setSequence.run(this.#sequence)
@@ -230,7 +235,7 @@ export class FragmentIndex {
   /** Marks a column as complete. @param volume where its column record lies. */
   completeColumn(id: number, volume: number, nowMs: number): void {
     this.#toWrite()
-    this.#sql.complete.run(volume, nowMs, id)
+    this.#sql.complete.run(volume, nowMs, nowMs, id)
     this.#use(volume).live += recordBytes(0)
   }
 
@@ -306,6 +311,7 @@ export class FragmentIndex {
     const use = this.#use(place.volume)
     use.live += recordBytes(place.length)
     use.fragments++
+    if (place.isBad) use.bad++
     if (this.#late.size >= LATE_ROWS_MAX) this.#toWrite()
     const isOnFile = this.#db.inTransaction
     if (isOnFile) this.#sql.setPlace.run(column, stripe, packPlace(place))
@@ -403,6 +409,7 @@ export class FragmentIndex {
     const use = this.#use(place.volume)
     use.live -= recordBytes(place.length)
     use.fragments--
+    if (place.isBad) use.bad--
   }
 
   #use(number: number): VolumeUse {
@@ -410,7 +417,7 @@ export class FragmentIndex {
     const known = this.#volumes.get(number)
     this.#step?.undo.push(undoUse(this.#volumes, number))
     if (known) return known
-    const fresh = { size: 0, live: 0, fragments: 0 }
+    const fresh = { size: 0, live: 0, fragments: 0, bad: 0 }
     this.#volumes.set(number, fresh)
     return fresh
   }
@@ -426,6 +433,17 @@ export class FragmentIndex {
 export function isIndexDamage(error: unknown): boolean {
   if (error instanceof IndexDamaged) return true
   return isDatabaseError(error) && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)
+}
+
+/** Brings an index of an older format up to date. @returns whether it has the format of today then. */
+function isMigrated(db: Database.Database, format: unknown): boolean {
+  const next = typeof format === 'number' ? MIGRATIONS[format] : undefined
+  if (next === undefined) return format === INDEX_FORMAT
+  db.transaction(() => {
+    db.exec(next)
+    db.prepare("UPDATE meta SET value = ? WHERE name = 'format'").run(Number(format) + 1)
+  })()
+  return isMigrated(db, Number(format) + 1)
 }
 
 function undoUse(volumes: Map<number, VolumeUse>, number: number): () => void {

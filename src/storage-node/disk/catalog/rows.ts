@@ -21,6 +21,8 @@ export interface ColumnRow extends ColumnName, ColumnLayout {
   isComplete: boolean
   /** When it was last opened or completed, in ms. */
   touchedMs: number
+  /** Whether a header has shown that it is anchored. */
+  isProven: boolean
 }
 
 /** Where a manifest lies. */
@@ -47,6 +49,7 @@ export interface RawColumn {
   stripes: number
   complete: number
   touched: number
+  proven: number
 }
 
 /** A manifest as the database gives it. */
@@ -74,6 +77,7 @@ export function columnFrom(row: RawColumn): ColumnRow {
     stripes: row.stripes,
     isComplete: row.complete === 1,
     touchedMs: row.touched,
+    isProven: row.proven === 1,
   }
 }
 

@@ -1,22 +1,43 @@
 import Database from 'better-sqlite3'
 
-/** Format of the index; another one is made again from the volumes. */
-export const INDEX_FORMAT = 1
+/** Format of the index; one that `MIGRATIONS` does not lead from is made again from the volumes. */
+export const INDEX_FORMAT = 2
 /** Bytes of a page. */
 export const PAGE_BYTES = 4096
 /** The write-ahead log is folded in at this size, so that it is a small fixed part of the quota. */
 export const LOG_BYTES = 4 * 1024 * 1024
 
+/** Finished columns of which no header has shown yet that they are anchored. */
+const UNPROVEN_INDEX =
+  'CREATE INDEX stored_column_unproven ON stored_column (touched) WHERE complete = 1 AND proven = 0;'
+
+/** What leads from an older format to the next one. */
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: `
+    ALTER TABLE stored_column ADD COLUMN proven INTEGER;
+    ALTER TABLE stored_column ADD COLUMN read INTEGER;
+    UPDATE stored_column SET proven = 0, read = touched;
+    ${UNPROVEN_INDEX}
+    ALTER TABLE volume ADD COLUMN bad INTEGER;
+    UPDATE volume SET bad = 0;
+    UPDATE volume SET bad = found.bad FROM (
+      SELECT hex(substr(place, 1, 4)) AS name, count(*) AS bad FROM fragment
+      WHERE substr(place, 13, 1) = x'01' GROUP BY name) AS found
+    WHERE found.name = printf('%08X', number);
+  `,
+}
+
 /** Tables of a fresh index. Spec: docs/spec/volume.md section 5. */
 export const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  CREATE TABLE volume (number INTEGER PRIMARY KEY, size INTEGER, live INTEGER, fragments INTEGER);
+  CREATE TABLE volume (number INTEGER PRIMARY KEY, size INTEGER, live INTEGER, fragments INTEGER, bad INTEGER);
   CREATE TABLE stored_column (
     id INTEGER PRIMARY KEY, object BLOB, owner BLOB, version INTEGER, position INTEGER,
     k INTEGER, n INTEGER, shard INTEGER, stripes INTEGER,
-    complete INTEGER, touched INTEGER, anchor INTEGER);
+    complete INTEGER, touched INTEGER, anchor INTEGER, proven INTEGER, read INTEGER);
   CREATE UNIQUE INDEX stored_column_key ON stored_column (object, version, position, owner);
   CREATE INDEX stored_column_waiting ON stored_column (touched) WHERE complete = 0;
+  ${UNPROVEN_INDEX}
   CREATE TABLE fragment (column_id INTEGER, stripe INTEGER, place BLOB, PRIMARY KEY (column_id, stripe)) WITHOUT ROWID;
   CREATE TABLE manifest (
     object BLOB, version INTEGER, owner BLOB, volume INTEGER, at INTEGER, length INTEGER, hash BLOB,
@@ -54,8 +75,8 @@ export function prepare(db: Database.Database) {
     getSequence: one("SELECT value FROM meta WHERE name = 'sequence'"),
     setSequence: db.prepare("INSERT OR REPLACE INTO meta VALUES ('sequence', ?)"),
     pageCount: one('SELECT page_count FROM pragma_page_count()'),
-    volumes: db.prepare('SELECT number, size, live, fragments FROM volume'),
-    setVolume: db.prepare('INSERT OR REPLACE INTO volume VALUES (?, ?, ?, ?)'),
+    volumes: db.prepare('SELECT number, size, live, fragments, bad FROM volume'),
+    setVolume: db.prepare('INSERT OR REPLACE INTO volume VALUES (?, ?, ?, ?, ?)'),
     dropVolume: db.prepare('DELETE FROM volume WHERE number = ?'),
     column: db.prepare(
       'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND owner = ?',
@@ -64,15 +85,34 @@ export function prepare(db: Database.Database) {
       'SELECT * FROM stored_column WHERE object = ? AND version = ? AND position = ? AND complete = 1',
     ),
     columnsOf: db.prepare('SELECT * FROM stored_column WHERE object = +? ORDER BY version, position'),
-    addColumn: db.prepare('INSERT INTO stored_column VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, NULL)'),
+    addColumn: db.prepare(
+      'INSERT INTO stored_column VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, NULL, 0, 0)',
+    ),
     touchColumn: db.prepare('UPDATE stored_column SET touched = ? WHERE id = ?'),
-    complete: db.prepare('UPDATE stored_column SET complete = 1, anchor = ?, touched = ? WHERE id = ?'),
+    complete: db.prepare(
+      'UPDATE stored_column SET complete = 1, anchor = ?, touched = ?, read = ? WHERE id = ?',
+    ),
     anchorOf: one('SELECT anchor FROM stored_column WHERE id = ?'),
     moveAnchor: db.prepare('UPDATE stored_column SET anchor = ? WHERE id = ?'),
     dropColumn: db.prepare('DELETE FROM stored_column WHERE id = ?'),
     abandoned: db.prepare(
       'SELECT * FROM stored_column WHERE complete = 0 AND touched < ? ORDER BY touched LIMIT ?',
     ),
+    unproven: db.prepare(
+      `SELECT * FROM stored_column
+      WHERE complete = 1 AND proven = 0 AND (touched, id) > (?, ?) AND touched < ? ORDER BY touched, id LIMIT ?`,
+    ),
+    proven: db.prepare(
+      'SELECT * FROM stored_column WHERE id > ? AND complete = 1 AND proven = 1 ORDER BY id LIMIT ?',
+    ),
+    setProven: db.prepare('UPDATE stored_column SET proven = 1 WHERE id = ?'),
+    columnById: db.prepare('SELECT * FROM stored_column WHERE id = ?'),
+    unread: db.prepare(
+      'SELECT * FROM stored_column WHERE id > ? AND complete = 1 AND read < ? ORDER BY id LIMIT 1',
+    ),
+    setRead: db.prepare('UPDATE stored_column SET read = ? WHERE id = ?'),
+    unprovenCount: one('SELECT count(*) FROM stored_column WHERE complete = 1 AND proven = 0'),
+    oldestRead: one('SELECT min(read) FROM stored_column WHERE complete = 1'),
     recent: db.prepare(
       'SELECT * FROM stored_column WHERE complete = 1 AND touched >= ? ORDER BY touched DESC LIMIT ?',
     ),
