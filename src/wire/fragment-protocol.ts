@@ -28,7 +28,7 @@ export const HEADS_MAX = 32_768
 /** Fragments that one GET may ask for: columns times stripes. */
 export const FRAGMENTS_MAX = 8192
 /** Fragments that one VERIFY may have read, in bytes. */
-export const VERIFY_BYTES_MAX = 8 * 1024 * 1024
+const VERIFY_BYTES_MAX = 8 * 1024 * 1024
 /** Bodies of one PUT or FRAG frame together, at most; one fragment always fits. */
 export const BATCH_BYTES_MAX = 1024 * 1024
 /** Domains of the three signed bodies of this protocol. */

@@ -7,7 +7,7 @@ import { equalBytes } from '../../src/bytes.ts'
 import { blake3 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
 import { DISK_RETRY_MS, PUT_ABANDONED_MS } from '../../src/limits.ts'
-import { reserveBytes } from '../../src/storage-node/disk/space.ts'
+import { reserveBytes } from '../../src/storage-node/disk/puts/space.ts'
 import { CrashDisk } from './crash-disk.ts'
 import { deleteOf, makeObject, openPutOf, seededBytes } from './made-object.ts'
 import {

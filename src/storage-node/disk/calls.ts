@@ -11,7 +11,8 @@ import type {
   VersionKey,
 } from './column-reader.ts'
 import type { Recovery } from './recover.ts'
-import type { PutStart, StoreHealth, StoreStatus } from './store.ts'
+import type { PutStart } from './store.ts'
+import type { StoreHealth, StoreStatus } from './store-status.ts'
 import type { HeldColumn, HeldCursor, HeldWish } from './upkeep/held-columns.ts'
 
 /** How the disk thread opens its store. */

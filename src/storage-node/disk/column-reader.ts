@@ -21,7 +21,7 @@ const DIRECT_BYTES_MIN = 64 * 1024
 const DIRECT_BYTES_MAX = CREDIT_BYTES_MAX * 1.25
 
 /** Stripes of one step of a verification, at most: even the smallest fragments, each in a block of its own, fit what is read at once. */
-export const VERIFY_STEP_STRIPES = 256
+const VERIFY_STEP_STRIPES = 256
 /** Bytes of fragments that one step reads, about. */
 const VERIFY_STEP_BYTES = 1024 * 1024
 

@@ -22,10 +22,11 @@ import {
   verifyStepOf,
 } from './column-reader.ts'
 import { type CommitResult, Committer } from './commit.ts'
-import type { OpenColumn } from './open-column.ts'
-import { costOfColumn, OpenPuts } from './open-puts.ts'
+import type { OpenColumn } from './puts/open-column.ts'
+import { costOfColumn, OpenPuts } from './puts/open-puts.ts'
+import { manifestCost, reserveBytes } from './puts/space.ts'
 import { type IndexPlace, type Recovery, recover } from './recover.ts'
-import { manifestCost, reserveBytes } from './space.ts'
+import type { StoreHealth, StoreStatus } from './store-status.ts'
 import { Compactor } from './upkeep/compact.ts'
 import {
   dropHeld,
@@ -55,28 +56,7 @@ export interface StoreOptions {
   volumeBytes?: number
 }
 
-/** Counters of a store. `usedBytes` is the one number for used space: volumes and index as they lie on disk. */
-export interface StoreStatus {
-  fragments: number
-  liveBytes: number
-  usedBytes: number
-  quotaBytes: number
-  readOnly: boolean
-  /** Fragments that are damaged: never served, and there to be put again. */
-  damaged: number
-}
-
-/** How a store is, for the person who runs it. */
-export interface StoreHealth extends StoreStatus {
-  /** When the finished column that waits for longest was last read from the disk, or finished, in ms; null without one. */
-  unreadSinceMs: number | null
-  /** Finished columns that no header has shown to be anchored yet. */
-  unanchored: number
-  /** Volumes that the index knows and the folder has not. */
-  lostVolumes: number
-}
-
-/** Columns dropped, and how many of what was looked for there may still be. */
+/** Columns one step drops, at most. */
 const EXPIRE_COLUMNS_MAX = 256
 /** Fragments whose rows one step drops, about: other calls wait meanwhile. */
 const EXPIRE_FRAGMENTS_MAX = 8192

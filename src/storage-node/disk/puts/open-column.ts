@@ -1,5 +1,5 @@
-import { fragmentBytesOf } from '../../fragment/layout.ts'
-import type { ColumnLayout, ColumnName } from './catalog/rows.ts'
+import { fragmentBytesOf } from '../../../fragment/layout.ts'
+import type { ColumnLayout, ColumnName } from '../catalog/rows.ts'
 
 /** A column that one or more streams are putting right now. */
 export interface OpenColumn extends ColumnName, ColumnLayout {

@@ -1,12 +1,12 @@
-import { equalBytes, toHex } from '../../bytes.ts'
-import { XcareError } from '../../errors.ts'
-import { PUT_AHEAD_BYTES, PUT_AHEAD_MS } from '../../limits.ts'
-import { clearBit, hasBit } from './bitmap.ts'
-import type { ColumnName } from './catalog/rows.ts'
-import type { Settled } from './commit.ts'
+import { equalBytes, toHex } from '../../../bytes.ts'
+import { XcareError } from '../../../errors.ts'
+import { PUT_AHEAD_BYTES, PUT_AHEAD_MS } from '../../../limits.ts'
+import { clearBit, hasBit } from '../bitmap.ts'
+import type { ColumnName } from '../catalog/rows.ts'
+import type { Settled } from '../commit.ts'
+import type { CommitOp } from '../written.ts'
 import { fragmentBytes, missingOf, type OpenColumn } from './open-column.ts'
 import { columnCost, manifestCost } from './space.ts'
-import type { CommitOp } from './written.ts'
 
 /** A put under way. */
 interface OpenPut {

@@ -1,5 +1,5 @@
-import { VOLUME_BYTES } from '../../limits.ts'
-import { RECORD_HEADER_BYTES, recordBytes } from './volume/record.ts'
+import { VOLUME_BYTES } from '../../../limits.ts'
+import { RECORD_HEADER_BYTES, recordBytes } from '../volume/record.ts'
 
 /** Index bytes that one fragment costs, at most. */
 const ROW_BYTES = 160
