@@ -253,7 +253,7 @@ export const TX_GOSSIP_RATE: RateRules = {
 /** Notices that a peer carries, by the guardian they are from. */
 export const NOTICE_RATE: RateRules = {
   ...{ perSecond: 400, burst: 4000, reserved: { node: 0, guardian: 1, owner: 0 } },
-  ...{ perHolder: { perSecond: 50, burst: 1000 }, perAddress: { perSecond: 400, burst: 4000 } },
+  ...{ perHolder: { perSecond: 100, burst: 1000 }, perAddress: { perSecond: 400, burst: 4000 } },
   remembered: 4096,
 }
 /** Slots of one cell's table. */
