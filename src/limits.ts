@@ -156,6 +156,11 @@ export const MUXED_STREAMS: BudgetRules = {
   ...{ total: 2048, reserved: { node: 512, guardian: 64, owner: 256 } },
   ...{ perStranger: 160, perProven: 256, perAddress: 800, graceMs: 500 },
 }
+/** Bytes of messages that remotes began and did not end, on the streams they opened. */
+export const RECEIVED_BYTES: BudgetRules = {
+  ...{ total: 40 * MIB, reserved: { node: 6 * MIB, guardian: 2 * MIB, owner: 8 * MIB } },
+  ...{ perStranger: 16 * MIB, perProven: 16 * MIB, perAddress: 20 * MIB, graceMs: 500 },
+}
 /** A remote has proven who it is after this long. */
 export const HANDSHAKE_MS = 10_000
 /** Answers of the muxer that may wait for a remote that asked for them: above the first number nothing more is read from it, above the second it is cut off. */
@@ -430,6 +435,10 @@ assert(
 assert(
   GOSSIP_AGE_MS_MAX >= CLOCK_SKEW_MS_MAX,
   'gossip of a right clock is new to every clock that is accepted',
+)
+assert(
+  RECEIVED_BYTES.perStranger >= 2 * STREAM_BUFFER_BYTES && RECEIVED_BYTES.perStranger >= FRAME_BYTES_MAX,
+  'whoever sends as it may has room for several frames',
 )
 assert(MUX_ANSWERS_PAUSE < MUX_ANSWERS_MAX, 'a remote is waited for before it is cut off')
 assert(CREDIT_BYTES_MAX <= DISK_QUEUE_BYTES_MAX, 'one stream never fills the disk queue')

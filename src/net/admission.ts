@@ -3,7 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { Budget, type BudgetRules, type Lease, type Party, type Standing } from '../budget.ts'
 import { XcareError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { ARRIVALS, CONNECTIONS, HANDSHAKES, MUXED_STREAMS } from '../limits.ts'
+import { ARRIVALS, CONNECTIONS, HANDSHAKES, MUXED_STREAMS, RECEIVED_BYTES } from '../limits.ts'
 import { addressOf } from './_address.ts'
 
 /** What a peer divides among its remotes. */
@@ -12,6 +12,7 @@ export interface PeerBudgets {
   handshakes: BudgetRules
   connections: BudgetRules
   streams: BudgetRules
+  received: BudgetRules
 }
 
 const BUDGETS: PeerBudgets = {
@@ -19,6 +20,7 @@ const BUDGETS: PeerBudgets = {
   handshakes: HANDSHAKES,
   connections: CONNECTIONS,
   streams: MUXED_STREAMS,
+  received: RECEIVED_BYTES,
 }
 /** Makes a holder of each remote that has no name yet. */
 let unnamed = 0
@@ -41,6 +43,7 @@ export class Admission {
   readonly #handshakes: Budget
   readonly #connections: Budget
   readonly #streams: Budget
+  readonly #received: Budget
   readonly #present = new Map<object, Present>()
   readonly #standingOf: (peer: NodeId) => Standing
   readonly #nowMs: () => number
@@ -50,13 +53,14 @@ export class Admission {
     nowMs: () => number,
     budgets: Partial<PeerBudgets> = {},
   ) {
-    const { arrivals, handshakes, connections, streams } = { ...BUDGETS, ...budgets }
+    const { arrivals, handshakes, connections, streams, received } = { ...BUDGETS, ...budgets }
     this.#standingOf = standingOf
     this.#nowMs = nowMs
     this.#arrivals = new Budget(arrivals)
     this.#handshakes = new Budget(handshakes)
     this.#connections = new Budget(connections)
     this.#streams = new Budget(streams)
+    this.#received = new Budget(received)
   }
 
   /** Somebody connected who has said nothing yet. @returns whether it may stay until `leave`. */
@@ -90,7 +94,8 @@ export class Admission {
 
   /** @returns the places of the streams that the other end of `connection` opens. */
   streamsOf(connection: object): StreamPlaces {
-    return new StreamPlaces(this.#streams, () => this.#present.get(connection) ?? null, this.#nowMs)
+    const budgets = { streams: this.#streams, received: this.#received }
+    return new StreamPlaces(budgets, () => this.#present.get(connection) ?? null, this.#nowMs)
   }
 
   /** What was proven of `peer` meanwhile holds for what it has already. */
@@ -99,6 +104,7 @@ export class Admission {
     if (standing === 'stranger') return
     this.#connections.promote(peer, standing)
     this.#streams.promote(peer, standing)
+    this.#received.promote(peer, standing)
   }
 
   #partyOf(peer: PeerId, { remoteAddr }: MultiaddrConnection): Party {
@@ -120,28 +126,54 @@ function ending(connection: MessageStream): Ending {
   return () => connection.abort(new XcareError('BUSY', 'others need the place of this connection'))
 }
 
+/** The place of a stream that the remote opened, and of what came by it and was not read yet. */
+export interface StreamPlace {
+  readonly stream: Lease
+  readonly received: Lease
+}
+
 /** The streams that one remote opens on one connection. */
 export class StreamPlaces {
-  readonly #budget: Budget
+  readonly #budgets: { streams: Budget; received: Budget }
   readonly #connection: () => Present | null
   readonly #nowMs: () => number
   readonly #unknown: Party = { standing: 'stranger', holder: `unnamed ${++unnamed}`, address: null }
 
-  constructor(budget: Budget, connection: () => Present | null, nowMs: () => number) {
-    this.#budget = budget
+  constructor(
+    budgets: { streams: Budget; received: Budget },
+    connection: () => Present | null,
+    nowMs: () => number,
+  ) {
+    this.#budgets = budgets
     this.#connection = connection
     this.#nowMs = nowMs
   }
 
   /** @returns the place of one more stream, or null when there is none. */
-  take(end: Ending): Lease | null {
-    return this.#budget.take(this.#connection()?.party ?? this.#unknown, 1, this.#nowMs(), end)
+  take(end: Ending): StreamPlace | null {
+    const party = this.#connection()?.party ?? this.#unknown
+    const stream = this.#budgets.streams.take(party, 1, this.#nowMs(), end)
+    const received = stream && this.#budgets.received.take(party, 0, this.#nowMs(), end)
+    return stream && received && { stream, received }
   }
 
   /** Something came on this stream of the connection. */
-  touch(stream: Lease | null): void {
+  touch(place: StreamPlace | null): void {
     const nowMs = this.#nowMs()
-    stream?.touch(nowMs)
+    place?.stream.touch(nowMs)
     this.#connection()?.lease?.touch(nowMs)
   }
+
+  /** Has the stream hold `bytes` of what came. @returns whether there is room. */
+  hold({ received }: StreamPlace, bytes: number): boolean {
+    if (bytes > received.amount) return received.grow(bytes - received.amount, this.#nowMs())
+    received.shrink(received.amount - bytes)
+    return true
+  }
+}
+
+/** Gives both places back. */
+export function leavePlace({ stream, received }: StreamPlace): void {
+  stream.release()
+  received.release()
 }

@@ -54,11 +54,11 @@ describe('answers that are not taken', () => {
       return this.#taken.promise
     }
 
-    hold(): void {
+    stopReading(): void {
       this.reading = false
     }
 
-    letGo(): void {
+    readOn(): void {
       this.reading = true
     }
 

@@ -1,11 +1,21 @@
+import type { Stream } from '@libp2p/interface'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Standing } from '../../src/budget.ts'
+import { concat, u32be } from '../../src/bytes.ts'
 import type { NodeId } from '../../src/ids.ts'
-import { CONNECTIONS, MUXED_STREAMS, NODE_STREAMS, READ_BYTES, READ_WAIT_MS } from '../../src/limits.ts'
+import {
+  CONNECTIONS,
+  MUXED_STREAMS,
+  NODE_STREAMS,
+  READ_BYTES,
+  READ_WAIT_MS,
+  RECEIVED_BYTES,
+} from '../../src/limits.ts'
 import type { Peer } from '../../src/net/peer.ts'
 import type { Clock, FrameStream } from '../../src/ports.ts'
 import { StreamGate } from '../../src/storage-node/stream-gate.ts'
 import { address, echo, ourPeer, portOf, soon, stopAll } from '../net/_stock.ts'
+import { rawPeer, rawStream } from './raw-connection.ts'
 import { Stranger } from './stranger.ts'
 
 const stranger = new Stranger()
@@ -87,6 +97,33 @@ describe('connections', () => {
       ),
     )
     expect(await Promise.race(ends)).toBe('OFFLINE')
+  })
+})
+
+describe('memory', () => {
+  const MIB = 1024 * 1024
+  const received = { ...RECEIVED_BYTES, total: 4 * MIB, reserved: none, perStranger: 3 * MIB, graceMs: 0 }
+  /** The length of a frame and most of it. */
+  const begun = concat(u32be(MIB), new Uint8Array(MIB - 1000))
+
+  test('of frames that are never ended is bounded; whoever ends its own is heard', async () => {
+    const server = await ourPeer(1, { budgets: { received } })
+    await server.handle(ECHO, echo, { maxInboundStreams: 32 })
+    const greedy = await Promise.all([rawPeer(), rawPeer(), rawPeer()])
+    const held: Stream[] = []
+    for (const one of greedy)
+      for (let at = 0; at < 3; at++) {
+        const stream = await rawStream(one, server, ECHO)
+        stream.send(begun)
+        held.push(stream)
+      }
+    await expect.poll(() => held.filter(({ status }) => status === 'open').length).toBeLessThanOrEqual(4)
+    const honest = await ourPeer(2, { listen: [] })
+    const stream = await honest.open(address(server), ECHO, soon())
+    const frame = new Uint8Array(MIB).fill(3)
+    await stream.write(frame)
+    expect(Buffer.from((await stream.read(MIB, 10_000))!).equals(frame)).toBe(true)
+    await Promise.all(greedy.map((one) => one.stop()))
   })
 })
 

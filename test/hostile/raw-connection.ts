@@ -1,9 +1,11 @@
-import type { MessageStream, StreamMuxer } from '@libp2p/interface'
+import type { MessageStream, Stream, StreamMuxer } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { concat, u32be } from '../../src/bytes.ts'
+import { Admission } from '../../src/net/admission.ts'
+import { muxer } from '../../src/net/mux/muxer.ts'
 import type { Peer } from '../../src/net/peer.ts'
 import { rawTls } from '../../src/net/tls/raw-tls.ts'
 import { TlsMessageStream } from '../../src/net/tls/tls-stream.ts'
@@ -108,4 +110,25 @@ class SilentMuxer extends AbstractStreamMuxer<never> {
   override onCreateStream(): never {
     throw new Error('a raw connection opens no streams')
   }
+}
+
+/** A fresh identity, on whose streams any bytes may be said, whole frames or not. */
+export async function rawPeer(): Promise<Libp2p> {
+  const admission = new Admission(
+    () => 'stranger',
+    () => performance.now(),
+  )
+  return createLibp2p({
+    ...{ transports: [tcp()], connectionEncrypters: [rawTls()], streamMuxers: [muxer(admission)] },
+  })
+}
+
+/** @returns a stream of `protocol` from a raw peer. */
+export function rawStream(
+  node: Libp2p,
+  target: Pick<Peer, 'nodeId'> & { addresses(): string[] },
+  protocol: string,
+): Promise<Stream> {
+  const address = target.addresses().find((one) => !one.endsWith('/ws'))
+  return node.dialProtocol(multiaddr(`${address}/p2p/${target.nodeId}`), protocol)
 }

@@ -163,6 +163,7 @@ class Libp2pFrameStream implements ReusableStream {
     }
     this.#inbox.drop(PREFIX_BYTES)
     const frame = this.#inbox.take(length)
+    this.#tellHeld()
     if (this.#stream.readStatus === 'paused' && this.#inbox.length < STREAM_BUFFER_BYTES / 2) this.#resume()
     return frame
   }
@@ -216,8 +217,13 @@ class Libp2pFrameStream implements ReusableStream {
   #take(chunk: Uint8Array): void {
     this.#inbox.push(chunk)
     this.#arrived += chunk.length
+    this.#tellHeld()
     if (this.#reader && this.#inbox.length >= this.#wanted) this.#wakeReader()
     if (!this.#resuming) this.#pauseIfFull()
+  }
+
+  #tellHeld(): void {
+    if (this.#stream instanceof MuxedStream) this.#stream.holds(this.#inbox.length)
   }
 
   #pauseIfFull(): void {

@@ -8,8 +8,8 @@ export interface AnswerLink {
   sendAnswers(bytes: Uint8Array): void
   /** Resolves when all that was sent is with the system, or will never be. */
   flushed(): Promise<void>
-  hold(): void
-  letGo(): void
+  stopReading(): void
+  readOn(): void
 }
 
 /**
@@ -79,7 +79,7 @@ export class Answers {
     this.#untaken = 0
     if (this.#isHeld) {
       this.#isHeld = false
-      this.#link.letGo()
+      this.#link.readOn()
     }
     this.#send()
   }
@@ -89,6 +89,6 @@ export class Answers {
       throw new XcareError('MALFORMED', 'the remote asks for answers and does not take them')
     if (waiting <= MUX_ANSWERS_PAUSE || this.#isHeld) return
     this.#isHeld = true
-    this.#link.hold()
+    this.#link.stopReading()
   }
 }

@@ -1,15 +1,20 @@
 import type { Logger } from '@libp2p/interface'
 import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import type { Lease } from '../../budget.ts'
 import { XcareError } from '../../errors.ts'
+import type { StreamPlace } from '../admission.ts'
 import { FLAG, FRAME } from './_frame.ts'
+import { UnreadMessage } from './_unread.ts'
 
 /** Window of each direction before any update, fixed by the yamux specification. */
 const FIRST_WINDOW_BYTES = 256 * 1024
 /** Measured best on fast links; also below the library's read buffer, which makes pausing a stream safe. */
 const WINDOW_BYTES = 2 * 1024 * 1024
 const READ_BUFFER_BYTES = 2 * WINDOW_BYTES
+
+/** What a stream may hold unread without being counted, and by how much the rest is counted. */
+const UNCOUNTED_BYTES = 16 * 1024
+const COUNTED_BYTES = 64 * 1024
 
 /** The connection as its streams see it. */
 export interface MuxLink {
@@ -18,7 +23,9 @@ export interface MuxLink {
   /** Resolves when nothing that was sent is read from its memory any more. */
   flushed(): Promise<void>
   /** Says that something came for a stream. */
-  touch(place: Lease | null): void
+  touch(place: StreamPlace | null): void
+  /** Has a stream of the remote hold `bytes` that nobody read yet. @returns whether there is room. */
+  hold(place: StreamPlace, bytes: number): boolean
   log: Logger
 }
 
@@ -26,7 +33,8 @@ export interface MuxLink {
 export class MuxedStream extends AbstractStream {
   readonly streamId: number
   /** Its place, when the remote opened it. */
-  place: Lease | null = null
+  place: StreamPlace | null = null
+  readonly #unread = new UnreadMessage()
   readonly #link: MuxLink
   #sendWindow = FIRST_WINDOW_BYTES
   /** Bytes the remote may still send. */
@@ -117,8 +125,20 @@ export class MuxedStream extends AbstractStream {
   /** Takes received bytes; whoever has them may overwrite them afterwards. */
   take(chunk: Uint8Array): void {
     if (this.#reader) this.#reader(chunk)
-    else this.onData(new Uint8Array(chunk))
+    else {
+      this.onData(new Uint8Array(chunk))
+      this.#unread.take(chunk)
+      this.holds(this.#unread.bytes)
+    }
     this.#openWindowIfLow()
+  }
+
+  /** Its reader keeps `bytes` of what came until there is more. Where there is no room for them the stream ends. */
+  holds(bytes: number): void {
+    if (this.place === null) return
+    const held = bytes <= UNCOUNTED_BYTES ? 0 : Math.ceil(bytes / COUNTED_BYTES) * COUNTED_BYTES
+    if (held === this.place.received.amount || this.#link.hold(this.place, held)) return
+    this.abort(new XcareError('BUSY', 'too much was sent that is not whole yet'))
   }
 
   /** Takes the flags of a received frame, after its bytes. */

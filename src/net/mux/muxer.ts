@@ -1,11 +1,10 @@
 import type { AbortOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import type { Lease } from '../../budget.ts'
 import { concat } from '../../bytes.ts'
 import { XcareError } from '../../errors.ts'
 import { inBackground } from '../_background.ts'
-import type { Admission, StreamPlaces } from '../admission.ts'
+import { type Admission, leavePlace, type StreamPlace, type StreamPlaces } from '../admission.ts'
 import { TlsMessageStream } from '../tls/tls-stream.ts'
 import { type AnswerLink, Answers } from './_answers.ts'
 import { decodeFrameHeader, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from './_frame.ts'
@@ -95,18 +94,22 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink, AnswerL
     else this.send(new Uint8ArrayList(bytes))
   }
 
-  hold(): void {
+  stopReading(): void {
     if (this.#connection instanceof TlsMessageStream) this.#connection.hold()
     else if (this.#connection.status === 'open') this.#connection.pause()
   }
 
-  letGo(): void {
+  readOn(): void {
     if (this.#connection instanceof TlsMessageStream) this.#connection.letGo()
     else if (this.#connection.status === 'open') this.#connection.resume()
   }
 
-  touch(place: Lease | null): void {
+  touch(place: StreamPlace | null): void {
     this.#places.touch(place)
+  }
+
+  hold(place: StreamPlace, bytes: number): boolean {
+    return this.#places.hold(place, bytes)
   }
 
   override onData(data: Uint8Array | Uint8ArrayList): void {
@@ -226,7 +229,7 @@ class Muxer extends AbstractStreamMuxer<MuxedStream> implements MuxLink, AnswerL
     }
     const stream = this.#newStream(id, 'inbound')
     stream.place = place
-    stream.addEventListener('close', () => place.release(), { once: true })
+    stream.addEventListener('close', () => leavePlace(place), { once: true })
     stream.announce()
     this.#answers.sent()
     this.onRemoteStream(stream)
