@@ -4,17 +4,19 @@ import type { KeyQuery, Pair, Query } from 'interface-datastore'
 import { Key } from 'interface-datastore/key'
 import { XcareError } from '../errors.ts'
 import { DHT_PROVIDERS_MAX, DHT_RECORDS_MAX, KNOWN_PEERS_MAX } from '../limits.ts'
-import { ProviderRecords } from './_provider-records.ts'
+import { ProviderRecords, providerOf } from './_provider-records.ts'
 
 const DHT_PREFIX = '/dht/'
 const PROVIDERS_PREFIX = '/dht/provider/'
 const PEERS_PREFIX = '/peers/'
+/** Records that make room at the same time. */
+const ROOM_RECORDS = 1000
 /** A search lets others have a turn after so many names: the library looks at all provider records each hour. */
 const NAMES_A_TURN = 250
 
 /**
  * What a peer knows of others, in memory. Unlike the library's store it finds the providers of an object without looking at
- * every name, and it bounds what strangers can make us keep: DHT records are refused above their caps, and of peers the
+ * every name, and it bounds what strangers can make us keep: DHT records are refused above their caps or take the place of those of who has most, and of peers the
  * longest unused are forgotten.
  */
 export class MemoryStore extends BaseDatastore {
@@ -24,6 +26,13 @@ export class MemoryStore extends BaseDatastore {
   readonly #peers = new Set<string>()
   /** DHT records of other kinds. */
   #others = 0
+  readonly #isMember: (peer: string) => boolean
+
+  /** @param isMember whether a peer is one of the network's: provider records of others make room for its. */
+  constructor(isMember: (peer: string) => boolean = () => false) {
+    super()
+    this.#isMember = isMember
+  }
 
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString()
@@ -86,16 +95,42 @@ export class MemoryStore extends BaseDatastore {
 
   #putProvider(name: string, value: Uint8Array): void {
     if (!this.#providers.has(name)) {
-      this.#refuseWhenFull()
-      if (this.#providers.countBeside(name) >= DHT_PROVIDERS_MAX)
-        throw new XcareError('BUSY', 'this node keeps no more providers of one object')
+      if (this.#providers.countBeside(name) >= DHT_PROVIDERS_MAX) this.#makeRoomBeside(name)
+      if (this.#isFull()) this.#makeRoom(name)
     }
     this.#providers.set(name, value)
   }
 
+  /** Of one object a stranger's record makes room for that of a member. @throws XcareError BUSY */
+  #makeRoomBeside(name: string): void {
+    const beside = this.#providers.of(name.slice(0, name.lastIndexOf('/')))
+    const stranger = beside.find((other) => !this.#isMember(providerOf(other)))
+    if (stranger === undefined || !this.#isMember(providerOf(name)))
+      throw new XcareError('BUSY', 'this node keeps no more providers of one object')
+    this.#providers.delete(stranger)
+  }
+
+  /**
+   * Records of those who have most make room, many at once, as that costs a look at all: any stranger's for a member, those of strangers with
+   * more records for a stranger. @throws XcareError BUSY when there are none.
+   */
+  #makeRoom(name: string): void {
+    const isStranger = (provider: string) => !this.#isMember(provider)
+    const own = isStranger(providerOf(name)) ? this.#providers.countOf(name) + 1 : 0
+    const enough = Math.max(own, this.#providers.most(isStranger) / 2 - 1)
+    let room = 0
+    for (const other of this.#providers.all()) {
+      if (room >= ROOM_RECORDS) break
+      if (!isStranger(providerOf(other)) || this.#providers.countOf(other) <= enough) continue
+      this.#providers.delete(other)
+      room++
+    }
+    if (room === 0) throw new XcareError('BUSY', 'this node keeps no more DHT records')
+  }
+
   #putOther(name: string, value: Uint8Array): void {
     if (name.startsWith(DHT_PREFIX) && !this.#values.has(name)) {
-      this.#refuseWhenFull()
+      if (this.#isFull()) throw new XcareError('BUSY', 'this node keeps no more DHT records')
       this.#others++
     }
     this.#values.set(name, value)
@@ -117,8 +152,7 @@ export class MemoryStore extends BaseDatastore {
     if (oldest !== undefined) this.#remove(oldest)
   }
 
-  #refuseWhenFull(): void {
-    if (this.#providers.size + this.#others >= DHT_RECORDS_MAX)
-      throw new XcareError('BUSY', 'this node keeps no more DHT records')
+  #isFull(): boolean {
+    return this.#providers.size + this.#others >= DHT_RECORDS_MAX
   }
 }

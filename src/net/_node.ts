@@ -4,6 +4,7 @@ import { ping } from '@libp2p/ping'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { links } from '#links'
 import { XcareError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
 import { DIAL_MS, HANDSHAKE_MS } from '../limits.ts'
 import { MemoryStore } from './_memory-store.ts'
 import { quietMerges } from './_quiet-peer-store.ts'
@@ -66,7 +67,7 @@ export async function createNode(
   const node = await createLibp2p({
     start: false,
     privateKey,
-    datastore: new MemoryStore(),
+    datastore: new MemoryStore((peer) => options.standingOf?.(peer as NodeId) === 'node'),
     ...(options.libraryLogs ? {} : { logger: silentLog }),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports,

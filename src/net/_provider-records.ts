@@ -11,6 +11,8 @@ export class ProviderRecords {
   /** Provider, value, provider, value and so on. */
   readonly #byObject = new Map<string, readonly string[]>()
   readonly #providers = new Map<string, string>()
+  /** Records of each provider. */
+  readonly #byProvider = new Map<string, number>()
   #size = 0
 
   /** Records in all. */
@@ -28,6 +30,18 @@ export class ProviderRecords {
     return this.#recordsBeside(name).length / 2
   }
 
+  /** @returns how many records the provider in `name` has in all. */
+  countOf(name: string): number {
+    return this.#byProvider.get(providerOf(name)) ?? 0
+  }
+
+  /** @returns the most records that one provider has, of those that `among` says. */
+  most(among: (provider: string) => boolean): number {
+    let most = 0
+    for (const [provider, count] of this.#byProvider) if (count > most && among(provider)) most = count
+    return most
+  }
+
   /** Keeps a copy of `value`. */
   set(name: string, value: Uint8Array): void {
     const records = this.#recordsBeside(name)
@@ -36,7 +50,9 @@ export class ProviderRecords {
     if (at >= 0) this.#keep(name, records.with(at + 1, text))
     else {
       // A list of its very length: one that grows keeps room for as many again.
-      this.#keep(name, [...records, this.#shared(providerOf(name)), text])
+      const provider = this.#shared(providerOf(name))
+      this.#keep(name, [...records, provider, text])
+      this.#byProvider.set(provider, this.countOf(name) + 1)
       this.#size++
     }
   }
@@ -54,6 +70,9 @@ export class ProviderRecords {
     const at = placeOf(records, name)
     if (at < 0) return
     this.#size--
+    const left = this.countOf(name) - 1
+    if (left > 0) this.#byProvider.set(providerOf(name), left)
+    else this.#byProvider.delete(providerOf(name))
     if (records.length > 2) this.#keep(name, records.toSpliced(at, 2))
     else this.#byObject.delete(objectOf(name))
   }
@@ -92,7 +111,8 @@ function objectOf(name: string): string {
   return name.slice(0, name.lastIndexOf('/'))
 }
 
-function providerOf(name: string): string {
+/** @returns the provider in the name of a record. */
+export function providerOf(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1)
 }
 

@@ -76,6 +76,31 @@ describe('the memory of a peer', () => {
     store.put(new Key('/dht/provider/other/a'), value)
   })
 
+  test('who has filled it makes room for others, a member of the network always has some', () => {
+    const store = new MemoryStore((peer) => peer.startsWith('node'))
+    for (let at = 0; at < DHT_RECORDS_MAX - 1; at++) store.put(new Key(`/dht/provider/${at}/greedy`), value)
+    store.put(new Key('/dht/provider/of-a-node/node-1'), value)
+    for (let at = 0; at < 3000; at++) store.put(new Key(`/dht/provider/${at}/modest`), value)
+    for (let at = 0; at < 3000; at++) expect(store.has(new Key(`/dht/provider/${at}/modest`))).toBe(true)
+    expect(store.has(new Key('/dht/provider/of-a-node/node-1'))).toBe(true)
+  })
+
+  test('as many strangers as there are records leave a member its own', () => {
+    const store = new MemoryStore((peer) => peer.startsWith('node'))
+    for (let at = 0; at < DHT_RECORDS_MAX; at++) store.put(new Key(`/dht/provider/${at}/one-${at}`), value)
+    expect(() => store.put(new Key('/dht/provider/x/late'), value)).toThrow('no more DHT records')
+    for (let at = 0; at < 3000; at++) store.put(new Key(`/dht/provider/new-${at}/node-1`), value)
+    expect(store.has(new Key('/dht/provider/new-2999/node-1'))).toBe(true)
+  })
+
+  test('providers of one object that nobody knows make room for a member', () => {
+    const store = new MemoryStore((peer) => peer.startsWith('node'))
+    for (let at = 0; at < DHT_PROVIDERS_MAX; at++) store.put(new Key(`/dht/provider/one/${at}`), value)
+    store.put(new Key('/dht/provider/one/node-1'), value)
+    expect(store.has(new Key('/dht/provider/one/node-1'))).toBe(true)
+    expect(store.has(new Key('/dht/provider/one/0'))).toBe(false)
+  })
+
   test('forgets the peers it has not used for longest', () => {
     const store = new MemoryStore()
     for (let at = 0; at < KNOWN_PEERS_MAX; at++) store.put(new Key(`/peers/${at}`), value)
