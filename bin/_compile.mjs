@@ -1,17 +1,18 @@
-// Loads every source file under the flags this process runs with, so that Node keeps what it made of them.
+// Loads every file of the program under the flags this process runs with, so that Node keeps what it made of them.
 import { flushCompileCache } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { SOURCES, sourceFiles } from './compiled.mjs'
+import { pathToFileURL } from 'node:url'
+import { CODE, CODE_KIND, filesOf, PROGRAM } from './place.mjs'
 
-const PROGRAM = 'cli/main.ts'
+const program = pathToFileURL(PROGRAM).href
 
-for (const name of sourceFiles()) {
-  if (name === PROGRAM || name.endsWith('.browser.ts')) continue
+for (const name of filesOf(CODE, CODE_KIND)) {
+  const file = new URL(name, CODE).href
+  if (file === program || name.endsWith(`.browser${CODE_KIND}`)) continue
   // The entry of a thread refuses to run as a program; it is compiled by then.
-  await import(new URL(name, SOURCES)).catch(() => {})
+  await import(file).catch(() => {})
 }
 // The program itself does what its arguments say: the help has no consequences.
-process.argv = [process.argv[0], fileURLToPath(new URL(PROGRAM, SOURCES)), 'help']
-await import(new URL(PROGRAM, SOURCES))
+process.argv = [process.argv[0], PROGRAM, 'help']
+await import(program)
 flushCompileCache()
 process.exit(0)

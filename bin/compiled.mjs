@@ -1,25 +1,17 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compileCache, findNode } from './node24.mjs'
-
-/** Folder of the sources. */
-export const SOURCES = new URL('../src/', import.meta.url)
+import { CODE, CODE_KIND, filesOf } from './place.mjs'
 
 const COMPILE = fileURLToPath(new URL('./_compile.mjs', import.meta.url))
 /** Packages were installed, and Node with them, when this file was written. */
 const INSTALLED = new URL('../node_modules/.package-lock.json', import.meta.url)
 /** Then it starts uncompiled, as it would without this. */
 const COMPILE_MS_MAX = 60_000
-
-/** @returns {string[]} paths of all source files below SOURCES, with forward slashes. */
-export function sourceFiles() {
-  return readdirSync(fileURLToPath(SOURCES), { recursive: true })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => name.replaceAll('\\', '/'))
-}
+const ENDINGS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /**
  * Compiles the sources for each set of flags that has not seen them as they are now. A process that finds a file uncompiled loads a compiler for it,
@@ -68,13 +60,13 @@ function keep(file, content) {
 
 /** A file that says which sources were compiled, of this copy of the project: Node keeps what it compiled by path, too. */
 function markOf(cache, flags) {
-  const name = createHash('sha256').update(JSON.stringify([SOURCES.href, findNode(), flags]))
+  const name = createHash('sha256').update(JSON.stringify([CODE.href, findNode(), flags]))
   return join(cache, `sources-${name.digest('hex').slice(0, 16)}`)
 }
 
 /** @returns {string} another one when a source file or an installed package has changed. */
 function stateOfSources() {
-  const times = [INSTALLED, ...sourceFiles().map((name) => new URL(name, SOURCES))].map(
+  const times = [INSTALLED, ...filesOf(CODE, CODE_KIND).map((name) => new URL(name, CODE))].map(
     (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
   )
   return `${times.length} files, newest ${Math.max(...times)}`
@@ -87,7 +79,17 @@ function compile(cache, flags) {
       env: { ...process.env, NODE_COMPILE_CACHE: cache },
       timeout: COMPILE_MS_MAX,
     })
-    child.on('error', resolve)
-    child.on('exit', resolve)
+    const interrupt = (signal) => {
+      child.kill(signal)
+      process.exit(130)
+    }
+    // Whoever is told to end meanwhile leaves no compiler behind.
+    for (const signal of ENDINGS) process.once(signal, interrupt)
+    const done = () => {
+      for (const signal of ENDINGS) process.off(signal, interrupt)
+      resolve()
+    }
+    child.on('error', done)
+    child.on('exit', done)
   })
 }

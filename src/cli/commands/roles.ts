@@ -42,7 +42,9 @@ export function addRoleCommands(program: Command): Record<RoleKind, Command> {
           invocation.atInterrupt = null
           const { dir } = invocation
           const isForPeople = process.stdout.isTTY === true && !invocation.out.json
-          const log = isForPeople ? openPartLog((await import('../part-lines.ts')).partLine) : openPartLog()
+          const log = isForPeople
+            ? openPartLog((await import('../part/part-lines.ts')).partLine)
+            : openPartLog()
           await runRole(dir, log, () => START[kind](dir, log.event, takeOver === true))
           return null
         }),

@@ -1,5 +1,5 @@
-import type { XcareEvent } from '../ports.ts'
-import { plainText } from './sentences.ts'
+import type { XcareEvent } from '../../ports.ts'
+import { plainText } from '../sentences.ts'
 
 type Say = (event: Record<string, unknown>) => string
 
