@@ -23,7 +23,14 @@ async function upUntil(text: string, ...args: string[]): Promise<ChildProcess> {
   })
   children.push(child)
   let said = ''
-  for await (const piece of child.stdout!.setEncoding('utf8')) if ((said += piece).includes(text)) break
+  await new Promise<void>((resolve) => {
+    // Read on afterwards: a reader that goes away would end it.
+    child.stdout!.setEncoding('utf8').on('data', (piece) => {
+      said += piece
+      if (said.includes(text)) resolve()
+    })
+    child.once('exit', () => resolve())
+  })
   expect(said).toContain(text)
   return child
 }
