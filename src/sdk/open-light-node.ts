@@ -14,6 +14,7 @@ import { cachedLedger } from './cached-ledger.ts'
 import { systemClock } from './clock.ts'
 import { startCoder } from './coder/coder-thread.ts'
 import { openFolder } from './folder.ts'
+import { forgivingFolder } from './forgiving-folder.ts'
 import type { NetworkFile } from './network/network-folder.ts'
 import { openNetworkLedger } from './network/network-ledger.ts'
 import type { OpenWallet } from './wallet.ts'
@@ -46,6 +47,9 @@ export interface LightNodeOptions {
   topics?: string[]
 }
 
+const READ_ONLY =
+  'the folder of this wallet cannot be written: your records can be read, and nothing is remembered'
+
 /** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. Removals that are under way go on beside it. */
 export async function openLightNode({
   network,
@@ -55,11 +59,14 @@ export async function openLightNode({
   signal,
   topics = [],
 }: LightNodeOptions): Promise<LightNode> {
-  const ledger = cachedLedger(
-    await openNetworkLedger(network, wallet.folder),
-    await openFolder(cache),
-    systemClock,
-  )
+  let isTold = false
+  const tell = () => {
+    if (!isTold) progress({ type: 'warning', text: READ_ONLY })
+    isTold = true
+  }
+  const kept = await forgivingFolder(async () => wallet.folder, tell)
+  const cached = await forgivingFolder(() => openFolder(cache), tell)
+  const ledger = cachedLedger(await openNetworkLedger(network, kept), cached, systemClock)
   const peer = await startPeer({
     // A fresh identity each time, so that storage nodes cannot tell whose records are read together.
     seed: systemRandom.bytes(32),
