@@ -41,15 +41,6 @@ export function objectIdOf(text: string, vault: Vault): ObjectId {
   )
 }
 
-/** @returns the whole id in the words of the command line. @throws XcareError USAGE when it is none. */
-export function parseObjectId(text: string): ObjectId {
-  const id = idOf(text)
-  if (id) return id
-  throw new XcareError('USAGE', `"${text.slice(0, 60)}" is not an object id`, {
-    next: 'copy it from `npx xcare ls`',
-  })
-}
-
 function idOf(text: string): ObjectId | null {
   try {
     return objectIdFromBytes(objectIdToBytes(text))

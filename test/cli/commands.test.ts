@@ -19,6 +19,9 @@ const PROMISED = [
   'notices',
   'wallet create',
   'wallet list',
+  'wallet passphrase',
+  'wallet backup',
+  'wallet restore',
   'node init',
   'node reset',
   'node run',
@@ -58,7 +61,9 @@ describe('the commands', () => {
       command.registeredArguments.map((argument) => argument.name()),
     )
     expect(
-      [...options, ...args].filter((name) => /pass|secret|key|token|pin|seed/i.test(name ?? '')),
+      [...options, ...args].filter((name) =>
+        /(pass|secret|key|token|pin|seed)(?!.*-file$)/i.test(name ?? ''),
+      ),
     ).toEqual([])
   })
 

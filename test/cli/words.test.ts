@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { repairSentence } from '../../src/cli/commands/repair.ts'
-import { parseObjectId } from '../../src/cli/object-id.ts'
+import { requireObjectWord } from '../../src/cli/object-id.ts'
 import { plainText, sentenceOf, sizeOf } from '../../src/cli/sentences.ts'
 import { parseUntil } from '../../src/cli/until.ts'
 import { parsePurpose } from '../../src/custody/purpose.ts'
@@ -63,18 +63,17 @@ describe('words of the command line', () => {
       expect(codeOf(() => parsePurpose(word))).toBe('USAGE')
   })
 
-  test('an object id has one spelling', () => {
-    expect(parseObjectId(OBJECT)).toBe(OBJECT)
+  test('an object id has one spelling; its first letters will do', () => {
+    for (const word of [OBJECT, OBJECT.slice(0, 4), OBJECT.slice(0, 52)])
+      expect(codeOf(() => requireObjectWord(word))).toBeNull()
     for (const word of [
-      '',
-      'xyz',
-      OBJECT.slice(1),
-      `${OBJECT}a`,
-      OBJECT.toUpperCase(),
-      ` ${OBJECT}`,
-      '../letter',
+      ...['', 'xyz', 'b2', OBJECT.slice(1), `${OBJECT}a`, `${OBJECT.slice(0, 52)}b`],
+      ...[OBJECT.toUpperCase(), ` ${OBJECT}`, '../letter'],
     ])
-      expect(codeOf(() => parseObjectId(word))).toBe('USAGE')
+      expect(
+        codeOf(() => requireObjectWord(word)),
+        word,
+      ).toBe('USAGE')
   })
 })
 

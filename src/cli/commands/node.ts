@@ -55,8 +55,8 @@ async function reset(
   const made = await resetNode(dir, newIdentity === true)
   const kept = made.aside === null ? 'There was nothing to set aside.' : `What it had is in ${made.aside}.`
   const next = made.isOther
-    ? 'next: npx xcare up, which tells the chain, then npx xcare repair'
-    : 'next: start it again, then npx xcare repair makes its fragments again from the other nodes'
+    ? 'next: `npx xcare up`, which tells the chain, then `npx xcare repair`'
+    : 'next: start it again, then `npx xcare repair` makes its fragments again from the other nodes'
   const who = made.isOther ? 'another node, in its place' : 'the same node'
   return { ...made, text: `It starts empty, as ${who}. ${kept}\n  ${next}` }
 }

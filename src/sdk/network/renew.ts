@@ -100,7 +100,7 @@ export async function resetNode(dir: string, asOther = false): Promise<Renewed> 
       'NOT_INITIALISED',
       `there is no storage node in ${folder}, and its keys cannot be made again`,
       {
-        next: 'restore its folder from a copy, or set up another node with `npx xcare node init`',
+        next: 'restore its folder from a copy, or set up another node with `npx xcare node init --network FOLDER --name NAME`',
       },
     )
   const aside = join(root, 'lost', `node-${basename(folder)}-${stamp()}`)

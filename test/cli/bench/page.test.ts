@@ -58,13 +58,38 @@ describe('plots', () => {
     expect(lengths).toEqual(['25', '100'])
   })
 
+  test('of stacks give one thing one colour on the whole page, and other things others', () => {
+    const coloursOf = (names: string[], kind?: 'phase') => {
+      const stack = { label: 'x', text: '1', parts: names.map((name) => ({ name, value: 1, title: name })) }
+      return [...stackPlot('x', [stack], kind).text.matchAll(/class="(p\d+)" x=/g)].map(
+        ([, colour]) => colour,
+      )
+    }
+    expect(coloursOf(['disk', 'seal'])).toEqual(coloursOf(['seal', 'disk']).reverse())
+    const all = [
+      'seal',
+      'encode',
+      'hash',
+      'wire',
+      'disk',
+      'open',
+      'client',
+      'nodes',
+      'guardians',
+      'another',
+      'one more',
+    ]
+    const phases = ['plan', 'open', 'send', 'receipt', 'anchor', 'custody']
+    expect(new Set([...coloursOf(all), ...coloursOf(phases, 'phase')]).size).toBe(all.length + phases.length)
+  })
+
   test('of stacks put parts behind each other', () => {
     const parts = [
       { name: 'p', value: 1, title: 'p' },
       { name: 'q', value: 3, title: 'q' },
     ]
     const { text } = stackPlot('x', [{ label: 'a', text: '4', parts }])
-    expect(text).toMatch(/class="p0" x="0%" width="25%".*class="p1" x="25%" width="75%"/s)
+    expect(text).toMatch(/class="p\d+" x="0%" width="25%".*class="p\d+" x="25%" width="75%"/s)
   })
 
   test('bear nothing at all', () => {

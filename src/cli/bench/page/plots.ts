@@ -2,6 +2,8 @@ import { type Content, html, type Markup } from './markup.ts'
 import type { Scale } from './scale.ts'
 
 const AREA_HEIGHT = 260
+/** More labels below a plot than this do not stand beside each other on a phone. */
+const CLOSE_TICKS = 5
 const MARKS = ['circle', 'square', 'diamond', 'triangle', 'ring', 'cross'] as const
 
 /** One point of a line; `low` and `high` are drawn as whiskers. */
@@ -51,7 +53,7 @@ export function linePlot({ label, x, y, series }: LinePlot): Markup {
   return html`<div class="plot"><div class="y-name">${y.name}</div>
 <div class="area"><div class="y-axis" aria-hidden="true" style="height:${AREA_HEIGHT}px">${y.ticks.map((tick) => html`<span style="top:${down(tick)}px">${y.text(tick)}</span>`)}</div>
 <svg role="img" aria-label="${label}" width="100%" height="${AREA_HEIGHT}">${grid}${drawn}</svg>
-<div class="x-axis" aria-hidden="true">${x.ticks.map((tick) => html`<span style="left:${place(x.at(tick))}">${x.text(tick)}</span>`)}</div></div>
+<div class="x-axis${x.ticks.length > CLOSE_TICKS ? ' close' : ''}" aria-hidden="true">${x.ticks.map((tick) => html`<span style="left:${place(x.at(tick))}">${x.text(tick)}</span>`)}</div></div>
 <div class="x-name">${x.name}</div>${legend(series.map(({ name }) => name))}</div>`
 }
 
@@ -127,23 +129,53 @@ export interface Stack {
   parts: { name: string; value: number; title: string }[]
 }
 
-/** Bars of parts that add up, all on one scale; a part has the same colour in each. */
-export function stackPlot(label: string, stacks: Stack[]): Markup {
+/** What the parts of stacked bars are, in the order of their colours: one colour means one thing on the whole page. */
+const MEANINGS = [
+  ...[
+    'seal',
+    'encode',
+    'hash',
+    'wire',
+    'hash again',
+    'disk',
+    'not in the floor',
+    'open',
+    'split',
+    'transfer',
+  ],
+  ...['phase plan', 'phase open', 'phase send', 'phase receipt', 'phase anchor', 'phase custody'],
+  ...['client', 'nodes', 'guardians', 'anchor', 'proxies'],
+]
+/** Colours there are; `style.ts` makes as many. */
+export const COLOURS = 28
+
+/** The colour of a part; what has none of its own shares the last ones. */
+function colourOf(meaning: string, others: string[]): number {
+  const at = MEANINGS.indexOf(meaning)
+  if (at >= 0) return at
+  return MEANINGS.length + (others.indexOf(meaning) % (COLOURS - MEANINGS.length))
+}
+
+/** Bars of parts that add up, all on one scale. @param kind what its parts are, where their names mean something else in other plots. */
+export function stackPlot(label: string, stacks: Stack[], kind: 'phase' | null = null): Markup {
   const sum = ({ parts }: Stack) => parts.reduce((total, { value }) => total + value, 0)
   const most = Math.max(...stacks.map(sum), Number.MIN_VALUE)
   const names = [...new Set(stacks.flatMap(({ parts }) => parts.map(({ name }) => name)))]
+  const meaning = (name: string) => (kind ? `${kind} ${name}` : name)
+  const others = names.map(meaning).filter((name) => !MEANINGS.includes(name))
+  const colour = (name: string) => colourOf(meaning(name), others)
   const rows = stacks.map((stack) => {
     let at = 0
     const parts = stack.parts.map(({ name, value, title }) => {
       const left = at
       at += value
-      return html`<rect class="p${names.indexOf(name)}" x="${place(left / most)}" width="${place(value / most)}" height="20"><title>${title}</title></rect>`
+      return html`<rect class="p${colour(name)}" x="${place(left / most)}" width="${place(value / most)}" height="20"><title>${title}</title></rect>`
     })
     return html`<div class="bar"><span>${stack.label}</span><b>${stack.text}</b><svg width="100%" height="20" aria-hidden="true">${parts}</svg></div>`
   })
   const keys = names.map(
-    (name, at) =>
-      html`<li><svg width="12" height="12" aria-hidden="true"><rect class="p${at}" width="12" height="12"/></svg>${name}</li>`,
+    (name) =>
+      html`<li><svg width="12" height="12" aria-hidden="true"><rect class="p${colour(name)}" width="12" height="12"/></svg>${name}</li>`,
   )
   return html`<div class="bars" role="img" aria-label="${label}">${rows}</div><ul class="legend">${keys}</ul>`
 }

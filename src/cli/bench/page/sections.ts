@@ -136,7 +136,7 @@ function timelines({ timelines: all }: Report): Section | null {
     title: 'Where the time of a put goes',
     lead: `What the client waits for, one phase after the other. ${names.map(({ name, what }) => `${name}: ${what}`).join('. ')}.`,
     body: pair(
-      stackPlot('Share of each phase', shares),
+      stackPlot('Share of each phase', shares, 'phase'),
       table(
         'Median ms of each phase',
         ['', ...names.map(({ name }) => name), 'sum'],

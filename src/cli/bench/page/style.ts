@@ -1,11 +1,18 @@
 import { Markup } from './markup.ts'
+import { COLOURS } from './plots.ts'
+
+/** Colours of parts: neighbours are far apart in hue and in lightness, which both schemes choose for themselves. */
+const PARTS = Array.from(
+  { length: COLOURS },
+  (_, at) => `.p${at}{fill:oklch(var(--l${at % 2}) .13 ${Math.round(at * 137.5) % 360})}`,
+).join('')
 
 /** Style of the page: both colour schemes, from a phone to a wide screen, and for print. No fonts and no images from anywhere. */
 export const STYLE = new Markup(`
 :root{color-scheme:light dark;--paper:#fff;--ink:#16202b;--soft:#5a6775;--rule:#dfe5ea;--panel:#f6f8fa;--good:#0b6b3a;--bad:#a4262c;--warn:#7a5200;--warn-paper:#fff6df;
---c0:#0b62c4;--c1:#b4470b;--c2:#0f7b5f;--c3:#8a2f9b;--c4:#6b6200;--c5:#5b6673;--c6:#c02e5e;--c7:#1f8aa0;--track:#e8edf1}
+--c0:#0b62c4;--c1:#b4470b;--c2:#0f7b5f;--c3:#8a2f9b;--c4:#6b6200;--c5:#5b6673;--l0:.47;--l1:.64;--track:#e8edf1}
 @media(prefers-color-scheme:dark){:root{--paper:#10161c;--ink:#e6ecf1;--soft:#a0adba;--rule:#2b3641;--panel:#18202a;--good:#5fd39a;--bad:#ff8f8a;--warn:#f5cf7a;--warn-paper:#2d2513;
---c0:#6cb2ff;--c1:#ff9a5c;--c2:#4fd1a9;--c3:#d79be6;--c4:#d6ca5c;--c5:#a7b3bf;--c6:#ff8fb0;--c7:#6ad2e6;--track:#24303b}}
+--c0:#6cb2ff;--c1:#ff9a5c;--c2:#4fd1a9;--c3:#d79be6;--c4:#d6ca5c;--c5:#a7b3bf;--l0:.7;--l1:.86;--track:#24303b}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums}
 main,header,footer{max-width:1180px;margin:0 auto;padding:0 20px}
@@ -20,7 +27,7 @@ a:focus-visible,.scroll:focus-visible,summary:focus-visible{outline:3px solid va
 nav ul{display:flex;flex-wrap:wrap;gap:4px 16px;padding:0;margin:18px 0 0;list-style:none;font-size:14px}
 section{border-top:1px solid var(--rule);margin-top:36px;padding-top:28px}
 .pair{display:grid;grid-template-columns:minmax(0,1fr);gap:24px;margin-top:16px}
-@media(min-width:900px){.pair{grid-template-columns:minmax(0,1fr) minmax(0,1fr);align-items:start}}
+@media(min-width:900px){.pair{grid-template-columns:minmax(0,1fr) minmax(0,1fr);align-items:start}.pair:has(table){grid-template-columns:minmax(0,1fr)}}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(145px,1fr));gap:12px;margin:24px 0 0;padding:0;list-style:none}
 .cards li{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
 .cards b{display:block;font-size:25px;line-height:1.2;letter-spacing:-.02em}.cards small{color:var(--soft);font-size:13px;display:block}
@@ -48,7 +55,7 @@ tbody th{font-weight:400}
 .plot .whisker{stroke:currentColor}
 .mark,.legend svg{fill:currentColor}.hollow{fill:none;stroke:currentColor;stroke-width:2}
 .s0{color:var(--c0)}.s1{color:var(--c1)}.s2{color:var(--c2)}.s3{color:var(--c3)}.s4{color:var(--c4)}.s5{color:var(--c5)}
-.p0{fill:var(--c0)}.p1{fill:var(--c1)}.p2{fill:var(--c2)}.p3{fill:var(--c3)}.p4{fill:var(--c4)}.p5{fill:var(--c5)}.p6{fill:var(--c6)}.p7{fill:var(--c7)}
+${PARTS}
 p.soft.unit{margin:0 0 6px;font-size:13px}.bars rect[class^=p]{stroke:var(--paper);stroke-width:1}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:14px 0 0;list-style:none;font-size:14px}
 .legend li{display:flex;align-items:center;gap:7px}
@@ -59,6 +66,7 @@ dl{display:grid;grid-template-columns:minmax(7em,max-content) 1fr;gap:4px 18px;m
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 ul.method{padding-left:20px;max-width:82ch}ul.method li{margin-bottom:6px}
 footer{margin-top:48px;padding-bottom:48px;color:var(--soft);font-size:14px}
-@media(max-width:520px){main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:25px}.cards b{font-size:21px}.plot .area,.x-name{padding-left:44px}.y-axis{width:38px}dl{grid-template-columns:1fr}dd{margin-bottom:6px}}
+@media(max-width:520px){main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:25px}.cards b{font-size:21px}.plot .area,.x-name{padding-left:44px}.y-axis{width:38px}dl{grid-template-columns:1fr}dd{margin-bottom:6px}table{font-size:12.5px}th,td{padding:5px 6px}th{white-space:normal}th:first-child,td.text{min-width:7em}}
+@media(max-width:700px){.x-axis.close span:nth-child(even){visibility:hidden}}
 @media print{.scroll{max-height:none;overflow:visible}nav,.skip{display:none}section{break-inside:avoid-page}}
 `)
