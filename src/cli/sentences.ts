@@ -76,6 +76,18 @@ export function sizeOf(bytes: number): string {
   return bytes < 1024 * MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / 1024 / MIB).toFixed(2)} GiB`
 }
 
+/** @returns a span of time as people say it: 5 minutes, 3 hours, 12 days. */
+export function ageText(ms: number): string {
+  const minutes = Math.max(1, Math.ceil(ms / 60_000))
+  const [number, unit] =
+    minutes < 120
+      ? [minutes, 'minute']
+      : minutes < 48 * 60
+        ? [Math.ceil(minutes / 60), 'hour']
+        : [Math.ceil(minutes / (24 * 60)), 'day']
+  return `${number} ${unit}${number === 1 ? '' : 's'}`
+}
+
 /** @returns both ends of a long id: enough to tell nodes apart. */
 export function shortId(id: string): string {
   return id.length > 16 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id

@@ -2,9 +2,10 @@ import type { Command } from 'commander'
 import { XcareError } from '../../errors.ts'
 import { resetNode } from '../../sdk/network/renew.ts'
 import { initNode } from '../../sdk/roles/init-node.ts'
+import type { NodeHealth } from '../../sdk/roles/node-health.ts'
 import { nodeStatus } from '../../sdk/roles/node-status.ts'
 import { action, type Invocation } from '../invocation.ts'
-import { sizeOf } from '../sentences.ts'
+import { ageText, sizeOf } from '../sentences.ts'
 
 const UNITS = { M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const
 const SPACE_MIN = 64 * UNITS.M
@@ -66,11 +67,19 @@ async function status({ dir }: Invocation): Promise<Record<string, unknown>> {
   const moods = [
     ...(rest.hasVolumes ? [] : ['BROKEN: its volumes are gone from the disk; end it and start it again']),
     ...(readOnly ? ['Read-only: its disk or its promised space is full'] : []),
+    ...(rest.health && rest.health.damaged > 0
+      ? [`${rest.health.damaged} of its fragments are damaged: their owners can make them again with repair`]
+      : []),
     ...(rest.chain ? [] : ['The chain cannot be reached: nobody new finds this node']),
   ]
   const mood = moods.length > 0 ? moods.join('. ') : 'Healthy'
-  const text = `${mood}. ${sizeOf(usedBytes)} of ${sizeOf(quotaBytes)}, ${fragments} fragments.\n  ${rest.nodeId}, process ${rest.pid}`
+  const text = `${mood}. ${sizeOf(usedBytes)} of ${sizeOf(quotaBytes)}, ${fragments} fragments${unreadText(rest.health)}.\n  ${rest.nodeId}, process ${rest.pid}`
   return { usedBytes, quotaBytes, fragments, readOnly, ...rest, text }
+}
+
+function unreadText(health: NodeHealth | null): string {
+  if (health === null || health.unreadSinceMs === 0) return ''
+  return `, all read from its disk within ${ageText(Date.now() - health.unreadSinceMs)}`
 }
 
 function parseSpace(text: string): number {

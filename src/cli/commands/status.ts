@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { asXcareError } from '../../errors.ts'
+import type { PeerAddress } from '../../ports.ts'
 import { openFolder } from '../../sdk/folder.ts'
 import { type ContributedNode, contributedNodes } from '../../sdk/network/contributed.ts'
 import { askEndpoints, type EndpointAnswer } from '../../sdk/network/endpoints.ts'
@@ -15,10 +16,11 @@ import {
 import { openNetworkLedger } from '../../sdk/network/network-ledger.ts'
 import { findParts, type Parts, partName } from '../../sdk/network/parts.ts'
 import { lifeOf } from '../../sdk/roles/life.ts'
+import { type DiskHealth, diskHealth } from '../../sdk/roles/node-health.ts'
 import type { Role } from '../../sdk/roles/processes.ts'
 import { lastFailure } from '../../sdk/roles/role.ts'
 import { action, type Invocation } from '../invocation.ts'
-import { shortId } from '../sentences.ts'
+import { ageText, shortId } from '../sentences.ts'
 
 /** Adds `status`: which parts of the network run, and what that means for records. */
 export function addStatusCommand(program: Command): void {
@@ -68,6 +70,7 @@ async function status({ dir, out }: Invocation): Promise<Record<string, unknown>
       of: contributed.length,
     },
     endpoints,
+    disks: await disksOf(parts),
   }
   const hasChain = existsSync(folder.anchor)
   return {
@@ -86,6 +89,26 @@ interface Facts {
   /** Nodes of others; null when the chain could not be asked. */
   contributed: { answering: number; of: number } | null
   endpoints: EndpointAnswer[]
+  /** What the running storage nodes say of their disks. */
+  disks: DiskHealth
+}
+
+function disksOf(parts: PartStatus[]): Promise<DiskHealth> {
+  const running = parts.filter(({ kind, running: runs, nodeId }) => kind === 'node' && runs && nodeId)
+  return diskHealth(running as unknown as PeerAddress[])
+}
+
+/** One line about what the disks say, or none when there is nothing on them. */
+function diskText({ damaged, unreadSinceMs }: DiskHealth): string {
+  const rot =
+    damaged > 0
+      ? `\n  ${damaged} fragments are damaged on their disks: \`npx xcare repair\` makes those of your records again`
+      : ''
+  const read =
+    unreadSinceMs > 0
+      ? `\n  every fragment was read from its disk within ${ageText(Date.now() - unreadSinceMs)}`
+      : ''
+  return rot + read
 }
 
 async function partStatus(role: Role): Promise<PartStatus> {
@@ -151,7 +174,7 @@ function contributedLine({ nodeId, institution, region, answers }: ContributedNo
   return `${answers ? 'up' : 'does not answer'}: storage node ${shortId(nodeId)} of "${institution}" (${region}), contributed`
 }
 
-function localText({ nodes, guardians, anchor, contributed }: Facts, folder: NetworkFolder): string {
+function localText({ nodes, guardians, anchor, contributed, disks }: Facts, folder: NetworkFolder): string {
   const upHere = `npx xcare up --dir ${folder.root}`
   const more =
     contributed && contributed.of > 0
@@ -161,7 +184,8 @@ function localText({ nodes, guardians, anchor, contributed }: Facts, folder: Net
   if (!anchor) return `${parts}. The chain is DOWN: nothing can be read or stored.\n  next: ${upHere}`
   if (nodes.running + guardians.running < nodes.of + guardians.of)
     return `${parts}.\n  next: ${upHere} starts what is missing, and says why what cannot be started is`
-  return `All is well: ${parts}.`
+  if (disks.damaged > 0) return `${parts}.${diskText(disks)}`
+  return `All is well: ${parts}.${diskText(disks)}`
 }
 
 /** A folder that only knows a network starts nothing: whoever has the chain does. */

@@ -10,6 +10,7 @@ import { encodeFrame, FRAGMENT_PROTOCOL, type MessageOf } from '../../wire/fragm
 import { askEndpoints } from '../network/endpoints.ts'
 import { runningRole } from './life.ts'
 import { networkOfPart } from './network-of.ts'
+import { askHealth, type NodeHealth } from './node-health.ts'
 import { readRoleFile } from './role-folder.ts'
 
 /** Counters of a running node, asked of the node itself. */
@@ -21,6 +22,8 @@ export type NodeStatus = Omit<MessageOf<'STATUS'>, 'op'> & {
   chain: boolean
   /** Whether the files of its volumes are still where it keeps them. */
   hasVolumes: boolean
+  /** What it says of its disk; null when it is of a version that does not. */
+  health: NodeHealth | null
 }
 
 /** @returns what the node of the folder `dir` says of itself. @throws XcareError NOT_INITIALISED, OFFLINE when it does not run. */
@@ -39,11 +42,14 @@ export async function nodeStatus(dir: string): Promise<NodeStatus> {
     const reply = await readNodeMessage(stream, DIAL_MS)
     if (reply.op !== 'STATUS') throw unexpected(reply)
     const { op, ...counters } = reply
+    void stream.close().catch(() => {})
+    const health = await askHealth(peer, address)
     const heights = await askEndpoints(await networkOfPart(dir, networkDir))
     return {
       ...{ ...counters, nodeId: address.nodeId, pid: run.pid, addresses: address.addresses },
       chain: heights.some(({ height }) => height !== null),
-      hasVolumes: existsSync(join(dir, 'data', 'volumes', 'STORE')),
+      hasVolumes: existsSync(join(dir, 'data', 'volumes', 'STORE')) && (health?.lostVolumes ?? 0) === 0,
+      health,
     }
   } finally {
     await peer.stop()
