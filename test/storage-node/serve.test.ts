@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { verifyLeaves } from '../../src/crypto/blake3-tree.ts'
@@ -412,4 +414,34 @@ test('a quota is refused before bytes are accepted, and reading goes on', async 
   expect(status.usedBytes).toBeLessThan(12e6)
   expect(status.fragments).toBe(fits.layout.stripes)
   await small.stop()
+})
+
+test('VERIFY reads the disk itself: what rotted unseen is missing from the answer, gives no receipt, and may be put again', async () => {
+  const own = await ServedNode.start()
+  const object = makeObject({ seed: 81, length: 30_000, shardBytesMax: 1024, columns: [0] })
+  const { stripes } = object.layout
+  await own.connect().putColumn(object)
+  const folder = join(own.path, 'volumes')
+  const name = readdirSync(folder).find((each) => each.endsWith('.vol'))!
+  const volume = readFileSync(join(folder, name))
+  volume[volume.indexOf(object.fragments[0]![2]!) + 1500]! ^= 1
+  writeFileSync(join(folder, name), volume)
+  const client = own.connect()
+  await client.send(openPutOf(object))
+  const bit = async (message: ClientMessage) =>
+    ((await client.ask(message)) as MessageOf<'HAVE'>).body[0]! & 4
+  expect(await bit({ op: 'GET_HAVE' })).toBe(4)
+  expect(await bit({ op: 'VERIFY', from: 3, to: stripes })).toBe(4)
+  expect(await bit({ op: 'VERIFY', from: 0, to: stripes })).toBe(0)
+  const health = { op: 'HEALTH', damaged: 1, unanchored: 1, lostVolumes: 0, registered: false }
+  expect(await own.connect().ask({ op: 'GET_HEALTH' })).toMatchObject(health)
+  const hasty = own.connect()
+  await hasty.send(openPutOf(object))
+  expect(await hasty.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ code: 'TOO_FEW_FRAGMENTS' })
+  await client.send({ op: 'PUT', stripe: 2, first: 0, body: object.fragments[0]![2]! })
+  expect(await client.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ op: 'RECEIPT' })
+  expect(await own.connect().ask({ op: 'GET_HEALTH' })).toMatchObject({ damaged: 0 })
+  await client.send(openPutOf(object))
+  expect(await client.ask({ op: 'VERIFY', from: 0, to: stripes + 1 })).toMatchObject({ code: 'MALFORMED' })
+  await own.stop()
 })
