@@ -25,7 +25,7 @@ import { sizeOf } from './sentences.ts'
 
 /** Whose records the story puts: those of the new network's owner; on a network that keeps records, those of somebody made up. */
 const OWNER = { new: 'owner', kept: 'story-owner' }
-const READER = 'clinic'
+const READER = { new: 'clinic', kept: 'story-clinic' }
 const GRANT_MS = 24 * 3600 * 1000
 /** A revocation holds within block time and this; guardians that were cut off meanwhile included. */
 const REVOKED_WITHIN_MS = 35_000
@@ -55,8 +55,9 @@ interface Kept {
  */
 export async function playStory(stage: Stage): Promise<Record<string, unknown>> {
   const { out, launch } = stage
-  const owner = await openAs(stage, stage.isNew ? OWNER.new : OWNER.kept)
-  const reader = await openAs(stage, READER)
+  const which = stage.isNew ? 'new' : 'kept'
+  const owner = await openAs(stage, OWNER[which])
+  const reader = await openAs(stage, READER[which])
   const lost: Role[] = []
   const bringBack = async () => {
     const roles = lost.splice(0)
@@ -198,14 +199,15 @@ async function loseNodes({ folder, out }: Stage, records: Kept[], lost: Role[]):
 async function permission(stage: Stage, owner: LightNode, reader: LightNode, record: Kept): Promise<void> {
   const { out } = stage
   const { objectId, name } = record.stored
-  out.event({ type: 'step', text: `Let "${READER}" read ${name}` })
+  const who = READER[stage.isNew ? 'new' : 'kept']
+  out.event({ type: 'step', text: `Let "${who}" read ${name}` })
   await mustRefuse(reader, record, 'before any permission')
   out.event({ type: 'fact', text: 'without a permission: refused' })
   const ids = [objectIdToBytes(objectId)]
   const untilMs = systemClock.nowMs() + GRANT_MS
   const given = await giveGrant(owner, {
     did: reader.wallet.did,
-    name: READER,
+    name: who,
     ids,
     purpose: 'TREAT',
     untilMs,
@@ -218,7 +220,7 @@ async function permission(stage: Stage, owner: LightNode, reader: LightNode, rec
   await revokeGrant(owner.ports, grantId)
   const refusal = await untilRefused(reader, record)
   out.event({ type: 'refused', grantId: toHex(grantId), code: refusal.code, message: refusal.message })
-  out.event({ type: 'fact', text: `"${READER}" asks again: ${refusal.message}` })
+  out.event({ type: 'fact', text: `"${who}" asks again: ${refusal.message}` })
 }
 
 async function tryRead({ ports, custodyKeyOf }: LightNode, { stored }: Kept): Promise<XcareError | null> {

@@ -43,7 +43,7 @@ export const stockAddress = (node: Libp2p): PeerAddress => ({
   addresses: node.getMultiaddrs().map((each) => each.toString().replace(/\/p2p\/.*/, '')),
 })
 
-export const soon = (ms = 5000) => AbortSignal.timeout(ms)
+export const soon = (ms = 50_000) => AbortSignal.timeout(ms)
 
 /** Port of a listening peer. */
 export const portOf = (peer: Peer) => Number(peer.addresses()[0]!.split('/').at(-1))

@@ -10,7 +10,8 @@ import vectors from '../vectors/transport.json' with { type: 'json' }
 import { address, echo, ourPeer, soon, stockPeer, stopAll } from './_stock.ts'
 
 const PROTOCOL = '/test/frames/1'
-const IDLE = 5000
+/** Only a fault waits so long. */
+const IDLE = 50_000
 
 afterEach(stopAll)
 

@@ -45,7 +45,7 @@ describe('kill -9 in the middle of the story', () => {
     'of $part after "$after": the story can be completed, nothing acknowledged is missing',
     async (moment) => {
       const stored = await interruptedStory(moment)
-      const again = await net.run('up', '--once')
+      const again = await net.runPatiently('up', '--once')
       expect(again.result, JSON.stringify(again.result)).toMatchObject({ ok: true, lostBytes: 0 })
       const listed = (await net.run('ls', '--as', moment.owner)).result.records as { objectId: string }[]
       expect(listed.map(({ objectId }) => objectId)).toEqual(expect.arrayContaining(stored))
@@ -57,7 +57,7 @@ describe('kill -9 in the middle of the story', () => {
       for (const objectId of stored) {
         const target = join(net.dir, 'again')
         rmSync(target, { force: true })
-        expect((await net.run('get', objectId, '-o', target, '--as', moment.owner)).exit).toBe(0)
+        expect((await net.runPatiently('get', objectId, '-o', target, '--as', moment.owner)).exit).toBe(0)
         expect(existsSync(target) && readFileSync(target).length > 0).toBe(true)
       }
       await net.run('down')

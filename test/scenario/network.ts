@@ -32,6 +32,14 @@ export class TestNetwork {
     return xcare([...args, '--dir', this.root])
   }
 
+  /** Runs a command again as long as it ends with an error that may pass: a busy machine is late, and loses nothing. */
+  async runPatiently(...args: string[]): Promise<Said> {
+    for (;;) {
+      const said = await this.run(...args)
+      if (said.result.ok || said.result.retryable !== true) return said
+    }
+  }
+
   /** Process number of one part, from its own run file. */
   pidOf(part: string): number {
     return JSON.parse(readFileSync(join(this.root, part, 'run.json'), 'utf8')).pid
