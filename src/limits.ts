@@ -271,6 +271,9 @@ export const HEADER_AGE_MS_MAX = 30_000
 export const HEADER_DRIFT_MS = 10_000
 /** How long a trusted header may be used to verify new ones. */
 export const TRUSTING_PERIOD_MS = 14 * 24 * 3600 * 1000
+/** A wallet looks this often whether the chain still shows what it took back; when something could not be sent, again after the shorter time. */
+export const SAY_AGAIN_MS = 6 * 3600 * 1000
+export const SAY_AGAIN_RETRY_MS = 60_000
 /** How long it may be used where the rules of the chain never change the validators, for headers of the very same ones. */
 export const FIXED_SET_TRUST_MS = 10 * 365 * 24 * 3600 * 1000
 /** Nesting of arrays and maps in CBOR, at most. */

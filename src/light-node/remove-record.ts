@@ -12,6 +12,7 @@ import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from 
 import { readNodeMessage, unexpected } from './columns/node-message.ts'
 import { type DestroyPorts, destroyCustody } from './guardians/destroy.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
+import { noteRemoved } from './taken-back.ts'
 
 const DIAL_MS_MAX = 5_000
 /** Removals that one use of the wallet goes on with, at most. */
@@ -59,7 +60,7 @@ export async function removeObject(ports: RemovePorts, objectId: ObjectId): Prom
   await vault.setRemoval({ ...begun, triedMs })
   const located = await locateOrNull(ports, objectId)
   if (!located) {
-    await vault.remove(raw)
+    await forget(vault, raw)
     return { objectId, ...NOTHING_THERE }
   }
   await endOnChain(ports, located, ownerKey)
@@ -74,7 +75,7 @@ export async function removeObject(ports: RemovePorts, objectId: ObjectId): Prom
     ports.progress({ type: 'guardian-kept', guardian: guardianId, code: error.code })
   const removal = { ...begun, triedMs, onChain: true, shredded, guardiansLeft, nodesLeft: nodesOf - nodes }
   const complete = isComplete(removal)
-  if (complete) await vault.remove(raw)
+  if (complete) await forget(vault, raw)
   else await vault.setRemoval(removal)
   return { objectId, destroyed, destroyedOf, guardiansLeft, shredded, nodes, nodesOf, complete }
 }
@@ -99,6 +100,11 @@ const NOBODY_ASKED = { guardiansLeft: null, nodesLeft: null, shredded: false }
 const NOTHING_THERE = {
   ...{ destroyed: 0, destroyedOf: 0, guardiansLeft: [], shredded: true },
   ...{ nodes: 0, nodesOf: 0, complete: true },
+}
+
+async function forget(vault: Vault, objectId: Uint8Array): Promise<void> {
+  await noteRemoved(vault, objectId)
+  await vault.remove(objectId)
 }
 
 /** Who is away for good must not keep a removal alive: guardians and nodes that come back act on what the chain says. */

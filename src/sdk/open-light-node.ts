@@ -8,6 +8,7 @@ import type { GrantPorts } from '../light-node/guardians/grant.ts'
 import { type CustodyKeyPorts, custodyKeySource } from '../light-node/guardians/read-as-grantee.ts'
 import type { PutRecordPorts } from '../light-node/put-record.ts'
 import { resumeRemovals } from '../light-node/remove-record.ts'
+import { sayAgain } from '../light-node/say-again.ts'
 import { type Peer, startPeer } from '../net/peer.ts'
 import type { Progress } from '../ports.ts'
 import { cachedLedger } from './cached-ledger.ts'
@@ -49,6 +50,11 @@ export interface LightNodeOptions {
 
 const READ_ONLY =
   'the folder of this wallet cannot be written: your records can be read, and nothing is remembered'
+
+function saidAgainText(sent: number): string {
+  const what = sent === 1 ? 'one thing' : `${sent} things`
+  return `the chain did not show ${what} that this wallet took back; it was sent again and is there now`
+}
 
 /** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. Removals that are under way go on beside it. */
 export async function openLightNode({
@@ -99,7 +105,12 @@ export async function openLightNode({
     }),
   }
   const ending = new AbortController()
-  const resumed = resumeRemovals(ports, ending.signal).catch(() => {})
+  const resumed = Promise.allSettled([
+    resumeRemovals(ports, ending.signal),
+    sayAgain(ports, ending.signal).then((sent) => {
+      if (sent > 0) progress({ type: 'warning', text: saidAgainText(sent) })
+    }),
+  ])
   return {
     wallet,
     ports,

@@ -18,6 +18,7 @@ import { grantSecretOf, newGrant, ownerKeyOf, revokeKeyOf } from '../../identity
 import type { Vault } from '../../identity/vault.ts'
 import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../../limits.ts'
 import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../../ports.ts'
+import { noteRevoking } from '../taken-back.ts'
 import { askAll, askGuardian, type GuardianProblem } from './ask-guardian.ts'
 import { letterAad, mailboxesOf } from './mailboxes.ts'
 
@@ -94,7 +95,12 @@ export async function issueGrant(
 /** Takes a permission back. Reads under way may still end; new ones are refused within block time and 30 s. @throws XcareError NOT_FOUND, REFUSED, OFFLINE */
 export async function revokeGrant(ports: GrantPorts, grantId: Uint8Array): Promise<{ height: number }> {
   const revokeKey = revokeKeyOf(ports.root, grantId)
-  const revoked = await submitMessages(ports, [{ type: 'grant.revoke', grantId }], [revokeKey])
+  const message = { type: 'grant.revoke' as const, grantId }
+  const revoked = await submitMessages(ports, [message], [revokeKey]).catch(async (error: unknown) => {
+    // Nobody knows whether it happened: the wallet sees to it.
+    if (asXcareError(error).code === 'TIMEOUT') await noteRevoking(ports.vault, grantId)
+    throw error
+  })
   await ports.vault.markRevoked(grantId)
   return revoked
 }
