@@ -97,6 +97,18 @@ export class TestChain {
     else this.state.delete(at.join())
   }
 
+  /** @returns the chain as it is now, to be put back later. */
+  snapshot(): { height: number; state: Map<string, Uint8Array> } {
+    return { height: this.height, state: new Map(this.state) }
+  }
+
+  /** Puts the chain back to an earlier state. */
+  restore({ height, state }: ReturnType<TestChain['snapshot']>): void {
+    this.height = height
+    this.state.clear()
+    for (const [at, bytes] of state) this.state.set(at, bytes)
+  }
+
   get(at: Uint8Array): Uint8Array | null {
     return this.state.get(at.join()) ?? null
   }
@@ -173,6 +185,10 @@ export class TestChain {
       const before = value.grantValue.decode(this.get(key.grantKey(message.grantId))!)
       require(before.revokeKey)
       this.set(key.grantKey(message.grantId), value.grantValue.encode({ ...before, status: 'revoked' }))
+    } else if (type === 'record.remove') {
+      const before = value.recordValue.decode(this.get(key.recordKey(message.objectId))!)
+      require(before.ownerKey)
+      this.set(key.recordKey(message.objectId), value.recordValue.encode({ ...before, status: 'removed' }))
     } else if (type === 'receipt.extend') {
       const { guardianId, from, hashes, head } = message
       const count = from + hashes.length / 32
