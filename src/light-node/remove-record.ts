@@ -12,7 +12,7 @@ import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from 
 import { readNodeMessage, unexpected } from './columns/node-message.ts'
 import { type DestroyPorts, destroyCustody } from './guardians/destroy.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
-import { noteRemoved } from './taken-back.ts'
+import { noteRemoved } from './unfinished/taken-back.ts'
 
 const DIAL_MS_MAX = 5_000
 /** Removals that one use of the wallet goes on with, at most. */

@@ -18,7 +18,7 @@ import { grantSecretOf, newGrant, ownerKeyOf, revokeKeyOf } from '../../identity
 import type { Vault } from '../../identity/vault.ts'
 import { GRANT_OBJECTS_MAX, HEADER_AGE_MS_MAX, LETTER_BYTES_MAX, REQUEST_SKEW_MS_MAX } from '../../limits.ts'
 import type { Clock, Ledger, PublicIdentity, Random, Transport } from '../../ports.ts'
-import { noteRevoking } from '../taken-back.ts'
+import { noteRevoking } from '../unfinished/taken-back.ts'
 import { askAll, askGuardian, type GuardianProblem } from './ask-guardian.ts'
 import { letterAad, mailboxesOf } from './mailboxes.ts'
 

@@ -1,5 +1,5 @@
-import { fromHex, toHex } from '../bytes.ts'
-import type { Vault } from '../identity/vault.ts'
+import { fromHex, toHex } from '../../bytes.ts'
+import type { Vault } from '../../identity/vault.ts'
 
 const REMOVED = 'removed/'
 const REVOKING = 'revoking/'
