@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fromHex, toHex } from '../../src/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../src/cbor.ts'
 import { depositFormat, depositReceiptFormat } from '../../src/custody/deposit.ts'
-import { destroyOrderFormat, destroyReceiptFormat } from '../../src/custody/destroy.ts'
+import { destroyOrderFormat, destroyReceiptFormat, destructionFormat } from '../../src/custody/destroy.ts'
 import { decodeLetter, grantFormat } from '../../src/custody/grant.ts'
 import { mailQuestionFormat } from '../../src/custody/mail.ts'
 import { noticeFormat } from '../../src/custody/notice.ts'
@@ -27,6 +27,7 @@ const decoders: Record<string, Decode> = {
   receiptQuestion: questionFormat.decode,
   destroyOrder: destroyOrderFormat.decode,
   destroyReceipt: destroyReceiptFormat.decode,
+  destruction: destructionFormat.decode,
   mailQuestion: mailQuestionFormat.decode,
   notice: noticeFormat.decode,
   grant: grantFormat.decode,
