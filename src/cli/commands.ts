@@ -3,8 +3,6 @@ import { addBenchCommand } from './commands/bench.ts'
 import { addChainCommands, addLightCommands } from './commands/chain.ts'
 import { addDownCommand } from './commands/down.ts'
 import { addGetCommand } from './commands/get.ts'
-import { addGrantCommands } from './commands/grant.ts'
-import { addGrantsCommand } from './commands/grants.ts'
 import { addLsCommand } from './commands/ls.ts'
 import { addNodeCommands } from './commands/node.ts'
 import { addNoticesCommand } from './commands/notices.ts'
@@ -15,6 +13,9 @@ import { addRoleCommands } from './commands/roles.ts'
 import { addStatusCommand } from './commands/status.ts'
 import { addUpCommand } from './commands/up.ts'
 import { addWalletCommands } from './commands/wallet.ts'
+import { addContactCommands } from './permissions/contact.ts'
+import { addGrantCommands } from './permissions/grant.ts'
+import { addGrantsCommand } from './permissions/grants.ts'
 
 /** Adds every command to `program`, in the order help lists them. */
 export function addCommands(program: Command): void {
@@ -28,6 +29,7 @@ export function addCommands(program: Command): void {
   addRepairCommand(program)
   addGrantCommands(program)
   addGrantsCommand(program)
+  addContactCommands(program)
   addNoticesCommand(program)
   addWalletCommands(program)
   addNodeCommands(addRoleCommands(program).node)

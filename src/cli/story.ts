@@ -17,10 +17,10 @@ import { type LightNode, openLightNode } from '../sdk/open-light-node.ts'
 import { runningRole } from '../sdk/roles/life.ts'
 import { killProcess, type Launch, type Role } from '../sdk/roles/processes.ts'
 import { keptWallet } from '../sdk/wallet.ts'
-import { giveGrant } from './commands/grant.ts'
 import { noticeEvents } from './commands/notices.ts'
 import { factsOf } from './commands/put.ts'
 import type { Output } from './output.ts'
+import { giveGrant } from './permissions/grant.ts'
 import { sizeOf } from './sentences.ts'
 
 /** Whose records the story puts: those of the new network's owner; on a network that keeps records, those of somebody made up. */

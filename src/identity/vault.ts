@@ -45,6 +45,8 @@ export interface Vault {
   forgetNotice(notice: Pick<VaultNotice, 'releaseId' | 'objectId'>): Promise<void>
   notices(): VaultNotice[]
   marker(name: string): Uint8Array | null
+  /** Markers whose name begins with `prefix`, by name. */
+  markers(prefix: string): { name: string; value: Uint8Array }[]
   setMarker(name: string, value: Uint8Array): Promise<void>
   /** Entries that were there and do not open any more, or null. */
   loss(): VaultLoss | null
@@ -101,6 +103,11 @@ export async function openVault(
     forgetNotice: ({ releaseId, objectId }) => put({ type: 'told', releaseId, objectId }),
     notices: () => [...state.now.notices.values()],
     marker: (name) => state.now.markers.get(name) ?? null,
+    markers: (prefix) =>
+      [...state.now.markers]
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, value]) => ({ name, value }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
     setMarker: (name, value) => put({ type: 'marker', name, value }),
     loss: () => log.loss(),
     entries: () => state.entries(),

@@ -15,6 +15,7 @@ import { action, type Invocation } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 import { objectIdOf, requireObjectWord } from '../object-id.ts'
 import { parseUntil } from '../until.ts'
+import { contactOf } from './contact.ts'
 
 interface GrantOptions {
   to: string
@@ -47,8 +48,10 @@ async function grant(
   const untilMs = parseUntil(until, systemClock.nowMs())
   const why = parsePurpose(purpose)
   for (const object of objects) requireObjectWord(object)
-  const did = await didOfWords(invocation, to)
+  const known = await didOfWords(invocation, to)
   return withLightNode(invocation, async (node) => {
+    const did = known ?? contactOf(node.wallet.vault, to)
+    if (!did) throw await nobodyCalled(invocation, to)
     const ids = objects.map((object) => objectIdToBytes(objectIdOf(object, node.wallet.vault)))
     const given = await giveGrant(node, { did, name: to, ids, purpose: why, untilMs })
     const grantId = toHex(given.held.grant.grantId)
@@ -116,14 +119,24 @@ function grantIdOf(word: string, vault: Vault): string {
   throw new XcareError('USAGE', `${fitting.length} permissions begin with ${word}`, { next })
 }
 
-async function didOfWords({ dir }: Invocation, to: string): Promise<Did> {
+/** @returns null for what may be a contact: that only the open wallet knows. @throws XcareError USAGE when it can be nobody */
+async function didOfWords(invocation: Invocation, to: string): Promise<Did | null> {
   if (to.startsWith('did:')) return parsedDid(to)
-  const folder = networkFolder(dir)
+  const folder = networkFolder(invocation.dir)
   const names = await listWallets(folder)
   if (names.includes(to)) return (await readWalletFile(folder.wallet(to))).did
-  throw new XcareError('USAGE', `"${to.slice(0, 60)}" is neither a DID nor a wallet on this machine`, {
-    next: `make a wallet with \`npx xcare wallet create --as NAME\`${names.length > 0 ? `; there is ${names.join(', ')}` : ''}`,
-  })
+  if (names.includes(invocation.wallet)) return null
+  throw await nobodyCalled(invocation, to)
+}
+
+async function nobodyCalled({ dir }: Invocation, to: string): Promise<XcareError> {
+  const names = await listWallets(networkFolder(dir))
+  const there = names.length > 0 ? `; there are the wallets ${names.join(', ')}` : ''
+  return new XcareError(
+    'USAGE',
+    `"${to.slice(0, 60)}" is neither a DID nor a wallet on this machine nor a contact`,
+    { next: `name somebody with \`npx xcare contact add NAME DID\`${there}` },
+  )
 }
 
 function parsedDid(text: string): Did {
