@@ -15,6 +15,7 @@ const GATHER_MS = 10
 const GATHER_BYTES = 512 * 1024
 /** A buffer with more than this beside the body is not handed over: others may be using it. */
 const BESIDE_BYTES = 128
+const HEALTH_MS = 2_000
 
 interface Waiting {
   resolve(value: unknown): void
@@ -37,6 +38,7 @@ export class FragmentStore {
   #queuedBytes = 0
   #room: PromiseWithResolvers<void> | null = null
   #verifying: Promise<void> = Promise.resolve()
+  #health: { askedMs: number; found: Promise<DiskCalls['health'][1]> } | null = null
   #failure: XcareError | null = null
   #onFailure: (error: XcareError) => void = () => {}
 
@@ -114,6 +116,16 @@ export class FragmentStore {
   giveBack({ bytes }: FragmentRun): void {
     if (bytes.buffer instanceof SharedArrayBuffer)
       this.#outbox.push({ id: this.#nextId++, call: 'giveBack', args: [bytes] })
+  }
+
+  /** How the store is. To find out takes long where much is kept, and anybody may ask: what was found within HEALTH_MS is told again. */
+  health(): Promise<DiskCalls['health'][1]> {
+    const nowMs = performance.now()
+    if (this.#health === null || nowMs - this.#health.askedMs > HEALTH_MS) {
+      this.#health = { askedMs: nowMs, found: this.call('health') }
+      this.#health.found.catch(() => {})
+    }
+    return this.#health.found
   }
 
   /** Whether nobody waits for the disk thread. */

@@ -190,7 +190,7 @@ class StorageNode implements RunningStorageNode {
   }
 
   status(): Promise<StoreHealth> {
-    return this.#store.call('health')
+    return this.#store.health()
   }
 
   async stop(): Promise<void> {

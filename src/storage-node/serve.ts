@@ -188,7 +188,7 @@ class Session implements Conversation {
 
   async #tellHealth(): Promise<void> {
     const { store, chain } = this.parts
-    const { damaged, unanchored, lostVolumes, unreadSinceMs } = await store.call('health')
+    const { damaged, unanchored, lostVolumes, unreadSinceMs } = await store.health()
     const told = { damaged, unanchored, lostVolumes, unreadSinceMs: unreadSinceMs ?? 0 }
     await this.send({ op: 'HEALTH', ...told, ...chain() })
   }

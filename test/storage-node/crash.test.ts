@@ -44,6 +44,7 @@ function story(seed: number, faults: DiskFaults): { disk: CrashDisk; moments: Mo
     const kept = promises.filter(({ finished, deleted }) => finished && !deleted)
     const action = choose(6)
     if (action === 0 && kept.length > 0) deleteObject(store, kept[choose(kept.length)]!)
+    else if (action === 5 && kept.length > 0 && choose(2) === 0) drop(store, kept[choose(kept.length)]!)
     else if (action === 1 && open.length > 0) {
       const promise = open[choose(open.length)]!
       putSome(store, promise, [...promise.object.fragments[0]!.keys()], true)
@@ -62,6 +63,16 @@ function story(seed: number, faults: DiskFaults): { disk: CrashDisk; moments: Mo
   return { disk, moments }
 }
 
+/** The chain has shown that nobody needs it: nothing of it is promised any more. */
+function drop(store: VolumeStore, promise: Promised): void {
+  const { objectId, version, owner } = promise.object
+  const name = { objectId, version, ownerKey: owner.publicKey, column: 0 }
+  expect(store.judge([], [name])).toBe(1)
+  promise.finished = false
+  promise.acked.clear()
+  while (store.compact());
+}
+
 /** Lets the power fail at call `end` and looks whether the store that comes up keeps what was promised by then. */
 function afterCrash(disk: CrashDisk, moments: Moment[], end: number, seed: number): string | null {
   const choose = chooser(seed)
@@ -74,7 +85,8 @@ function afterCrash(disk: CrashDisk, moments: Moment[], end: number, seed: numbe
   const store = openStoreOn({ folder, index })
   try {
     for (const [at, promise] of now.promises.entries()) {
-      const mayBeGone = inFlight[at]!.deleted && !promise.deleted
+      const later = inFlight[at]!
+      const mayBeGone = (later.deleted && !promise.deleted) || (promise.finished && !later.finished)
       const broken = brokenPromise(store, promise)
       if (broken && !mayBeGone) return broken
     }

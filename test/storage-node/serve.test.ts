@@ -440,7 +440,7 @@ test('VERIFY reads the disk itself: what rotted unseen is missing from the answe
   expect(await hasty.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ code: 'TOO_FEW_FRAGMENTS' })
   await client.send({ op: 'PUT', stripe: 2, first: 0, body: object.fragments[0]![2]! })
   expect(await client.ask({ op: 'DONE', body: object.manifest })).toMatchObject({ op: 'RECEIPT' })
-  expect(await own.connect().ask({ op: 'GET_HEALTH' })).toMatchObject({ damaged: 0 })
+  expect(await own.parts.store.call('health')).toMatchObject({ damaged: 0 })
   await client.send(openPutOf(object))
   expect(await client.ask({ op: 'VERIFY', from: 0, to: stripes + 1 })).toMatchObject({ code: 'MALFORMED' })
   await own.stop()
