@@ -239,12 +239,12 @@ export const RECEIPT_ANCHOR_MAX_MS = 10 * 60_000
 export const GUARDIAN_ANSWER_MS = 10_000
 export const GUARDIAN_REQUEST_MS = 9_000
 /** Requests that wait at a guardian for a newer block, outside of the places for work, at most. */
-export const GUARDIAN_WAITS_MAX = 256
+export const GUARDIAN_WAITS_MAX = 512
 /** Nobody can make a share today that a guardian holds for so long: it has a part of the guardian to itself. */
 export const SHARE_NEWCOMER_MS = 3600 * 1000
 /** Streams of one connection, and requests of all, that a guardian serves at the same time. */
 export const GUARDIAN_STREAMS_MAX = 64
-export const GUARDIAN_REQUESTS_MAX = 256
+export const GUARDIAN_REQUESTS_MAX = 512
 /** Gossip payload, at most. */
 export const GOSSIP_BYTES_MAX = 64 * KIB
 /** What travels by gossip is as new as this, by the clock of who carries it. */
