@@ -13,7 +13,7 @@ const ENTRY_BYTES = 96
 
 /** One record to be bundled. */
 export interface BundleRecord {
-  /** Relative path with `/`, as it may be used when the record is written to disk. */
+  /** Relative path with `/`, as its owner calls it. */
   name: string
   mediaType: string
   bytes: Uint8Array
