@@ -62,16 +62,9 @@ export class AnchoredSweep {
     after: HeldCursor,
     objects: number,
   ): Promise<{ columns: HeldColumn[]; objects: number; next: HeldCursor | null }> {
-    const columns = await this.#ports.store.call('held', kind, after, PAGE)
-    const seen = new Set<string>()
-    const end = columns.findIndex(({ objectId }) => seen.add(toHex(objectId)).size > objects)
-    const taken = end < 0 ? columns : columns.slice(0, end)
-    const isEnd = end < 0 && columns.length < PAGE
-    return {
-      columns: taken,
-      objects: Math.min(seen.size, objects),
-      next: isEnd ? null : taken.at(-1)!.cursor,
-    }
+    const { columns, isEnd } = await this.#ports.store.call('held', kind, after, PAGE, objects)
+    const asked = new Set(columns.map(({ objectId }) => toHex(objectId))).size
+    return { columns, objects: asked, next: isEnd ? null : columns.at(-1)!.cursor }
   }
 
   async #judge(columns: readonly HeldColumn[]): Promise<number> {

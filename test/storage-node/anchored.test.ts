@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { toHex } from '../../src/bytes.ts'
 import { recordKey } from '../../src/chain-anchor/app/keys.ts'
 import { type RecordValue, recordValue } from '../../src/chain-anchor/app/values.ts'
-import { blake3 } from '../../src/crypto/hash.ts'
 import { XcareError } from '../../src/errors.ts'
+import { verifyManifest } from '../../src/fragment/manifest.ts'
 import {
   ANCHOR_QUESTIONS_MAX,
   ANCHOR_SWEEP_MS,
@@ -31,7 +31,14 @@ import { smallObject } from './writer-objects.ts'
 
 const recordOf = (object: MadeObject, more: Partial<RecordValue> = {}): RecordValue => ({
   ...{ objectId: object.objectId, version: 1, ownerKey: object.owner.publicKey },
-  ...{ manifestHash: blake3(object.manifest), k: 4, n: 8, epoch: 1, columns: Uint8Array.of(255), moved: [] },
+  ...{
+    manifestHash: verifyManifest(object.manifest, AUDIENCE.network).hash,
+    k: 4,
+    n: 8,
+    epoch: 1,
+    columns: Uint8Array.of(255),
+    moved: [],
+  },
   ...{ status: 'active', height: 5, ...more },
 })
 
@@ -86,7 +93,7 @@ describe('a finished column', () => {
   const held = {
     ...{ objectId: object.objectId, ownerKey: object.owner.publicKey, version: 1, column: 2 },
     ...{ cursor: { id: 1, touchedMs: 0 }, finishedMs: nowMs - PUT_ABANDONED_MS, isProven: false },
-    manifestHash: blake3(object.manifest),
+    manifestHash: verifyManifest(object.manifest, AUDIENCE.network).hash,
   }
   const verdict = (value: RecordValue | null, change: Partial<typeof held> = {}, headerMs = nowMs) =>
     judge({

@@ -48,7 +48,10 @@ export interface DiskCalls {
   recent: [[sinceMs: number, limit: number], { objectId: Uint8Array; column: number; k: number; n: number }[]]
   verify: [[handle: number, column: number, from: number, to: number], { bytes: number; next: number }]
   scrub: [[], number]
-  held: [[kind: HeldWish['kind'], after: HeldCursor, limit: number], HeldColumn[]]
+  held: [
+    [kind: HeldWish['kind'], after: HeldCursor, limit: number, objects: number],
+    { columns: HeldColumn[]; isEnd: boolean },
+  ]
   patience: [[], { patienceMs: number }]
   judge: [[anchored: readonly ColumnName[], gone: readonly ColumnName[]], number]
   expire: [[], number]

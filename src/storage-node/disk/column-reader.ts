@@ -220,11 +220,10 @@ export class ColumnReader {
     return bytes
   }
 
-  /** Reads the manifest of one version; one that is damaged is forgotten, so that it can be put again. @returns bytes read. */
-  verifyManifest({ objectId, version }: VersionKey): number {
+  /** @returns the manifest of one version, read from the disk; null without one. One that is damaged is forgotten, so that it can be put again. */
+  manifestOf({ objectId, version }: VersionKey): Uint8Array | null {
     const row = this.#index.manifest(objectId, version)
-    if (row !== null) this.#soundManifest(row)
-    return row?.length ?? 0
+    return row === null ? null : this.#soundManifest(row)
   }
 
   /** @returns the newest manifest of an object. @throws XcareError NOT_FOUND, INTEGRITY when it is damaged here. */

@@ -228,10 +228,17 @@ export class VolumeStore {
     return this.#guarded(() => this.#scrubber.step(this.#index, this.reader, this.#now()))
   }
 
-  /** @returns at most `limit` finished columns behind `after`. Those that were not proven to be anchored only once that took too long. */
-  held(kind: HeldWish['kind'], after: HeldCursor, limit: number): HeldColumn[] {
+  /** @returns finished columns behind `after`, of at most `objects` objects, and whether that was the end. Those never proven to be anchored only once that took too long. */
+  held(
+    kind: HeldWish['kind'],
+    after: HeldCursor,
+    limit: number,
+    objects: number,
+  ): { columns: HeldColumn[]; isEnd: boolean } {
     const wish = kind === 'proven' ? { kind } : { kind, beforeMs: this.#now() - this.patienceMs() }
-    return this.#guarded(() => heldColumns(this.#index, wish, after, limit))
+    return this.#guarded(() =>
+      heldColumns(this.#index, (name) => this.reader.manifestOf(name), wish, after, { limit, objects }),
+    )
   }
 
   /** Notes which finished columns a header has shown to be anchored, and drops those that it has shown not to be. @returns columns dropped. */

@@ -1,3 +1,5 @@
+import { toHex } from '../../../bytes.ts'
+import { sha256 } from '../../../crypto/hash.ts'
 import type { FragmentIndex } from '../catalog/fragment-index.ts'
 import type { ColumnName, ColumnRow } from '../catalog/rows.ts'
 
@@ -8,7 +10,7 @@ export interface HeldColumn extends ColumnName {
   finishedMs: number
   /** Whether a header has shown before that it is anchored. */
   isProven: boolean
-  /** Hash of the manifest held of this version; null when that is damaged and gone. */
+  /** SHA-256 of the manifest held of this version, as the chain has it; null when that is damaged and gone, or matched what was anchored before. */
   manifestHash: Uint8Array | null
 }
 
@@ -24,22 +26,39 @@ export const FIRST_HELD: HeldCursor = { id: 0, touchedMs: 0 }
 /** Which finished columns: those never proven that were finished before `beforeMs`, the oldest first, or those proven once, by id. */
 export type HeldWish = { kind: 'unproven'; beforeMs: number } | { kind: 'proven' }
 
-/** @returns at most `limit` finished columns behind `after`. */
+/**
+ * @param manifestOf reads the manifest of a version from the disk; null when it is damaged.
+ * @returns finished columns behind `after`, at most `limit`, of at most `objects` objects.
+ */
 export function heldColumns(
   index: FragmentIndex,
+  manifestOf: (name: ColumnName) => Uint8Array | null,
   wish: HeldWish,
   after: HeldCursor,
-  limit: number,
-): HeldColumn[] {
+  { limit, objects }: { limit: number; objects: number },
+): { columns: HeldColumn[]; isEnd: boolean } {
   const { upkeep } = index
   const rows =
     wish.kind === 'proven' ? upkeep.proven(after.id, limit) : upkeep.unproven(after, wish.beforeMs, limit)
-  return rows.map((row) => heldFrom(index, row))
+  const seen = new Set<string>()
+  const end = rows.findIndex(({ objectId }) => seen.add(toHex(objectId)).size > objects)
+  const hashes = new Map<string, Uint8Array | null>()
+  const hashOf = (row: ColumnRow) => {
+    const key = `${toHex(row.objectId)} ${row.version}`
+    const known = hashes.get(key)
+    if (known !== undefined) return known
+    const manifest = manifestOf(row)
+    const hash = manifest && sha256(manifest)
+    hashes.set(key, hash)
+    return hash
+  }
+  const taken = end < 0 ? rows : rows.slice(0, end)
+  const columns = taken.map((row) => heldFrom(row, wish.kind === 'proven' ? null : hashOf(row)))
+  return { columns, isEnd: end < 0 && rows.length < limit }
 }
 
-function heldFrom(index: FragmentIndex, row: ColumnRow): HeldColumn {
+function heldFrom(row: ColumnRow, manifestHash: Uint8Array | null): HeldColumn {
   const { id, objectId, ownerKey, version, column, touchedMs, isProven } = row
-  const manifestHash = index.manifest(objectId, version)?.hash ?? null
   const name = { objectId, ownerKey, version, column }
   return { ...name, cursor: { id, touchedMs }, finishedMs: touchedMs, isProven, manifestHash }
 }

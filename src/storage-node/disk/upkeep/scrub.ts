@@ -24,7 +24,7 @@ export class Scrubber {
     let bytes = reader.verify(column, this.#stripe, to)
     this.#stripe = to
     if (to < column.stripes) return Math.max(1, bytes)
-    bytes += reader.verifyManifest(column)
+    bytes += reader.manifestOf(column)?.length ?? 0
     upkeep.setRead(column.id, nowMs)
     this.#after = column.id
     this.#column = 0
