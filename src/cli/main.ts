@@ -1,6 +1,9 @@
 import { failStart, requireCommand } from './invocation.ts'
 import { xcareProgram } from './program.ts'
 
+// Whatever a library creates beside our own files is nobody else's to read either.
+process.umask(0o077)
+
 const words = process.argv.slice(2)
 try {
   const program = await xcareProgram(words)
