@@ -1,6 +1,7 @@
 import type { HeldGrant } from '../../custody/grant.ts'
 import { XcareError } from '../../errors.ts'
 import type { Vault } from '../../identity/vault.ts'
+import { LOSS_NEXT, lossWords } from '../../identity/vault-loss.ts'
 import { objectIdToBytes } from '../../ids.ts'
 import type { Ledger, Progress } from '../../ports.ts'
 import type { CustodyKeySource } from '../get.ts'
@@ -52,6 +53,12 @@ async function findGrant(ports: CustodyKeyPorts, object: Grantable): Promise<Hel
   const { active, past } = await usableGrant(ports, candidatesOf(ports, object), object, clock.nowMs())
   const found = active ?? past ?? kept.past
   if (found) return found
+  const loss = vault.loss()
+  // It may have been an own record.
+  if (loss)
+    throw new XcareError('NO_GRANT', `this wallet knows no key of this record, and ${lossWords(loss)}`, {
+      next: LOSS_NEXT,
+    })
   throw new XcareError('NO_GRANT', 'you have no permission to read this record', {
     next: 'ask its owner for one: `npx xcare grant OBJECT --to YOUR-DID`',
   })
