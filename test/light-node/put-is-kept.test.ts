@@ -37,7 +37,7 @@ test('what a put has anchored, every node finds anchored hours later', async () 
         ? { patienceMs: store.patienceMs() }
         : (store[name as 'held'] as (...all: unknown[]) => unknown).apply(store, args)
     const ledger = {
-      read: async (key: Uint8Array) => ({ ...(await net.chain.read(key, 1000)), timeMs: nowMs }),
+      read: async (key: Uint8Array) => ({ ...(await net.chain.read(key)), timeMs: nowMs }),
     }
     const ports = { store: { call } as never, ledger, clock: { nowMs: () => nowMs }, nodeId: node.nodeId }
     expect(store.health().unanchored).toBe(1)
