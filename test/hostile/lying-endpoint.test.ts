@@ -98,7 +98,37 @@ const object: [Message[], string[]] = [
 ]
 const network = () => [institutions, guardians, node]
 
-const CASES: Partial<Record<MessageType, Case>> = {
+/** Every type that can be sent today: batches of receipts are of older programs. */
+const CASES: Record<Exclude<MessageType, 'receipt.batch'>, Case> = {
+  'institution.suspend': {
+    message: () => ({ type: 'institution.suspend', instId: 'a', suspended: true }),
+    signers: ['governor'],
+    before: () => [institutions],
+  },
+  'node.retire': {
+    message: () => ({
+      type: 'node.retire',
+      nodeId: nodeIdOfKey(key('node a').publicKey),
+      status: 'retired',
+    }),
+    signers: ['node a'],
+    before: () => [institutions, node],
+  },
+  'guardian.retire': {
+    message: () => ({ type: 'guardian.retire', guardianId }),
+    signers: ['guardian a'],
+    before: () => [institutions, guardians],
+  },
+  'identity.rotate': {
+    message: () => ana.rotate('next ana'),
+    signers: ['next ana'],
+    before: () => [[[ana.register], ['ana']]],
+  },
+  'custody.freeze': {
+    message: () => ({ type: 'custody.freeze', objectId, frozen: true }),
+    signers: ['owner'],
+    before: () => [...network(), object],
+  },
   'institution.register': { message: () => make.institution('a'), signers: ['governor'] },
   'node.register': {
     message: () => make.node('a'),

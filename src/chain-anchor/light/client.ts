@@ -52,6 +52,8 @@ export interface LightClientOptions {
   chainId?: string
   /** In order of preference: the first that answers is asked, the others are its witnesses. At least one. */
   endpoints: Endpoint[]
+  /** The endpoints as they are known now: asked for when none answers, since a chain may have moved to another address. */
+  renew?: () => Promise<Endpoint[]>
   store: Folder
   clock: Clock
   /** Default TRUSTING_PERIOD_MS. */
@@ -189,8 +191,19 @@ export class LightClient {
       this.demote(endpoint)
     }
     if (best) return best
+    const isAway = failures.every(({ code }) => code === 'OFFLINE' || code === 'TIMEOUT')
+    if (isAway && (await this.#findMore())) return this.#sync()
     // A wrong answer weighs more than none.
     throw failures.find(({ code }) => code === 'INTEGRITY') ?? failures[0]!
+  }
+
+  /** @returns whether there are endpoints that were not known before; they are asked first. */
+  async #findMore(): Promise<boolean> {
+    const { endpoints, renew } = this.#options
+    const found = (await renew?.().catch(() => [])) ?? []
+    const fresh = found.filter(({ name }) => !endpoints.some((known) => known.name === name))
+    endpoints.unshift(...fresh)
+    return fresh.length > 0
   }
 
   /** @returns an error after which another endpoint may do better. @throws every other error */

@@ -1,5 +1,6 @@
 import { fromHex } from '../../bytes.ts'
 import { APP_VERSION } from '../../chain-anchor/app/genesis.ts'
+import type { Endpoint } from '../../chain-anchor/light/endpoint.ts'
 import { openLedger } from '../../chain-anchor/light/ledger.ts'
 import { rpcProvider } from '../../chain-anchor/light/rpc-provider.ts'
 import { XcareError } from '../../errors.ts'
@@ -41,10 +42,16 @@ export function networkOf(kept: NetworkFile | null, started: StartedChain): Netw
   }
 }
 
-/** Opens the ledger of `network` as a light client of its own sees it; `folder` keeps its headers. */
-export async function openNetworkLedger(network: NetworkFile, folder: Folder): Promise<Ledger> {
-  const patienceMs = network.rpc.length > 1 ? ENDPOINT_PATIENCE_MS : RPC_DEADLINE_MS
-  const [first, ...others] = network.rpc.map((url) => rpcProvider(url, systemClock, patienceMs))
+/**
+ * Opens the ledger of `network` as a light client of its own sees it; `folder` keeps its headers.
+ * @param reread the network as it is written down now: looked at when no endpoint answers, since the chain may have moved.
+ */
+export async function openNetworkLedger(
+  network: NetworkFile,
+  folder: Folder,
+  reread: (() => Promise<NetworkFile>) | null = null,
+): Promise<Ledger> {
+  const [first, ...others] = endpointsOf(network.rpc)
   return openLedger({
     provider: first!,
     witnesses: others,
@@ -54,5 +61,16 @@ export async function openNetworkLedger(network: NetworkFile, folder: Folder): P
     fixedSetVersion: APP_VERSION,
     store: folder,
     clock: systemClock,
+    ...(reread && { renew: async () => endpointsOf(sameNetwork(network, await reread())) }),
   })
+}
+
+function endpointsOf(rpc: string[]): Endpoint[] {
+  const patienceMs = rpc.length > 1 ? ENDPOINT_PATIENCE_MS : RPC_DEADLINE_MS
+  return rpc.map((url) => rpcProvider(url, systemClock, patienceMs))
+}
+
+/** @returns where another reading of the same network's file says that its chain is. */
+function sameNetwork({ network }: NetworkFile, now: NetworkFile): string[] {
+  return now.network === network ? now.rpc : []
 }

@@ -18,8 +18,9 @@ import { onFreePorts, portsOf } from './role-peer.ts'
 /** Starts the guardian of the folder `dir`, with a light client of its own. @param takesOver also when it lives elsewhere. */
 export async function startGuardianRole(dir: string, log: Progress, takesOver = false): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'guardian')
-  const network = await networkOfPart(dir, role.networkDir)
-  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')))
+  const reread = () => networkOfPart(dir, role.networkDir)
+  const network = await reread()
+  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')), reread)
   const signing = await keepSigningKey(dir, 'operator')
   const key = guardianKey((await loadGuardianKeys(dir, systemRandom)).guardianId)
   if (!takesOver)

@@ -20,8 +20,9 @@ const MIB = 2 ** 20
 /** Starts the storage node of the folder `dir`, with a light client of its own. @param takesOver also when it lives elsewhere. */
 export async function startNodeRole(dir: string, log: Progress, takesOver = false): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'node')
-  const network = await networkOfPart(dir, role.networkDir)
-  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')))
+  const reread = () => networkOfPart(dir, role.networkDir)
+  const network = await reread()
+  const ledger = await openNetworkLedger(network, await openFolder(join(dir, 'light')), reread)
   const signing = await keepSigningKey(dir, 'operator')
   const key = nodeKey((await loadNodeKeys(dir, systemRandom)).nodeId)
   if (!takesOver)

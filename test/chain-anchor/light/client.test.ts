@@ -101,6 +101,16 @@ describe('several endpoints', () => {
     expect(client.endpoints[0]).toBe(second)
   })
 
+  it('looks where the chain is now when none answers', async () => {
+    const moved = new FakeEndpoint(chain, 'moved')
+    endpoint.down = new XcareError('OFFLINE', 'gone')
+    const client = await open({ renew: async () => [new FakeEndpoint(chain), moved] })
+    expect((await client.sync()).header.height).toBe(10)
+    expect(client.endpoints[0]).toBe(moved)
+    moved.down = endpoint.down
+    await expect(client.sync()).rejects.toThrow(code('OFFLINE'))
+  })
+
   it('says offline when none answers', async () => {
     endpoint.down = new XcareError('OFFLINE', 'gone')
     await expect((await open()).sync()).rejects.toThrow(code('OFFLINE'))
