@@ -40,6 +40,18 @@ describe('a remote that asks for answers', () => {
   })
 })
 
+test('a remote that floods and cuts the connection ends nothing but that', async () => {
+  const server = await ourPeer(1)
+  for (let round = 0; round < 5; round++) {
+    const connection = await RawConnection.open(server)
+    connection.deafen()
+    for (const type of [PING, WINDOW])
+      connection.say(repeated(20_000, (at) => muxFrame(type, SYN, type === PING ? 0 : 2 * at + 1, at)))
+    await connection.close()
+  }
+  await expect.poll(() => server.connected()).toEqual([])
+})
+
 describe('answers that are not taken', () => {
   class StuckLink implements AnswerLink {
     readonly sent: Uint8Array[] = []
@@ -97,6 +109,20 @@ describe('answers that are not taken', () => {
       for (let at = 0; at <= MUX_ANSWERS_MAX; at++) answers.sent()
     }
     expect(flood).toThrow(expect.objectContaining({ code: 'MALFORMED' }))
+  })
+
+  test('are forgotten when the connection ends meanwhile', async () => {
+    const link = new StuckLink()
+    const answers = new Answers(link)
+    answers.pong(muxFrame(PING, ACK, 0, 1))
+    answers.pong(muxFrame(PING, ACK, 0, 2))
+    for (let at = 0; at <= MUX_ANSWERS_PAUSE; at++) answers.refuse(frame(at))
+    link.sendAnswers = () => {
+      throw new Error('closed')
+    }
+    link.readOn = link.sendAnswers as () => void
+    // A rejection that nobody handles would end a node, and fails this run.
+    await link.takes()
   })
 
   test('are noticed when nothing was taken from one look to the next', async () => {

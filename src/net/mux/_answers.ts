@@ -77,11 +77,13 @@ export class Answers {
     this.#isFlushing = false
     this.#round++
     this.#untaken = 0
-    if (this.#isHeld) {
+    try {
+      if (this.#isHeld) this.#link.readOn()
       this.#isHeld = false
-      this.#link.readOn()
+      this.#send()
+    } catch {
+      // The connection ended meanwhile: nobody waits for an answer, and nobody here hears of a failure.
     }
-    this.#send()
   }
 
   #holdAbove(waiting: number): void {

@@ -51,7 +51,7 @@ export class MuxedStream extends AbstractStream {
     })
     this.#link = link
     this.streamId = streamId
-    this.addEventListener('idle', () => this.#openWindowIfLow())
+    this.addEventListener('idle', () => this.#openWindowSafely())
   }
 
   /** Tells the remote that the stream is there, and opens the window. */
@@ -158,7 +158,16 @@ export class MuxedStream extends AbstractStream {
 
   override onMuxerDrain(): void {
     super.onMuxerDrain()
-    this.#openWindowIfLow()
+    this.#openWindowSafely()
+  }
+
+  /** For listeners of events, which must not throw. */
+  #openWindowSafely(): void {
+    try {
+      this.#openWindowIfLow()
+    } catch {
+      // The connection is closed already.
+    }
   }
 
   /**
