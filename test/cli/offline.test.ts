@@ -44,7 +44,7 @@ describe('a chain that is not there', () => {
   test('status tells what is down instead of failing', async () => {
     const said = await network.run('status', '--json')
     expect(said).toMatchObject({ exit: 0, result: { ok: true, anchor: false } })
-    expect((await network.run('status')).stdout).toContain('npx xcare up')
+    expect((await network.run('status')).stdout).toContain('does not answer for it')
   })
 
   test('down has nothing to stop', async () => {

@@ -14,7 +14,7 @@ import {
 import { encodeBlockId, encodeCommit, encodeHeader } from '../../src/chain-anchor/comet/encode.ts'
 import { decodeStateProof } from '../../src/chain-anchor/state/proof.ts'
 import { depositFormat, depositReceiptFormat } from '../../src/custody/deposit.ts'
-import { destroyOrderFormat, destroyReceiptFormat } from '../../src/custody/destroy.ts'
+import { destroyOrderFormat, destroyReceiptFormat, destructionFormat } from '../../src/custody/destroy.ts'
 import { decodeLetter, encodeLetter, grantFormat } from '../../src/custody/grant.ts'
 import { mailQuestionFormat } from '../../src/custody/mail.ts'
 import { noticeFormat } from '../../src/custody/notice.ts'
@@ -112,6 +112,7 @@ const DECODERS: Record<string, Decoder> = {
   depositReceiptFormat: signed(depositReceiptFormat, good.depositReceipt),
   destroyOrderFormat: signed(destroyOrderFormat, good.destroyOrder),
   destroyReceiptFormat: signed(destroyReceiptFormat, good.destroyReceipt),
+  destructionFormat: signed(destructionFormat, good.destruction),
   mailQuestionFormat: signed(mailQuestionFormat, good.mailQuestion),
   noticeFormat: signed(noticeFormat, good.notice),
   questionFormat: signed(questionFormat, good.receiptQuestion),
