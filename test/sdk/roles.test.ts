@@ -24,15 +24,19 @@ afterEach(() => {
 })
 
 /** A folder that a process of its own holds, as a part does, with what it wrote down. */
-async function heldFolder(name: string, content: (pid: number) => unknown): Promise<[string, ChildProcess]> {
+async function heldFolder(
+  name: string,
+  content: (pid: number) => unknown,
+  more = `console.log('held')`,
+): Promise<[string, ChildProcess]> {
   const folder = join(scratch, name)
   mkdirSync(folder, { recursive: true })
   const program = `
     import { openTurnLock } from ${JSON.stringify(new URL('../../src/local/lock.ts', import.meta.url).href)}
     const lock = openTurnLock(process.argv[1])
     lock.tryTake()
-    console.log('held')
-    setInterval(() => lock, 1000)`
+    setInterval(() => lock, 1000)
+    ${more}`
   const child = spawn(
     process.execPath,
     ['--input-type=module-typescript', '-e', program, lifeLockOf(folder)],
@@ -96,6 +100,20 @@ describe.skipIf(!existsSync('/proc/locks'))('which process lives in a folder', (
     const ended = once(child, 'exit')
     expect(await stopProcess({ kind: 'node', folder })).toBe(true)
     expect((await ended)[1]).toBe('SIGTERM')
+  })
+
+  test('is a process that was killed until the last of its threads is gone: then its folder is free', async () => {
+    // Its first thread ends at once; the other one has memory to give back before it lets go of the lock.
+    const busy = `
+      import { Worker } from 'node:worker_threads'
+      const big = "const all = Array.from({ length: 40 }, () => Buffer.alloc(8 * 2 ** 20, 1)); setInterval(() => all, 1000)"
+      new Worker(big + "; import('node:worker_threads').then(({ parentPort }) => parentPort.postMessage(0))", { eval: true }).on('message', () => console.log('held'))`
+    for (let again = 0; again < 4; again++) {
+      const [folder, child] = await heldFolder(`threads-${again}`, (pid) => runOf(pid), busy)
+      const killed = await killProcess({ kind: 'node', folder })
+      expect(killed).toBe(child.pid)
+      expect(await lifeOf(folder)).toEqual({ state: 'stopped' })
+    }
   })
 
   test('is not a process that ended and still has its number', async () => {

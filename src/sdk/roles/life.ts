@@ -89,8 +89,8 @@ export function bornOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie still has its number but serves nobody.
-    return fields[0] === 'Z' ? 'ended' : fields[19]!
+    // A zombie still has its number but serves nobody; while a thread of it is left, its files and locks are not free yet.
+    return fields[0] === 'Z' && Number(fields[17]) <= 1 ? 'ended' : fields[19]!
   } catch {
     return 'unknown'
   }

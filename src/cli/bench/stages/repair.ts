@@ -85,10 +85,15 @@ async function repairOnce(
 }
 
 /** A repair that left something out is no measurement. */
-function requireRepaired({ columns, columnsOf, unkept, repaired }: RepairedObject, lost: number[]): void {
+function requireRepaired(
+  { columns, columnsOf, unkept, repaired, away }: RepairedObject,
+  lost: number[],
+): void {
   const isWhole = columns + unkept.length === columnsOf
   if (!isWhole || repaired.length !== 1 || repaired[0]!.columns.join() !== lost.join())
-    throw new Error(`of columns ${lost.join(', ')} not all were repaired: ${JSON.stringify(repaired)}`)
+    throw new Error(
+      `of columns ${lost.join(', ')} not all were repaired: ${JSON.stringify({ repaired, away })}`,
+    )
 }
 
 /** Counts whole frames that came from storage nodes, hashes, manifests and receipts included. */
