@@ -61,7 +61,7 @@ describe('the life of a local network', () => {
     expect(second.exit).toBe(0)
     expect(await living()).toEqual(before)
     up.kill('SIGINT')
-    await once(up, 'exit')
+    expect((await once(up, 'exit'))[0]).toBe(0)
     expect(await living()).toEqual([])
   }, 240_000)
 
@@ -69,16 +69,23 @@ describe('the life of a local network', () => {
     const [one, other] = await Promise.all([upUntil('keeps running'), upUntil('keeps running')])
     expect(await living()).toHaveLength(17)
     expect((await net.run('down')).result).toMatchObject({ stopped: 17 })
-    for (const child of [one, other]) if (child.exitCode === null) await once(child, 'exit')
+    for (const child of [one, other]) {
+      if (child.exitCode === null) await once(child, 'exit')
+      expect(child.exitCode).toBe(0)
+    }
   }, 240_000)
 
-  test('interrupted while it starts it leaves no process behind', async () => {
-    const up = await upUntil('The network in')
-    // At this moment nothing runs yet, or the first parts do.
-    up.kill('SIGINT')
-    expect((await once(up, 'exit'))[0]).toBe(130)
-    expect(await living()).toEqual([])
-  }, 120_000)
+  // Before anything runs, while the chain starts, with some parts serving and others only begun.
+  test.each(['The network in', 'starting the anchoring chain', 'guardians: 1 of', 'guardians: 9 of'])(
+    'interrupted after "%s" it leaves no process behind',
+    async (moment) => {
+      const up = await upUntil(moment, '--json')
+      up.kill('SIGINT')
+      expect((await once(up, 'exit'))[0]).toBe(130)
+      expect(await living()).toEqual([])
+    },
+    120_000,
+  )
 
   test('with a lost disk, a lost folder, a garbled file and strangers it comes up, names them, and reads', async () => {
     rmSync(join(net.root, 'nodes/11/data/volumes'), { recursive: true })

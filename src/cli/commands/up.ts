@@ -55,7 +55,11 @@ async function up(
   const folder = networkFolder(invocation.dir)
   // What this command did not start is not this command's to stop.
   const launch = new Launch()
-  invocation.atInterrupt = () => launch.end()
+  let isInterrupted = false
+  invocation.atInterrupt = () => {
+    isInterrupted = true
+    return launch.end()
+  }
   const giveTurn = await takeStartTurn(folder.root, () =>
     out.event({
       type: 'fact',
@@ -73,9 +77,9 @@ async function up(
       plays: files.length > 0,
     })
     // Whoever interrupted this command waits for the end of what it started, and for nothing else.
-    return launch.isEnding && !options.once ? await forever : told
+    return isInterrupted ? await forever : told
   } catch (error) {
-    if (launch.isEnding) await forever
+    if (isInterrupted) await forever
     await launch.end()
     throw error
   }

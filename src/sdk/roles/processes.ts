@@ -37,11 +37,6 @@ export class Launch {
     return this.#own.size === 0
   }
 
-  /** Whether it was told to end. */
-  get isEnding(): boolean {
-    return this.#isEnding
-  }
-
   /**
    * Starts `role` as a process of its own that outlives this one; its output goes to `process.log` in its folder.
    * A part that lives already is left alone and waited for. Resolves when it serves.
