@@ -148,10 +148,21 @@ describe.skipIf(!existsSync('/proc/locks'))('which process lives in a folder', (
   })
 })
 
+describe('a part that is not there', () => {
+  test('is told, and leaves nothing where it was looked for', async () => {
+    const folder = join(scratch, 'no-part-here')
+    const program = new URL('../../src/cli/main.ts', import.meta.url).pathname
+    const child = spawn(process.execPath, [program, 'node', 'run', '--dir', folder], { stdio: 'ignore' })
+    expect((await once(child, 'exit'))[0]).toBe(10)
+    expect(existsSync(folder)).toBe(false)
+  })
+})
+
 describe('what one command started', () => {
   test('is ended with it, also while it is only starting; then nothing is started any more', async () => {
     const launch = new Launch()
-    const role = { kind: 'node' as const, folder: join(scratch, 'unready') }
+    const role = { kind: 'anchor' as const, folder: join(scratch, 'unready') }
+    await writeRoleFile(role.folder, { kind: 'anchor', rpcPort: 0, port: 0 })
     const starting = launch.start(role)
     starting.catch(() => {})
     while (launch.isEmpty) await new Promise(setImmediate)

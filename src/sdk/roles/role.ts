@@ -1,4 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asXcareError, XcareError } from '../../errors.ts'
 import { openTurnLock, type TurnLock } from '../../local/lock.ts'
@@ -48,7 +49,8 @@ export async function runRole(
   })
   const role = await begin(folder, start).catch(async (error: unknown) => {
     const { code, message, next } = asXcareError(error)
-    if (code !== 'LOCKED') await keepFailure(folder, { code, message, next: next ?? null, atMs: Date.now() })
+    if (code !== 'LOCKED' && isPart(folder))
+      await keepFailure(folder, { code, message, next: next ?? null, atMs: Date.now() })
     await tellParent({ type: 'failed', code, message, next })
     throw error
   })
@@ -66,11 +68,14 @@ export async function runRole(
 }
 
 async function begin(folder: string, start: () => Promise<StartedRole>): Promise<StartedRole> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  // Where there is no part, `start` says so, and nothing is left in a folder that somebody named by mistake.
+  if (!isPart(folder)) return start()
   await holdFolder(folder)
   await writeRun(folder, null)
   return start()
 }
+
+const isPart = (folder: string) => existsSync(join(folder, 'role.json'))
 
 /** A lock that nobody knows any more would be closed. */
 const held: TurnLock[] = []
