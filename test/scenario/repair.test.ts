@@ -69,7 +69,7 @@ describe('a node whose disk is gone', () => {
     expect(partly.exit).toBe(3)
     const [text] = textsOf(partly, 'repaired')
     expect(text).toMatch(/1 column made again on storage node \S+: 11 of 12 columns\n/)
-    expect(text).toMatch(/is away with 1 column: run `npx xcare repair` again when it is back/)
+    expect(text).toMatch(/is away with 1 column: run `npx xcare repair --dir \S+` again when it is back/)
     await net.restart('nodes/08')
     const whole = await net.run('repair', files[0]!.objectId)
     expect(whole.exit).toBe(0)
