@@ -1,4 +1,5 @@
-// Loads every file of the program under the flags this process runs with, so that Node keeps what it made of them.
+// Loads every file of the program under the flags this process runs with, so that Node keeps what it made of
+// them.
 import { flushCompileCache } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { CODE, CODE_KIND, filesOf, PROGRAM } from './place.mjs'

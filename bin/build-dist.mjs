@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Makes dist/ of src/: the same program as JavaScript, which Node runs also inside node_modules, and with --types its type declarations.
-// `npm run package` does both before it packs; a package that was packed without is completed by its first start (bin/dist.mjs).
+// Makes dist/ of src/: the same program as JavaScript, which Node runs also inside node_modules, and with
+// --types its type declarations. `npm run package` does both before it packs; a package that was packed
+// without is completed by its first start (bin/dist.mjs).
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'

@@ -60,11 +60,12 @@ function shown(name) {
 /** One row for each doc comment and the numbers that follow it. */
 function rowsOf(source) {
   const found = source.matchAll(
-    /\/\*\* (.+?) \*\/\n((?:export const \w+(?:: \w+)? = (?:\{\n(?: {2}.+\n)+\}|.+)\n)+)/g,
+    /\/\*\*((?: .+?|\n(?: \* .+\n)+)) \*\/\n((?:export const \w+(?:: \w+)? = (?:\{\n(?: {2}.+\n)+\}|.+)\n)+)/g,
   )
   return Array.from(found, ([, what, lines]) => {
     const names = Array.from(lines.matchAll(/^export const (\w+)/gm), ([, name]) => name)
-    return `| ${what} | ${names.map((name) => `\`${name}\` ${shown(name)}`).join('<br>')} |`
+    const sentence = what.replaceAll(/\s*\n \* /g, ' ').trim()
+    return `| ${sentence} | ${names.map((name) => `\`${name}\` ${shown(name)}`).join('<br>')} |`
   })
 }
 

@@ -1,4 +1,5 @@
-// Where the program is: TypeScript in a checkout, which Node runs as it is; JavaScript inside node_modules, where Node refuses that.
+// Where the program is: TypeScript in a checkout, which Node runs as it is; JavaScript inside node_modules,
+// where Node refuses that.
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 

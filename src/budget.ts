@@ -1,6 +1,9 @@
 import { assert } from './assert.ts'
 
-/** What is proven of a party: a registered storage node, a guardian, who signs for an anchored object, or nothing. */
+/**
+ * What is proven of a party: a registered storage node, a guardian, who signs for an anchored object, or
+ * nothing.
+ */
 export type Standing = 'node' | 'guardian' | 'owner' | 'stranger'
 /** Every standing but that of whom nothing is proven. */
 export type ProvenStanding = Exclude<Standing, 'stranger'>
@@ -28,7 +31,10 @@ export interface BudgetRules {
   graceMs: number
 }
 
-/** A part of a budget that somebody holds until `release`. After that, or when it was evicted, every call is in vain and does no harm. */
+/**
+ * A part of a budget that somebody holds until `release`. After that, or when it was evicted, every call is
+ * in vain and does no harm.
+ */
 export interface Lease {
   readonly party: Party
   /** 0 when it is not held any more. */
@@ -39,16 +45,20 @@ export interface Lease {
   grow(by: number, nowMs: number): boolean
   /** Gives a part back. */
   shrink(by: number): void
-  /** Moves it to a standing that was proven. @returns false when one party of that standing may not hold as much: then all stays as it was. */
+  /**
+   * Moves it to a standing that was proven.
+   * @returns false when one party of that standing may not hold as much: then all stays as it was.
+   */
   promote(standing: ProvenStanding): boolean
   /** Gives it back. */
   release(): void
 }
 
 /**
- * Divides what strangers could use up: each standing has a reserved share, each holder and each address a cap, and where there is no room a stranger
- * makes it. Who goes is who has been idle for longest, where everything that its holder and its address hold counts as idle, too: many idle
- * things of one go before one of many. Pure: time is an argument. Why: docs/adr/0120-budgets-for-strangers.md.
+ * Divides what strangers could use up: each standing has a reserved share, each holder and each address a
+ * cap, and where there is no room a stranger makes it. Who goes is who has been idle for longest, where
+ * everything that its holder and its address hold counts as idle, too: many idle things of one go before one
+ * of many. Pure: time is an argument. Why: docs/adr/0120-budgets-for-strangers.md.
  */
 export class Budget {
   readonly rules: BudgetRules
@@ -77,8 +87,10 @@ export class Budget {
   }
 
   /**
-   * Takes `amount`. Strangers make room where there is none: `onEvict` of theirs is called, after which they hold nothing.
-   * @param onEvict ends what the lease is for and must not throw; null for what cannot be ended, which then is never evicted.
+   * Takes `amount`. Strangers make room where there is none: `onEvict` of theirs is called, after which they
+   * hold nothing.
+   * @param onEvict ends what the lease is for and must not throw; null for what cannot be ended, which then
+   * is never evicted.
    * @returns null when there is no room.
    */
   take(party: Party, amount: number, nowMs: number, onEvict: (() => void) | null = null): Lease | null {
@@ -154,7 +166,10 @@ export class Budget {
     return sum
   }
 
-  /** @returns strangers that `among` says and that together hold `wanted`, the most idle first; null when there are not enough. */
+  /**
+   * @returns strangers that `among` says and that together hold `wanted`, the most idle first; null when
+   * there are not enough.
+   */
   #evictable(
     wanted: number,
     asker: HeldLease,
@@ -229,7 +244,10 @@ class HeldLease implements Lease {
   }
 }
 
-/** @returns the heaviest that together hold `wanted`, or null. One is the usual case: a walk for each is cheaper than order among all. */
+/**
+ * @returns the heaviest that together hold `wanted`, or null. One is the usual case: a walk for each is
+ * cheaper than order among all.
+ */
 function mostIdle(idle: { lease: HeldLease; weight: number }[], wanted: number): HeldLease[] | null {
   const victims: HeldLease[] = []
   for (let left = wanted; left > 0; ) {

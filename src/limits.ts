@@ -44,7 +44,7 @@ export const RECORD_NAME_MAX = 255
 export const MEDIA_TYPE_TEXT_MAX = 255
 /** Bytes of one segment of a path on this machine that was made from a record's name, at most. */
 export const LOCAL_SEGMENT_BYTES_MAX = 255
-/** Bytes of a stream to be put that are held in memory while its length is not known yet; more wait on the disk. */
+/** Bytes of a stream of unknown length that a put holds in memory; more wait on the disk. */
 export const SPOOLED_MEMORY_BYTES_MAX = 8 * MIB
 /** A half-written file of a process that cannot be asked is left alone while it changed within this time. */
 export const UNFINISHED_KEPT_MS = 3600 * 1000
@@ -85,20 +85,23 @@ export const PUT_COLUMNS_MAX = 16_384
 export const PUT_ABANDONED_MS = 3600 * 1000
 /** The same where the quota is nearly used up: an honest put is anchored within a minute or two. */
 export const PUT_ABANDONED_FULL_MS = 10 * 60_000
-/** A put of so many bytes keeps a journal, so that it can be gone on with; one that nobody came back to is given up after this long. */
+/** A put of so many bytes keeps a journal and can be gone on with, until it is given up. */
 export const PUT_JOURNAL_BYTES_MIN = 8 * MIB
 export const PUT_JOURNAL_KEPT_MS = 7 * 24 * 3600 * 1000
-/** A storage node asks the chain about so many of the objects it keeps, every so often; about each of them again after so long. */
+/**
+ * A storage node asks the chain about so many of the objects it keeps, every so often; about each of them
+ * again after so long.
+ */
 export const ANCHOR_QUESTIONS_MAX = 32
 export const ANCHOR_QUESTIONS_MS = 3_000
 export const ANCHOR_SWEEP_MS = 6 * 3600 * 1000
-/** Quota that a put is promised ahead of the bytes it brings, as long as it goes on bringing some within this time. */
+/** Quota that a put is promised ahead of its bytes, as long as some come within this time. */
 export const PUT_AHEAD_BYTES = 4 * MIB
 export const PUT_AHEAD_MS = 10_000
-/** A column is read again by its storage node at the earliest after this long, and the whole disk in about so long. */
+/** A storage node reads a column again after this long at the earliest, its whole disk in this long. */
 export const SCRUB_REST_MS = 24 * 3600 * 1000
 export const SCRUB_PASS_MS = 14 * 24 * 3600 * 1000
-/** Bytes a storage node reads of its own disk in a second, at least, while columns are due; every step of it reads about 1 MiB. */
+/** Bytes of its own disk that a storage node reads in a second, at least, while columns are due. */
 export const SCRUB_RATE_BYTES_MIN = 256 * KIB
 /** Puts under way on one storage node, and streams of one peer it serves, at most. */
 export const OPEN_PUTS_MAX = 1024
@@ -109,7 +112,7 @@ export const NODE_STREAMS: BudgetRules = {
   ...{ perStranger: NODE_STREAMS_PER_PEER_MAX, perProven: NODE_STREAMS_PER_PEER_MAX },
   ...{ perAddress: 256, graceMs: 500 },
 }
-/** Who has shown to act for the owner of an anchored object counts as one for so long; so many at the same time. */
+/** Who acted for the owner of an anchored object counts as one for so long; so many at once. */
 export const OWNER_PROVEN_MS = 10 * 60_000
 export const OWNERS_PROVEN_MAX = 4096
 /** Questions to the chain whether somebody is such an owner; they are asked only while places are scarce. */
@@ -118,7 +121,7 @@ export const OWNER_PROOF_RATE: RateRules = {
   ...{ perHolder: { perSecond: 0.2, burst: 4 }, perAddress: { perSecond: 4, burst: 32 } },
   remembered: 4096,
 }
-/** Bytes of answers that a storage node has read and that are not sent yet; who waits for room longer than this is refused. */
+/** Bytes that a storage node has read and not sent yet; who waits longer for room is refused. */
 export const READ_BYTES: BudgetRules = {
   ...{ total: 40 * MIB, reserved: { node: 4 * MIB, guardian: 0, owner: 8 * MIB } },
   ...{ perStranger: 8 * MIB, perProven: 8 * MIB, perAddress: 20 * MIB, graceMs: 500 },
@@ -163,7 +166,10 @@ export const RECEIVED_BYTES: BudgetRules = {
 }
 /** A remote has proven who it is after this long. */
 export const HANDSHAKE_MS = 10_000
-/** Answers of the muxer that may wait for a remote that asked for them: above the first number nothing more is read from it, above the second it is cut off. */
+/**
+ * Answers of the muxer that may wait for a remote that asked for them: above the first number nothing more is
+ * read from it, above the second it is cut off.
+ */
 export const MUX_ANSWERS_PAUSE = 256
 export const MUX_ANSWERS_MAX = 8192
 /** A WebSocket must be one after this long, its request has a head of at most so many bytes, and each of its messages at most so many. */
@@ -193,7 +199,10 @@ export const GRANT_OBJECTS_MAX = 256
 export const RELEASES_GRANTEE_HOUR_MAX = 4000
 export const RELEASES_GRANTEE_MINUTE_MAX = 400
 export const RELEASES_GUARDIAN_MINUTE_MAX = 3000
-/** Shares that a guardian looks up on the chain in one turn, the pause between two turns, and between two rounds through all. */
+/**
+ * Shares that a guardian looks up on the chain in one turn, the pause between two turns, and between two
+ * rounds through all.
+ */
 export const SWEEP_SHARES_MAX = 16
 export const SWEEP_TURN_MS = 1_000
 export const SWEEP_ROUND_MS = 10 * 60_000
@@ -207,7 +216,10 @@ export const MAILBOX_LETTERS_MAX = 1024
 export const MAILBOX_BYTES_MAX = 8 * MIB
 export const MAILBOX_SENDER_LETTERS_MAX = 256
 export const LETTER_KEPT_MS = 30 * 24 * 3600 * 1000
-/** Letters and bytes of permissions that a wallet keeps, and of one object; taken of one guardian, and time for it, in one fetch. */
+/**
+ * Letters and bytes of permissions that a wallet keeps, and of one object; taken of one guardian, and time
+ * for it, in one fetch.
+ */
 export const RECEIVED_MAX = 4096
 export const RECEIVED_BYTES_MAX = 32 * MIB
 export const RECEIVED_OF_OBJECT_MAX = 16
@@ -217,13 +229,19 @@ export const INBOX_MS_MAX = 30_000
 export const NOTICES_MAX = 20_000
 export const NOTICES_FOREIGN_MAX = 64
 export const NOTICES_MS_MAX = 30_000
-/** A removal with absent parties is tried again at the earliest after this long; one whose shares are gone is forgotten after this long. */
+/**
+ * A removal with absent parties is tried again at the earliest after this long; one whose shares are gone is
+ * forgotten after this long.
+ */
 export const REMOVAL_RETRY_MS = 60_000
 export const REMOVAL_KEPT_MS = 30 * 24 * 3600 * 1000
-/** The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries that make room. */
+/**
+ * The vault of a wallet, at most: what does not fit is refused when it comes. Beyond it, room for entries
+ * that make room.
+ */
 export const VAULT_BYTES_MAX = 320 * MIB
 export const VAULT_RESERVE_BYTES = 4 * MIB
-/** Letters of all recipients together, in bytes; each weighs this much more than its own, here and in its box. */
+/** Letters of all recipients, in bytes; each weighs this much more, here and in its box. */
 export const MAIL_BYTES_MAX = 512 * MIB
 export const LETTER_WEIGHT = KIB
 /** Receipt hashes, and whole receipts, in one answer to an owner; objects in one question. */
@@ -240,7 +258,9 @@ export const GUARDIAN_ANSWER_MS = 10_000
 export const GUARDIAN_REQUEST_MS = 9_000
 /** Requests that wait at a guardian for a newer block, outside of the places for work, at most. */
 export const GUARDIAN_WAITS_MAX = 512
-/** Nobody can make a share today that a guardian holds for so long: it has a part of the guardian to itself. */
+/**
+ * Nobody can make a share today that a guardian holds for so long: it has a part of the guardian to itself.
+ */
 export const SHARE_NEWCOMER_MS = 3600 * 1000
 /** Streams of one connection, and requests of all, that a guardian serves at the same time. */
 export const GUARDIAN_STREAMS_MAX = 64
@@ -271,10 +291,16 @@ export const HEADER_AGE_MS_MAX = 30_000
 export const HEADER_DRIFT_MS = 10_000
 /** How long a trusted header may be used to verify new ones. */
 export const TRUSTING_PERIOD_MS = 14 * 24 * 3600 * 1000
-/** A wallet looks this often whether the chain still shows what it took back; when something could not be sent, again after the shorter time. */
+/**
+ * A wallet looks this often whether the chain still shows what it took back; when something could not be
+ * sent, again after the shorter time.
+ */
 export const SAY_AGAIN_MS = 6 * 3600 * 1000
 export const SAY_AGAIN_RETRY_MS = 60_000
-/** How long it may be used where the rules of the chain never change the validators, for headers of the very same ones. */
+/**
+ * How long it may be used where the rules of the chain never change the validators, for headers of the very
+ * same ones.
+ */
 export const FIXED_SET_TRUST_MS = 10 * 365 * 24 * 3600 * 1000
 /** Nesting of arrays and maps in CBOR, at most. */
 export const CBOR_DEPTH_MAX = 32
@@ -304,7 +330,10 @@ export const STATE_VERSIONS_KEPT = 640
 /** Transactions and their bytes in one block, at most. */
 export const BLOCK_TXS_MAX = 4096
 export const BLOCK_DATA_BYTES_MAX = 4 * MIB
-/** What waits for a block in one lane, at most: each transaction weighs its bytes and this much for the work it is. */
+/**
+ * What waits for a block in one lane, at most: each transaction weighs its bytes and this much for the work
+ * it is.
+ */
 export const LANE_WEIGHT_MAX = 12 * MIB
 export const TX_WEIGHT = 4 * KIB
 /** Transactions of one lane in one block, and their bytes, at most: short blocks keep the next one near. */
@@ -327,7 +356,10 @@ export const VALIDATORS_MAX = 10_000
 export const RPC_ANSWER_BYTES_MAX = 8 * MIB
 /** Waiting for a transaction to enter a block, at most. */
 export const TX_DEADLINE_MS = 60_000
-/** An endpoint that says nothing of a transaction for so long gives way to the next, when there is one; so does one whose block shows nothing of it. */
+/**
+ * An endpoint that says nothing of a transaction for so long gives way to the next, when there is one; so
+ * does one whose block shows nothing of it.
+ */
 export const SUBMIT_HEDGE_MS = 10_000
 export const EFFECT_PATIENCE_MS = 11_000
 /** One of several chain endpoints that takes longer for an answer is passed over. */
@@ -343,7 +375,10 @@ export const BISECTION_STEPS_MAX = 100
 /** A key of the state tree, and an encoded proof, at most. */
 export const STATE_KEY_BYTES_MAX = 1024
 export const STATE_PROOF_BYTES_MAX = 16 * KIB
-/** Log of a part that another process started: at this size it becomes the one older file. How often a part looks whether what it counts has changed. */
+/**
+ * Log of a part that another process started: at this size it becomes the one older file. How often a part
+ * looks whether what it counts has changed.
+ */
 export const PART_LOG_BYTES_MAX = 4 * MIB
 export const PART_REPORT_MS = 60_000
 /** Asking an address whether this very identity lives there already. */

@@ -26,11 +26,15 @@ export interface Folder {
   remove(name: string): Promise<void>
   /** Names, sorted. */
   list(): Promise<string[]>
-  /** `length` bytes from `offset` on, fewer where the file ends; null when there is none. Who has none of this method reads the whole. */
+  /**
+   * `length` bytes from `offset` on, fewer where the file ends; null when there is none. Who has none of this
+   * method reads the whole.
+   */
   readFrom?(name: string, offset: number, length: number): Promise<Uint8Array | null>
   /**
-   * Runs `work` while nobody else does, in this process or another; reading needs no turn. Who has none of this method is the only user of
-   * the folder. @throws XcareError LOCKED when others do not let go
+   * Runs `work` while nobody else does, in this process or another; reading needs no turn. Who has none of
+   * this method is the only user of the folder.
+   * @throws XcareError LOCKED when others do not let go
    */
   exclusive?<T>(work: () => Promise<T>): Promise<T>
 }
@@ -115,9 +119,15 @@ export interface Ledger {
    * @throws XcareError REFUSED with the chain's reason, OFFLINE; TIMEOUT when nobody knows what became of it.
    */
   submit(tx: Uint8Array): Promise<{ height: number }>
-  /** As `submit`, but tells an endpoint's word for the block at once, as a hint for others who look for themselves. Nothing is done before `proven`. */
+  /**
+   * As `submit`, but tells an endpoint's word for the block at once, as a hint for others who look for
+   * themselves. Nothing is done before `proven`.
+   */
   send(tx: Uint8Array): Promise<SentTx>
-  /** Hash of the validators that the newest verified header names for the block after it; null before there is one. */
+  /**
+   * Hash of the validators that the newest verified header names for the block after it; null before there is
+   * one.
+   */
   nextValidatorsHash?(): Uint8Array | null
 }
 

@@ -27,9 +27,10 @@ interface Holder {
 }
 
 /**
- * Budget of what comes back with time. Each standing has a reserved bucket, each party and each address of strangers one of its own. Of the
- * shared bucket the upper half is first come, the lower half goes in equal parts to all who asked lately: who asks seldom gets its turn while
- * others want more than there is. Pure: time is an argument. Why: docs/adr/0120-budgets-for-strangers.md.
+ * Budget of what comes back with time. Each standing has a reserved bucket, each party and each address of
+ * strangers one of its own. Of the shared bucket the upper half is first come, the lower half goes in equal
+ * parts to all who asked lately: who asks seldom gets its turn while others want more than there is. Pure:
+ * time is an argument. Why: docs/adr/0120-budgets-for-strangers.md.
  */
 export class RateBudget {
   readonly rules: RateRules

@@ -39,7 +39,9 @@ export interface AnchorOptions {
 export interface AnchorNode {
   readonly rpcUrl: string
   readonly chainId: string
-  /** The first block, from which light clients may start: the same at every start. `hash` in lower-case hex. */
+  /**
+   * The first block, from which light clients may start: the same at every start. `hash` in lower-case hex.
+   */
   readonly trust: { height: number; hash: string }
   /** Resolves when the chain was stopped, rejects when it could not go on. */
   readonly ended: Promise<void>

@@ -18,12 +18,17 @@ export interface Channel {
 
 const channels = new Map<1 | 2, Channel>()
 
-/** @returns whether a path that was named for a record means the standard output: with it, that carries the record alone. */
+/**
+ * @returns whether a path that was named for a record means the standard output: with it, that carries the
+ * record alone.
+ */
 export function isStandardOutput(path: string | undefined): boolean {
   return ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'].some((name) => name === path)
 }
 
-/** @returns the channel of file descriptor 1 or 2: one for each, so that a failure is known to all who write. */
+/**
+ * @returns the channel of file descriptor 1 or 2: one for each, so that a failure is known to all who write.
+ */
 export function channelOf(fd: 1 | 2): Channel {
   const found = channels.get(fd) ?? openChannel(fd)
   channels.set(fd, found)

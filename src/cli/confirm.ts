@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline/promises'
 import { XcareError } from '../errors.ts'
 
 /**
- * Asks on the terminal before something that cannot be undone. Where there is no terminal, the command itself is the answer.
+ * Asks on the terminal before something that cannot be undone. Where there is no terminal, the command itself
+ * is the answer.
  * @throws XcareError INTERRUPTED unless the answer is yes
  */
 export async function confirm(question: string): Promise<void> {

@@ -8,8 +8,10 @@ const OF_NO_FOLDER = /^(help|bench|node init)\b|--dir\b/
 const COMMAND = /npx xcare ([^`\n]*)(?=`|\n|$)/g
 
 /**
- * @param command the one that runs. @returns what adds to each command that a sentence names the folder and the wallet that were chosen for this one, so that it can be
- * typed as it stands. What came from the environment is there for the next command as well.
+ * @param command the one that runs.
+ * @returns what adds to each command that a sentence names the folder and the wallet that were chosen for
+ * this one, so that it can be typed as it stands. What came from the environment is there for the next
+ * command as well.
  */
 export function hintsOf(command: Command): (text: string) => string {
   const { dir, as } = command.optsWithGlobals<{ dir: string; as: string }>()

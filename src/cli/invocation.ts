@@ -108,7 +108,10 @@ async function finish(out: Output, exitCode: number): Promise<never> {
   process.exit(exitCode)
 }
 
-/** Help that is asked for with an unknown command would hide that there is no such command. @throws XcareError USAGE */
+/**
+ * Help that is asked for with an unknown command would hide that there is no such command.
+ * @throws XcareError USAGE
+ */
 export function requireCommand(program: Command, words: string[]): void {
   const { operands } = program.parseOptions(words)
   let command = program

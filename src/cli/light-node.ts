@@ -64,7 +64,10 @@ async function requireChain(folder: NetworkFolder): Promise<void> {
   })
 }
 
-/** Sees to what earlier puts left, after the command: it must not take the journal of a put that goes on. It may be left for the next one. */
+/**
+ * Sees to what earlier puts left, after the command: it must not take the journal of a put that goes on. It
+ * may be left for the next one.
+ */
 async function sweep({ ports }: LightNode): Promise<void> {
   const late = new AbortController()
   await Promise.race([

@@ -17,7 +17,8 @@ export function requireObjectWord(text: string): void {
 const WHOLE = 53
 
 /**
- * @param text an object id, or so many first letters of one that only one record of this wallet, own or shared with it, begins so.
+ * @param text an object id, or so many first letters of one that only one record of this wallet, own or
+ * shared with it, begins so.
  * @throws XcareError USAGE when it is none, or several begin so; NOT_FOUND when none does.
  */
 export function objectIdOf(text: string, vault: Vault): ObjectId {

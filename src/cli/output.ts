@@ -13,7 +13,10 @@ export interface Output {
   result(fields: Record<string, unknown>): void
   /** Shows the last event of a command that failed; the process then ends with the error's exit code. */
   fail(error: unknown): XcareError
-  /** Waits until all is written. @returns what kept words from arriving, or null; that nobody reads them is no failure. */
+  /**
+   * Waits until all is written.
+   * @returns what kept words from arriving, or null; that nobody reads them is no failure.
+   */
   settled(): Promise<XcareError | null>
   /** Resolves when nobody reads these words any more. */
   readonly gone: Promise<void>
@@ -46,7 +49,10 @@ export function openOutput({ json, carriesRecord, hints }: OutputChoice): Output
   }
 }
 
-/** @param but what went well all the same. @returns the error for a standard output that did not take what was written. */
+/**
+ * @param but what went well all the same.
+ * @returns the error for a standard output that did not take what was written.
+ */
 export function unwritten(cause: NodeJS.ErrnoException, but?: string): XcareError {
   const what = `the standard output could not be written${but ? `; ${but}` : ''}`
   if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT' || cause.code === 'EFBIG')

@@ -11,14 +11,18 @@ import type { Invocation } from './invocation.ts'
 /**
  * The passphrase of a wallet: from the file given with --passphrase-file, else from the file that `up` leaves beside
  * the wallets it makes, else asked for on the terminal. Never an argument, never shown.
- * @returns forms of it to be tried in their order. @throws XcareError USAGE when nobody can be asked, FILE_UNREADABLE when the given file is absent.
+ * @returns forms of it to be tried in their order.
+ * @throws XcareError USAGE when nobody can be asked, FILE_UNREADABLE when the given file is absent.
  */
 export async function passphraseOf(invocation: Invocation): Promise<string[]> {
   const kept = await keptPassphrase(invocation)
   return kept ?? [await ask(`Passphrase of wallet "${invocation.wallet}": `)]
 }
 
-/** A passphrase for a new wallet; typed twice when it is typed. @throws XcareError as passphraseOf, USAGE when it is weak or the two differ. */
+/**
+ * A passphrase for a new wallet; typed twice when it is typed.
+ * @throws XcareError as passphraseOf, USAGE when it is weak or the two differ.
+ */
 export async function newPassphrase(invocation: Invocation): Promise<string> {
   const kept = await keptPassphrase(invocation)
   return kept ? strong(kept.at(-1)!) : chosenPassphrase(invocation, null)

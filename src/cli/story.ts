@@ -23,7 +23,10 @@ import type { Output } from './output.ts'
 import { giveGrant } from './permissions/grant.ts'
 import { sizeOf } from './sentences.ts'
 
-/** Whose records the story puts: those of the new network's owner; on a network that keeps records, those of somebody made up. */
+/**
+ * Whose records the story puts: those of the new network's owner; on a network that keeps records, those of
+ * somebody made up.
+ */
 const OWNER = { new: 'owner', kept: 'story-owner' }
 const READER = { new: 'clinic', kept: 'story-clinic' }
 const GRANT_MS = 24 * 3600 * 1000

@@ -26,8 +26,10 @@ export function cutTo(text: string, columns: number): string {
 }
 
 /**
- * Breaks lines between words where they are longer than a terminal is wide; what follows stands below where the line began, and a little to the right. Words that
- * are longer than that stay whole, so that ids and commands can be copied. @param columns of the terminal, or null for no terminal: nothing is broken.
+ * Breaks lines between words where they are longer than a terminal is wide; what follows stands below where
+ * the line began, and a little to the right. Words that are longer than that stay whole, so that ids and
+ * commands can be copied.
+ * @param columns of the terminal, or null for no terminal: nothing is broken.
  */
 export function wrapped(text: string, columns: number | null): string {
   if (columns === null || columns < COLUMNS_MIN) return text

@@ -158,7 +158,10 @@ export function encodeLetter(held: HeldGrant): Uint8Array {
   })
 }
 
-/** Reads a letter. Whether owners really signed is for wallets and guardians to check against the chain. @throws XcareError MALFORMED, INTEGRITY when its parts do not fit. */
+/**
+ * Reads a letter. Whether owners really signed is for wallets and guardians to check against the chain.
+ * @throws XcareError MALFORMED, INTEGRITY when its parts do not fit.
+ */
 export function decodeLetter(bytesOfLetter: Uint8Array): HeldGrant {
   const read = letterFormat.decode(bytesOfLetter)
   const value = grantFormat.decode(read.grant)

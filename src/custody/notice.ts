@@ -55,7 +55,8 @@ export async function sealNotice(
 
 /**
  * @param look throws to leave a notice alone before its signature is looked at, which costs most.
- * @returns the notice in a gossip payload when it is one of `network` and signed by the guardian it names, else null.
+ * @returns the notice in a gossip payload when it is one of `network` and signed by the guardian it names,
+ * else null.
  */
 export function readNotice(
   payload: Uint8Array,

@@ -7,9 +7,9 @@ const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}(; ?[!-~]+=[ -~]+)?$/i
 
 /**
- * Name of a record: a relative path with `/`. At most 255 bytes of UTF-8; no control or direction characters, no backslash, no empty, `.` or `..`
- * segment, no drive letter. It is chosen by an owner: what is written on a reader's machine gets its name from `src/sdk/local-names.ts`.
- * Spec: docs/spec/manifest.md 3.
+ * Name of a record: a relative path with `/`. At most 255 bytes of UTF-8; no control or direction characters,
+ * no backslash, no empty, `.` or `..` segment, no drive letter. It is chosen by an owner: what is written on
+ * a reader's machine gets its name from `src/sdk/local-names.ts`. Spec: docs/spec/manifest.md 3.
  */
 export const recordName = z.string().refine(isRecordName, 'not a safe record name')
 

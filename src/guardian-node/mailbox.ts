@@ -28,7 +28,10 @@ export interface Letter {
 export interface Mailbox {
   /** Whether a letter waits for this recipient. */
   has(recipient: string): boolean
-  /** @returns false when the box is full and nobody in it has more than the sender, or the room is and no box has more than the recipient's. */
+  /**
+   * @returns false when the box is full and nobody in it has more than the sender, or the room is and no box
+   * has more than the recipient's.
+   */
   put(recipient: string, sender: string, letter: Uint8Array, nowMs: number): boolean
   /** Counts anew what is there, after a write that failed. */
   recount(): void
@@ -42,7 +45,8 @@ export interface Mailbox {
 }
 
 /**
- * Opens the mailboxes inside a guardian's database. @param nameOf hides who a person or sender is from whoever reads the disk.
+ * Opens the mailboxes inside a guardian's database.
+ * @param nameOf hides who a person or sender is from whoever reads the disk.
  * @param roomBytes of all boxes together.
  */
 export function openMailbox(
@@ -142,7 +146,10 @@ class StoredMailbox implements Mailbox {
     return { letters, more: letters.length < waiting.length }
   }
 
-  /** @returns letters of this box that go: the oldest of who has most in it, while that is more than `sender` would have; null when they are not enough. */
+  /**
+   * @returns letters of this box that go: the oldest of who has most in it, while that is more than `sender`
+   * would have; null when they are not enough.
+   */
   #makeRoomInBox(box: Entry[], sender: string, weight: number): Entry[] | null {
     const left = new Map<string, { weight: number; entries: Entry[] }>()
     let total = weight
@@ -168,7 +175,10 @@ class StoredMailbox implements Mailbox {
     return dropped
   }
 
-  /** @returns `dropped` and what else goes: the oldest letters of the box that holds most, while that is more than this one would; null when they are not enough. */
+  /**
+   * @returns `dropped` and what else goes: the oldest letters of the box that holds most, while that is more
+   * than this one would; null when they are not enough.
+   */
   #makeRoom(recipient: string, weight: number, dropped: Entry[]): Entry[] | null {
     const freed = dropped.reduce((sum, { bytes }) => sum + weightOf(bytes), 0)
     let over = this.#weight + weight - freed - this.#room

@@ -47,7 +47,10 @@ export class Refusal extends Error {
   }
 }
 
-/** Nonces of questions, in memory: a question that is asked again only tells its own asker once more, so none is worth a sync of the disk. */
+/**
+ * Nonces of questions, in memory: a question that is asked again only tells its own asker once more, so none
+ * is worth a sync of the disk.
+ */
 export class UsedNonces {
   /** By time, oldest first. */
   readonly #used = new Map<string, number>()

@@ -14,15 +14,23 @@ const NOBODY = { node: 0, guardian: 0, owner: 0 }
 export interface Place {
   /** Goes on unless the place was taken away or its time is over. @throws Refusal busy */
   check(): void
-  /** The owner of a share that is held here for long, or who has its grant, asks: its place is not taken for a stranger's. */
+  /**
+   * The owner of a share that is held here for long, or who has its grant, asks: its place is not taken for a
+   * stranger's.
+   */
   proven(): void
-  /** Waits outside, where waiting holds up nobody. @returns false, at once, when too many wait there. @throws Refusal busy */
+  /**
+   * Waits outside, where waiting holds up nobody.
+   * @returns false, at once, when too many wait there.
+   * @throws Refusal busy
+   */
   pause(durationMs: number): Promise<boolean>
 }
 
 /**
- * The places of a guardian: who has proven something has half of them for itself, a stranger who asks for little takes the place of one who asks for
- * much, and nobody keeps one for longer than GUARDIAN_REQUEST_MS. Why: docs/adr/0125-strangers-at-a-guardian.md.
+ * The places of a guardian: who has proven something has half of them for itself, a stranger who asks for
+ * little takes the place of one who asks for much, and nobody keeps one for longer than GUARDIAN_REQUEST_MS.
+ * Why: docs/adr/0125-strangers-at-a-guardian.md.
  */
 export class Places {
   readonly #clock: Clock
@@ -52,7 +60,11 @@ export class Places {
     return { working: this.#working.taken(), outside: this.#outside.taken() }
   }
 
-  /** Does `work` in a place. @param remote whose share it is. @throws Refusal busy when there is none, it was taken away, or time is over. */
+  /**
+   * Does `work` in a place.
+   * @param remote whose share it is.
+   * @throws Refusal busy when there is none, it was taken away, or time is over.
+   */
   async use<T>(
     remote: Pick<FrameStream, 'remote' | 'address'>,
     work: (place: Place) => Promise<T>,

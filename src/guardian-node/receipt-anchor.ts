@@ -84,7 +84,10 @@ export class ReceiptAnchor {
   }
 }
 
-/** Anchors what the chain does not have yet, some receipts at a time. @throws XcareError as the ledger; INTEGRITY when the chain has others. */
+/**
+ * Anchors what the chain does not have yet, some receipts at a time.
+ * @throws XcareError as the ledger; INTEGRITY when the chain has others.
+ */
 async function anchorReceipts(parts: AnchorParts): Promise<void> {
   const { keys, store, ledger, random } = parts
   while (store.chain().count > 0) {

@@ -2,13 +2,16 @@ import { Budget, type Lease } from '../budget.ts'
 
 const MINUTE_MS = 60_000
 
-/** Whose release it is: of a share that is held here for long, or of one that anybody could have brought just now. */
+/**
+ * Whose release it is: of a share that is held here for long, or of one that anybody could have brought just
+ * now.
+ */
 export type ReleaseStanding = 'owner' | 'stranger'
 
 /**
- * Divides the releases of a minute. Half of them are for shares that are held here for long, which nobody can make today; and no grantee
- * gets more than what is left for the others, so that who comes next finds as much as each of those before has.
- * Why: docs/adr/0125-strangers-at-a-guardian.md.
+ * Divides the releases of a minute. Half of them are for shares that are held here for long, which nobody can
+ * make today; and no grantee gets more than what is left for the others, so that who comes next finds as much
+ * as each of those before has. Why: docs/adr/0125-strangers-at-a-guardian.md.
  */
 export class ReleaseShares {
   readonly #budget: Budget

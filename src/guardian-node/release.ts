@@ -61,7 +61,10 @@ export async function release(
   return giveShare(parts, request, facts)
 }
 
-/** What the own disk tells already: who has no grant by the owner of a share that is here does not make the guardian ask the chain. */
+/**
+ * What the own disk tells already: who has no grant by the owner of a share that is here does not make the
+ * guardian ask the chain.
+ */
 function checkHeld({ request, grant, share }: Omit<Facts, 'view'>): RefusalReason | null {
   const { value } = request
   if (!grant) return 'malformed'

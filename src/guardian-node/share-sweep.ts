@@ -21,8 +21,9 @@ type Fate =
   | { is: 'destroyed'; cause: 'destroyed' | 'removed'; height: number }
 
 /**
- * Looks at the chain for every share that is held, some a second, from the start on and then again and again: what its owner had destroyed or removed
- * while this guardian was away goes without anybody telling it, and what never came to the chain goes after an hour.
+ * Looks at the chain for every share that is held, some a second, from the start on and then again and again:
+ * what its owner had destroyed or removed while this guardian was away goes without anybody telling it, and
+ * what never came to the chain goes after an hour.
  */
 export class ShareSweep {
   readonly #parts: SweepParts
@@ -59,7 +60,9 @@ export class ShareSweep {
 }
 
 /**
- * Looks at some shares. @param after where the turn before ended, 0 at first. @returns where this one ended, null behind the last share.
+ * Looks at some shares.
+ * @param after where the turn before ended, 0 at first.
+ * @returns where this one ended, null behind the last share.
  * @throws XcareError as the ledger: then none of them was touched but those before.
  */
 export async function sweepShares(
@@ -85,7 +88,8 @@ async function fateOf({ ledger, store, clock }: SweepParts, row: ShareRow): Prom
     ledger.read(custodyKey(row.objectId), HEADER_AGE_MS_MAX),
   ])
   const height = Math.min(record.height, custody.height)
-  // The share came only because the chain had its custody: a chain that lost it is not one to destroy anything for.
+  // The share came only because the chain had its custody: a chain that lost it is not one to destroy
+  // anything for.
   if (!custody.value) return { is: 'kept' }
   if (custodyValue.decode(custody.value).status === 'destroyed')
     return { is: 'destroyed', cause: 'destroyed', height }

@@ -60,8 +60,8 @@ export function headOf(bytes: Uint8Array): FrameHead | null {
 }
 
 /**
- * Yields every frame that is whole, from `offset` on, in the order of the file. What is between them, damaged or cut off, is
- * passed over: every frame begins with bytes by which it is found again.
+ * Yields every frame that is whole, from `offset` on, in the order of the file. What is between them, damaged
+ * or cut off, is passed over: every frame begins with bytes by which it is found again.
  */
 export async function* framesOf(window: Window, key: Uint8Array, offset: number): AsyncGenerator<FoundFrame> {
   for (let at: number | null = offset; at !== null; ) {

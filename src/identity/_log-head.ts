@@ -7,7 +7,10 @@ const MAGIC = utf8('xcarevh2')
 const AAD = utf8('xcare/vault-head/v2')
 const NONCE_BYTES = 24
 
-/** What a second file remembers of a log: which one it is, and how many places of it were durable. It lags behind, and never leads. */
+/**
+ * What a second file remembers of a log: which one it is, and how many places of it were durable. It lags
+ * behind, and never leads.
+ */
 export interface LogHead {
   id: Uint8Array
   count: number

@@ -17,8 +17,9 @@ export async function isOldLog(window: Window): Promise<boolean> {
 }
 
 /**
- * Yields the entries of a log of version 1 with their places; places that are left out do not open. A damaged length is passed over to
- * the next place that fits. `end` in the last item: how many entries there were at least, and false when the rest could not be found.
+ * Yields the entries of a log of version 1 with their places; places that are left out do not open. A damaged
+ * length is passed over to the next place that fits. `end` in the last item: how many entries there were at
+ * least, and false when the rest could not be found.
  */
 export async function* oldEntriesOf(
   window: Window,

@@ -14,7 +14,10 @@ const TAG_BYTES = 16
 
 /** Who keeps what the entries say. */
 export interface LogKeeper {
-  /** The log is read from its beginning: what is applied from now on replaces everything before, once it is ready. */
+  /**
+   * The log is read from its beginning: what is applied from now on replaces everything before, once it is
+   * ready.
+   */
   reset(): void
   ready(): void
   /** @returns false when these bytes are no entry. */
@@ -57,7 +60,10 @@ interface Waiting {
   done: PromiseWithResolvers<void>
 }
 
-/** Where reading a log stands. `old` logs are of version 1; `none` has no whole entry, and `rubbish` says whether it has bytes. */
+/**
+ * Where reading a log stands. `old` logs are of version 1; `none` has no whole entry, and `rubbish` says
+ * whether it has bytes.
+ */
 interface Reading {
   state: 'none' | 'old' | 'current'
   rubbish: boolean
@@ -74,8 +80,9 @@ interface Reading {
 const NO_LOSS: VaultLoss = { entries: 0, unknown: false }
 
 /**
- * An append-only file of sealed entries that several processes may have open at the same time. Each entry is bound to its log and to its
- * place, so that none can be taken out, moved or brought in from another log without being missed. A damaged one costs itself alone.
+ * An append-only file of sealed entries that several processes may have open at the same time. Each entry is
+ * bound to its log and to its place, so that none can be taken out, moved or brought in from another log
+ * without being missed. A damaged one costs itself alone.
  */
 export class SealedLog {
   readonly #options: LogOptions
@@ -105,7 +112,10 @@ export class SealedLog {
     return this.#reading.end
   }
 
-  /** Entries that were there and do not open any more, since the log was begun or last declared complete; null when there are none. */
+  /**
+   * Entries that were there and do not open any more, since the log was begun or last declared complete; null
+   * when there are none.
+   */
   loss(): VaultLoss | null {
     const before = this.#options.keeper.readOrigin()?.loss ?? NO_LOSS
     const now = this.#newLoss()
@@ -115,7 +125,10 @@ export class SealedLog {
       : null
   }
 
-  /** Appends one entry; resolves when it is durable. Many at once share one write. @throws XcareError NO_SPACE, LOCKED, of the disk */
+  /**
+   * Appends one entry; resolves when it is durable. Many at once share one write.
+   * @throws XcareError NO_SPACE, LOCKED, of the disk
+   */
   append(plain: Uint8Array, makesRoom = false): Promise<void> {
     const done = Promise.withResolvers<void>()
     this.#queue.push({ plain, makesRoom, done })
@@ -127,7 +140,8 @@ export class SealedLog {
   refresh(): Promise<void> {
     return this.#oneByOne(async () => {
       await this.#readNew()
-      // Half of what another process writes at this moment looks like damage: then it is looked at while nobody writes.
+      // Half of what another process writes at this moment looks like damage: then it is looked at while
+      // nobody writes.
       if (!this.#isDamaged() || !this.#folder.exclusive) return
       await this.#folder
         .exclusive(() => this.#readAll())
@@ -268,7 +282,9 @@ export class SealedLog {
     }
   }
 
-  /** Whether a whole entry stood behind the last one that opens. A crash leaves one that is cut off, or zeros. */
+  /**
+   * Whether a whole entry stood behind the last one that opens. A crash leaves one that is cut off, or zeros.
+   */
   async #isBruised(window: Window): Promise<boolean> {
     const { id, end, count } = this.#reading
     const head = headOf((await window.at(end, FRAME_HEAD_BYTES)).slice())

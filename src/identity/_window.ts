@@ -24,7 +24,9 @@ export class Window {
     return this.#bytes.subarray(0, length)
   }
 
-  /** @returns as many bytes from `offset` on as are at hand or one step brings; none at the end of the file. */
+  /**
+   * @returns as many bytes from `offset` on as are at hand or one step brings; none at the end of the file.
+   */
   async some(offset: number): Promise<Uint8Array> {
     const start = offset - this.#from
     if (start >= 0 && start < this.#bytes.length) return this.#bytes.subarray(start)

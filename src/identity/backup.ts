@@ -40,7 +40,8 @@ interface Parts extends BackupFacts {
 }
 
 /**
- * Makes a sealed copy of a wallet: its keyring as it is, so that the same passphrase opens it, and what counts of its vault.
+ * Makes a sealed copy of a wallet: its keyring as it is, so that the same passphrase opens it, and what
+ * counts of its vault.
  * @param nowMs when. @returns the file. Spec: docs/spec/identity.md 5.
  */
 export async function makeBackup(
@@ -60,7 +61,10 @@ export async function makeBackup(
   return concat(content, sha256(content))
 }
 
-/** @returns what a backup says of itself. @throws XcareError MALFORMED, INTEGRITY when it is none, cut or damaged. */
+/**
+ * @returns what a backup says of itself.
+ * @throws XcareError MALFORMED, INTEGRITY when it is none, cut or damaged.
+ */
 export function readBackup(backup: Uint8Array): BackupFacts {
   const { keyring: _keyring, vault: _vault, ...facts } = partsOf(backup)
   return facts
@@ -68,7 +72,8 @@ export function readBackup(backup: Uint8Array): BackupFacts {
 
 /**
  * Unlocks a backup and reads every entry in it.
- * @param unlock what opens its keyring: its passphrase, or forms of it. @returns the entries, and the keyring's bytes.
+ * @param unlock what opens its keyring: its passphrase, or forms of it.
+ * @returns the entries, and the keyring's bytes.
  * @throws XcareError WRONG_PASSPHRASE; INTEGRITY, MALFORMED when it is not whole.
  */
 export async function openBackup(
@@ -81,7 +86,11 @@ export async function openBackup(
   return { keyring, keyringFile, entries: await entriesOf(backup, keyring.root, random) }
 }
 
-/** @param root of the wallet that it is a copy of. @returns all its entries. @throws XcareError INTEGRITY when one is missing. */
+/**
+ * @param root of the wallet that it is a copy of.
+ * @returns all its entries.
+ * @throws XcareError INTEGRITY when one is missing.
+ */
 export async function entriesOf(backup: Uint8Array, root: Uint8Array, random: Random): Promise<VaultEntry[]> {
   const { vault: log, entries: count } = partsOf(backup)
   const vault = await openVault(folderOf({ [VAULT_FILE]: log }), vaultKeyOf(root), random)

@@ -23,7 +23,8 @@ export function nonceOf(kind: BoundKind, id: Uint8Array): Uint8Array {
 /**
  * Names something so that only the holder of one key can use the name: nonce, then the first bytes of
  * SHA-256(domain || public key || nonce). Whoever sees the name cannot find another key that it fits.
- * @param nonce random bytes, as many as `nonceBytesOf(kind)`. @returns 32 bytes for an object, 16 for a grant. Spec: docs/spec/identity.md 1.
+ * @param nonce random bytes, as many as `nonceBytesOf(kind)`.
+ * @returns 32 bytes for an object, 16 for a grant. Spec: docs/spec/identity.md 1.
  */
 export function boundId(kind: BoundKind, nonce: Uint8Array, publicKey: Uint8Array): Uint8Array {
   const { domain, bytes, nonceBytes } = FORMS[kind]

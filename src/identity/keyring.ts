@@ -57,7 +57,10 @@ export interface OpenKeyring {
   root: Uint8Array
 }
 
-/** What `createKeyring` needs. `root` is given when the caller drew it, `hasVault` when the vault is there already. */
+/**
+ * What `createKeyring` needs. `root` is given when the caller drew it, `hasVault` when the vault is there
+ * already.
+ */
 export interface KeyringInput {
   network: string
   passphrase: string
@@ -87,7 +90,8 @@ export async function refuseSecond(folder: Folder): Promise<void> {
 }
 
 /**
- * @returns network and DID of the wallet in `folder`, without unlocking, or null when there is none. `hasVault`: one was made with it.
+ * @returns network and DID of the wallet in `folder`, without unlocking, or null when there is none.
+ * `hasVault`: one was made with it.
  * @throws XcareError INTEGRITY
  */
 export async function readKeyring(
@@ -100,7 +104,8 @@ export async function readKeyring(
 }
 
 /**
- * Unlocks the wallet with any of its secrets. @param secret one, or forms of one that are tried in their order.
+ * Unlocks the wallet with any of its secrets.
+ * @param secret one, or forms of one that are tried in their order.
  * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE when the file is whole and no wrapper opens, INTEGRITY when it is damaged.
  */
 export async function openKeyring(
@@ -138,7 +143,10 @@ export async function addWrapper(
   await write(folder, { ...found, wrappers: [...others, added] })
 }
 
-/** Puts a keyring's file from a backup into `folder`. @throws XcareError MALFORMED, INTEGRITY when it is none */
+/**
+ * Puts a keyring's file from a backup into `folder`.
+ * @throws XcareError MALFORMED, INTEGRITY when it is none
+ */
 export async function placeKeyring(folder: Folder, content: Uint8Array): Promise<void> {
   parse(content)
   await folder.replace(KEYRING_FILE, content)

@@ -7,9 +7,10 @@ const DIFFERENT_MIN = 5
 const MARK = '\ufeff'
 
 /**
- * Reads the passphrase that a file's first line holds, as editors write files: with line ends of any system, with a byte order mark, in
- * UTF-8 or UTF-16.
- * @returns what to try, in this order: the line as older programs read it, then the words alone. The last is what a new wallet gets.
+ * Reads the passphrase that a file's first line holds, as editors write files: with line ends of any system,
+ * with a byte order mark, in UTF-8 or UTF-16.
+ * @returns what to try, in this order: the line as older programs read it, then the words alone. The last is
+ * what a new wallet gets.
  * @throws XcareError MALFORMED when it is no text.
  */
 export function passphrasesIn(content: Uint8Array): string[] {

@@ -38,7 +38,9 @@ const received = {
   grantId: bytes(16),
   letter: bytesMax(LETTER_BYTES_MAX),
   arrivedMs: uint(),
-  /** The chain knows the grant and the owners of its objects signed it. Absent in entries of older programs. */
+  /**
+   * The chain knows the grant and the owners of its objects signed it. Absent in entries of older programs.
+   */
   proven: z.boolean().exactOptional(),
 }
 
@@ -96,8 +98,8 @@ export type ReceivedGrant = z.infer<typeof receivedShape>
 /** One reading of an own object, as guardians' receipts tell it. `by` are the places of the guardians that agreed, `of` is how many there are. */
 export type VaultNotice = z.infer<typeof noticeShape>
 /**
- * A removal that is under way. Times in ms. `guardiansLeft` and so many storage nodes have not confirmed yet, null before they were asked; `shredded`
- * says that too few shares can be left for anybody to read a copy.
+ * A removal that is under way. Times in ms. `guardiansLeft` and so many storage nodes have not confirmed yet,
+ * null before they were asked; `shredded` says that too few shares can be left for anybody to read a copy.
  */
 export type VaultRemoval = z.infer<typeof removalShape>
 /** Entries that were in the vault and cannot be read any more. `unknown`: nobody knows how many. */

@@ -19,8 +19,9 @@ import {
 export const VAULT_FILE = 'vault.log'
 
 /**
- * A person's own list: objects with their custody keys, permissions given and received. Several processes may have it open: what each
- * reads is what was there when it last wrote, refreshed or opened. Spec: docs/spec/identity.md 4.
+ * A person's own list: objects with their custody keys, permissions given and received. Several processes may
+ * have it open: what each reads is what was there when it last wrote, refreshed or opened. Spec:
+ * docs/spec/identity.md 4.
  */
 export interface Vault {
   /** Adds an object, or a newer version of it. Durable when it resolves. */
@@ -52,7 +53,10 @@ export interface Vault {
   loss(): VaultLoss | null
   /** Everything that counts, as a backup keeps it. */
   entries(): VaultEntry[]
-  /** Adds those of `entries` about things that this vault knows nothing of, and declares it complete. @returns how many */
+  /**
+   * Adds those of `entries` about things that this vault knows nothing of, and declares it complete.
+   * @returns how many
+   */
   merge(entries: VaultEntry[]): Promise<number>
   /** Bytes of the file. */
   bytes(): number
@@ -63,8 +67,9 @@ export interface Vault {
 }
 
 /**
- * Opens (or begins) the vault in `folder`. Entries that do not open cost only themselves; `loss` tells of them.
- * `mustExist`: a vault was made here before, its absence is a loss. `bytesMax`: a file of so many bytes takes no more.
+ * Opens (or begins) the vault in `folder`. Entries that do not open cost only themselves; `loss` tells of
+ * them. `mustExist`: a vault was made here before, its absence is a loss. `bytesMax`: a file of so many bytes
+ * takes no more.
  */
 export async function openVault(
   folder: Folder,
@@ -123,7 +128,10 @@ export async function openVault(
   }
 }
 
-/** Makes the vault of a new wallet, so that its absence is never taken for a new one. @param entries what it begins with */
+/**
+ * Makes the vault of a new wallet, so that its absence is never taken for a new one.
+ * @param entries what it begins with
+ */
 export async function beginVault(
   folder: Folder,
   vaultKey: Uint8Array,

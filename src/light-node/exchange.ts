@@ -18,9 +18,10 @@ export interface Due {
 }
 
 /**
- * Bounds one exchange with a remote as a whole: messages, bytes and time. Each message must bring something that is still due. Waiting is
- * paid for with useful bytes, FRAME_PROGRESS_BYTES for each idle limit: who sends just enough to look alive runs out of it. Only
- * time in which we wait for the remote counts, so that a reader who is slow himself is no fault of the remote.
+ * Bounds one exchange with a remote as a whole: messages, bytes and time. Each message must bring something
+ * that is still due. Waiting is paid for with useful bytes, FRAME_PROGRESS_BYTES for each idle limit: who
+ * sends just enough to look alive runs out of it. Only time in which we wait for the remote counts, so that a
+ * reader who is slow himself is no fault of the remote.
  */
 export class Exchange {
   readonly #clock: Clock
@@ -43,8 +44,9 @@ export class Exchange {
 
   /**
    * Waits for the next message.
-   * @param read is told how long nothing may come and how long a frame may be. @param dueMs since when something is due, where that
-   * may be later than the call. @throws XcareError what `read` throws.
+   * @param read is told how long nothing may come and how long a frame may be.
+   * @param dueMs since when something is due, where that may be later than the call.
+   * @throws XcareError what `read` throws.
    */
   async next<T>(
     read: (idleMs: number, frameBytes: number) => Promise<T>,
@@ -58,7 +60,8 @@ export class Exchange {
 
   /**
    * Counts what the last message brought.
-   * @throws XcareError MALFORMED when it brought nothing, or more than was still due; TIMEOUT when it brought too little for the time it took.
+   * @throws XcareError MALFORMED when it brought nothing, or more than was still due; TIMEOUT when it brought
+   * too little for the time it took.
    */
   took(items: number, bytes: number): void {
     this.#items -= items
@@ -66,7 +69,8 @@ export class Exchange {
     if (items <= 0 || this.#items < 0 || this.#bytes < 0)
       throw new XcareError('MALFORMED', `${this.#who} answered more than it was asked for`)
     const earnedMs = (this.#idleMs * bytes) / FRAME_PROGRESS_BYTES
-    // A clock that was set, or a machine that slept, must not pass for a slow remote: no single wait counts for more.
+    // A clock that was set, or a machine that slept, must not pass for a slow remote: no single wait counts
+    // for more.
     const waitedMs = Math.min(Math.max(0, this.#waitedMs), this.#idleMs + earnedMs)
     this.#leftMs = Math.min(IDLE_LIMITS * this.#idleMs, this.#leftMs - waitedMs + earnedMs)
     if (this.#leftMs <= 0) throw new XcareError('TIMEOUT', `${this.#who} sends too little to be waited for`)

@@ -34,7 +34,8 @@ export async function openRecord(
 }
 
 /**
- * Yields the bytes of an open record from `first` up to `end`, or up to its own end where that comes before: only the parts they lie in are opened.
+ * Yields the bytes of an open record from `first` up to `end`, or up to its own end where that comes before:
+ * only the parts they lie in are opened.
  * @throws XcareError USAGE when the record ends before `first`; as openRecord, readRange
  */
 export async function* readRecordRange(

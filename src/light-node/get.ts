@@ -86,7 +86,10 @@ async function unlock(
   }
 }
 
-/** Where an object is in the record that is read: its name, bytes before it, and of all, as far as that is known. */
+/**
+ * Where an object is in the record that is read: its name, bytes before it, and of all, as far as that is
+ * known.
+ */
 export interface ReadPlace {
   name: string
   before: number

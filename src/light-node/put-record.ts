@@ -21,7 +21,10 @@ export interface RecordSource {
   length: number
   /** Yields the bytes from `offset` on, `length` of them. */
   read(offset: number, length: number): AsyncIterable<Uint8Array>
-  /** What tells the source from others, and from itself after a change: a put of it that was interrupted can be gone on with. */
+  /**
+   * What tells the source from others, and from itself after a change: a put of it that was interrupted can
+   * be gone on with.
+   */
   identity?: SourceIdentity
 }
 
@@ -43,7 +46,8 @@ export interface StoredRecord {
 /**
  * Stores one record of any size: one object, or parts of 256 MiB that the first object lists.
  * The first object is put last, so that whoever finds it finds everything. Resolves when all is durable and the keys are in the vault.
- * A large source with an identity keeps a journal: put again after an interruption, the objects that were stored are not sent again.
+ * A large source with an identity keeps a journal: put again after an interruption, the objects that were
+ * stored are not sent again.
  * @param objectBytes plaintext of one object, at most. @throws XcareError USAGE above PARTS_MAX objects; as putObject
  */
 export async function putRecord(

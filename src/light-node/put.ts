@@ -90,8 +90,8 @@ interface Begun {
 
 /**
  * Stores one object. The steps, in order: plan, seal and send stripe by stripe, manifest, anchor, deposit of the
- * custody shares. When it resolves, nothing of it depends on this machine any more. When it fails, what it sent is removed again, or
- * noted for the next time. Source: docs/life-of-a-put.md.
+ * custody shares. When it resolves, nothing of it depends on this machine any more. When it fails, what it
+ * sent is removed again, or noted for the next time. Source: docs/life-of-a-put.md.
  * @param notes takes note of each step, and then of removing it as well; without them it is removed here.
  * @throws XcareError TOO_FEW_NODES, TOO_FEW_GUARDIANS, NO_SPACE, QUOTA_FULL, OFFLINE, REFUSED, INTERRUPTED
  */
@@ -393,8 +393,9 @@ async function anchor(
 }
 
 /**
- * Brings the guardians their shares as soon as an endpoint names a block: each of them looks for itself. Done once the block's
- * effect is proven here as well; what was refused because the word was wrong is brought again then.
+ * Brings the guardians their shares as soon as an endpoint names a block: each of them looks for itself. Done
+ * once the block's effect is proven here as well; what was refused because the word was wrong is brought
+ * again then.
  */
 async function depositProven(
   ports: PutPorts,

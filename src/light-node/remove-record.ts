@@ -28,7 +28,10 @@ export interface RemovePorts extends DestroyPorts {
 /** What became of one object so far. */
 export interface RemovedObject {
   objectId: ObjectId
-  /** Guardians that destroyed their share, of all; the ids of the others. Once `shredded`, no copy of a fragment can be read ever again. */
+  /**
+   * Guardians that destroyed their share, of all; the ids of the others. Once `shredded`, no copy of a
+   * fragment can be read ever again.
+   */
   destroyed: number
   destroyedOf: number
   guardiansLeft: string[]
@@ -41,9 +44,10 @@ export interface RemovedObject {
 }
 
 /**
- * Removes one object for good, or goes on with a removal. The wallet notes that it is being removed; the chain says so, from which guardians
- * and nodes that are away now learn it; then shares and fragments are destroyed. Only when all of them confirmed it, the wallet forgets
- * the object and its key: until then the removal can be run again, and goes on by itself.
+ * Removes one object for good, or goes on with a removal. The wallet notes that it is being removed; the
+ * chain says so, from which guardians and nodes that are away now learn it; then shares and fragments are
+ * destroyed. Only when all of them confirmed it, the wallet forgets the object and its key: until then the
+ * removal can be run again, and goes on by itself.
  * @throws XcareError REFUSED, OFFLINE
  */
 export async function removeObject(ports: RemovePorts, objectId: ObjectId): Promise<RemovedObject> {
@@ -81,8 +85,8 @@ export async function removeObject(ports: RemovePorts, objectId: ObjectId): Prom
 }
 
 /**
- * Goes on with removals that met absent parties, the longest untouched first; some at a time, and none twice within REMOVAL_RETRY_MS.
- * What fails is left for another time.
+ * Goes on with removals that met absent parties, the longest untouched first; some at a time, and none twice
+ * within REMOVAL_RETRY_MS. What fails is left for another time.
  */
 export async function resumeRemovals(ports: RemovePorts, signal: AbortSignal): Promise<void> {
   const nowMs = ports.clock.nowMs()
@@ -107,7 +111,10 @@ async function forget(vault: Vault, objectId: Uint8Array): Promise<void> {
   await vault.remove(objectId)
 }
 
-/** Who is away for good must not keep a removal alive: guardians and nodes that come back act on what the chain says. */
+/**
+ * Who is away for good must not keep a removal alive: guardians and nodes that come back act on what the
+ * chain says.
+ */
 function isComplete(removal: VaultRemoval): boolean {
   const { startedMs, triedMs, shredded, guardiansLeft, nodesLeft } = removal
   const isConfirmed = guardiansLeft?.length === 0 && nodesLeft === 0
@@ -118,7 +125,10 @@ function removalOf(vault: Vault, objectId: Uint8Array): VaultRemoval | null {
   return vault.removals().find((removal) => equalBytes(removal.objectId, objectId)) ?? null
 }
 
-/** @returns null when it is proven that the chain knows nothing of the object: then nobody keeps any of it for long. */
+/**
+ * @returns null when it is proven that the chain knows nothing of the object: then nobody keeps any of it for
+ * long.
+ */
 async function locateOrNull(ports: RemovePorts, objectId: ObjectId): Promise<LocatedObject | null> {
   try {
     return await locateObject(ports.ledger, objectId, true)

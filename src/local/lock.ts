@@ -9,7 +9,10 @@ export interface FolderLock {
 
 /** A lock that is taken again and again, each time for one piece of work. */
 export interface TurnLock {
-  /** @returns whether it is ours now; it never waits. Taking it twice is a mistake. @throws what the file system says */
+  /**
+   * @returns whether it is ours now; it never waits. Taking it twice is a mistake.
+   * @throws what the file system says
+   */
   tryTake(): boolean
   /** Lets others have their turn. */
   give(): void
@@ -17,8 +20,8 @@ export interface TurnLock {
 }
 
 /**
- * Takes the lock at `path` for as long as this process keeps it. It is a lock of the operating system, so that a dead owner
- * holds nothing; the text beside it (pid and boot id) only says who the owner is.
+ * Takes the lock at `path` for as long as this process keeps it. It is a lock of the operating system, so
+ * that a dead owner holds nothing; the text beside it (pid and boot id) only says who the owner is.
  * @throws XcareError LOCKED while another process holds it.
  */
 export function takeLock(path: string): FolderLock {
@@ -35,8 +38,8 @@ export function takeLock(path: string): FolderLock {
 }
 
 /**
- * Opens the lock at `path` without taking it. Whoever holds it is known to the kernel and not by a number in a file: it works
- * across containers that share a folder, and nothing is ever taken over from the living.
+ * Opens the lock at `path` without taking it. Whoever holds it is known to the kernel and not by a number in
+ * a file: it works across containers that share a folder, and nothing is ever taken over from the living.
  */
 export function openTurnLock(path: string): TurnLock {
   makeFile(path)
@@ -49,7 +52,8 @@ export function openTurnLock(path: string): TurnLock {
       } catch (error) {
         if (isBusy(error)) return false
         if (!isSqlite(error, 'SQLITE_NOTADB')) throw error
-        // Nobody holds what is no lock. Emptied and not replaced: a second file under the name would be a second lock.
+        // Nobody holds what is no lock. Emptied and not replaced: a second file under the name would be a
+        // second lock.
         db.close()
         truncateSync(path, 0)
         db = new Database(path, { timeout: 0 })
@@ -61,7 +65,10 @@ export function openTurnLock(path: string): TurnLock {
   }
 }
 
-/** Makes the file, as the library would let other users read it. One that is there is not opened: closing it would end our own locks on it. */
+/**
+ * Makes the file, as the library would let other users read it. One that is there is not opened: closing it
+ * would end our own locks on it.
+ */
 function makeFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
@@ -71,8 +78,8 @@ function makeFile(path: string): void {
 }
 
 /**
- * @returns whether a process holds the lock at `path` now. Asking takes nothing: it needs no right to write, and whoever wants
- * the lock meanwhile waits no longer than the question takes.
+ * @returns whether a process holds the lock at `path` now. Asking takes nothing: it needs no right to write,
+ * and whoever wants the lock meanwhile waits no longer than the question takes.
  */
 export function isHeld(path: string): boolean {
   if (!existsSync(path)) return false

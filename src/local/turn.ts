@@ -6,9 +6,10 @@ const WAIT_MS_MAX = 30_000
 const STEP_MS_MAX = 20
 
 /**
- * Runs `work` while no other process and nobody else in this one holds the lock at `path`; the others wait for their turn. A process that
- * dies in the middle holds nobody up.
- * @param waitMs how long to wait. @throws XcareError LOCKED when it is not our turn by then; what `work` throws
+ * Runs `work` while no other process and nobody else in this one holds the lock at `path`; the others wait
+ * for their turn. A process that dies in the middle holds nobody up.
+ * @param waitMs how long to wait.
+ * @throws XcareError LOCKED when it is not our turn by then; what `work` throws
  */
 export async function inTurn<T>(
   path: string,

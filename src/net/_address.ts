@@ -4,8 +4,8 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 const GROUPS_OF_HOLDER = 4
 
 /**
- * @returns by what address its remote counts, or null where an address tells nothing: on loopback everybody has the same. Of IPv6 the network that
- * one customer gets.
+ * @returns by what address its remote counts, or null where an address tells nothing: on loopback everybody
+ * has the same. Of IPv6 the network that one customer gets.
  */
 export function addressOf(remote: Multiaddr | string): string | null {
   const text = typeof remote === 'string' ? remote : (hostOf(remote) ?? '')

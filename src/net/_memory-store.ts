@@ -16,7 +16,8 @@ const NAMES_A_TURN = 250
 
 /**
  * What a peer knows of others, in memory. Unlike the library's store it finds the providers of an object without looking at
- * every name, and it bounds what strangers can make us keep: DHT records are refused above their caps or take the place of those of who has most, and of peers the
+ * every name, and it bounds what strangers can make us keep: DHT records are refused above their caps or take
+ * the place of those of who has most, and of peers the
  * longest unused are forgotten.
  */
 export class MemoryStore extends BaseDatastore {
@@ -111,8 +112,9 @@ export class MemoryStore extends BaseDatastore {
   }
 
   /**
-   * Records of those who have most make room, many at once, as that costs a look at all: any stranger's for a member, those of strangers with
-   * more records for a stranger. @throws XcareError BUSY when there are none.
+   * Records of those who have most make room, many at once, as that costs a look at all: any stranger's for a
+   * member, those of strangers with more records for a stranger.
+   * @throws XcareError BUSY when there are none.
    */
   #makeRoom(name: string): void {
     const isStranger = (provider: string) => !this.#isMember(provider)

@@ -22,7 +22,8 @@ const UNCOUNTED = Number.MAX_SAFE_INTEGER
 /** Asks `admission` wherever the library lets us. */
 function gaterOf(admission: Admission): ConnectionGater {
   return {
-    // A page may call whom the registry names, also at home and without a certificate: who answers is proven either way.
+    // A page may call whom the registry names, also at home and without a certificate: who answers is proven
+    // either way.
     denyDialMultiaddr: () => false,
     denyInboundConnection(connection) {
       const end = () => connection.abort(new XcareError('BUSY', 'others need the place of this connection'))

@@ -25,7 +25,10 @@ const BUDGETS: PeerBudgets = {
 /** Makes a holder of each remote that has no name yet. */
 let unnamed = 0
 
-/** A connection that is here: whose it is, and its place; without one where we dialled, which is our own choice. */
+/**
+ * A connection that is here: whose it is, and its place; without one where we dialled, which is our own
+ * choice.
+ */
 interface Present {
   party: Party
   lease: Lease | null
@@ -35,8 +38,9 @@ interface Present {
 type Ending = () => void
 
 /**
- * Who may be connected: counts what comes in from arrival over handshake to connection and its streams, and puts strangers out where there is no
- * room. Newcomers get in; what goes is idle and many. Spec: docs/spec/transport.md section 5.
+ * Who may be connected: counts what comes in from arrival over handshake to connection and its streams, and
+ * puts strangers out where there is no room. Newcomers get in; what goes is idle and many. Spec:
+ * docs/spec/transport.md section 5.
  */
 export class Admission {
   readonly #arrivals: Budget

@@ -16,7 +16,10 @@ import type { Broadcast } from '../ports.ts'
 const MIB = 1024 * 1024
 /** One gossip message on the wire: an answer to IWANT carries several payloads. */
 const RPC_BYTES_MAX = 2 * MIB
-/** Bytes waiting for one slow peer, at most: what one answer may have. Who does not take it hears nothing more. */
+/**
+ * Bytes waiting for one slow peer, at most: what one answer may have. Who does not take it hears nothing
+ * more.
+ */
 const OUTBOUND_BYTES_MAX = RPC_BYTES_MAX
 /** Busy disks delay answers; a shorter limit punishes honest peers. */
 const IWANT_FOLLOW_UP_MS = 12_000

@@ -32,8 +32,11 @@ const MEDIA_TYPES = new Map(
 export type LocalPath = string | Buffer
 
 /**
- * A file as a record. A link is what it points to; a pipe is read to its end first. @param name what to call it: its last segment unless given.
- * @returns the record, under a name that a file may have everywhere. @throws XcareError FILE_UNREADABLE for what cannot be read to an end, USAGE for a name that no record can have.
+ * A file as a record. A link is what it points to; a pipe is read to its end first.
+ * @param name what to call it: its last segment unless given.
+ * @returns the record, under a name that a file may have everywhere.
+ * @throws XcareError FILE_UNREADABLE for what cannot be read to an end, USAGE for a name that no record can
+ * have.
  */
 export async function fileSource(path: LocalPath, name?: string): Promise<RecordSource> {
   const found = await existing(path)
@@ -72,7 +75,10 @@ export async function standardInput(name: string): Promise<RecordSource> {
   return { ...called, ...(await spoolOf(input())) }
 }
 
-/** @returns the name a record is stored under, which a file may have everywhere, and its media type. @throws XcareError USAGE when no record can be called so. */
+/**
+ * @returns the name a record is stored under, which a file may have everywhere, and its media type.
+ * @throws XcareError USAGE when no record can be called so.
+ */
 export function storedName(wanted: string): Pick<RecordSource, 'name' | 'mediaType'> {
   const name = localNames([wanted])[0]!.path.join('/')
   if (!recordName.safeParse(wanted).success || !recordName.safeParse(name).success)
@@ -88,7 +94,9 @@ export function shown(path: LocalPath): string {
   return typeof path === 'string' ? path : path.toString()
 }
 
-/** What was typed came as text: a name that is not UTF-8 is found by what it looks like, where only one does. */
+/**
+ * What was typed came as text: a name that is not UTF-8 is found by what it looks like, where only one does.
+ */
 async function existing(path: LocalPath): Promise<LocalPath> {
   if (typeof path !== 'string' || !path.includes('\ufffd')) return path
   const folder = dirname(path)
@@ -104,7 +112,10 @@ interface Opened {
   facts: BigIntStats
 }
 
-/** Each range opens the file anew, so that few are open at a time; it must be the same file, and hold what it held. */
+/**
+ * Each range opens the file anew, so that few are open at a time; it must be the same file, and hold what it
+ * held.
+ */
 async function* readRange(
   { found, path, facts }: Opened,
   offset: number,
@@ -127,7 +138,10 @@ async function* readRange(
   }
 }
 
-/** A file that grows still begins with what it had. @throws XcareError FILE_UNREADABLE when it is another one, or was written over. */
+/**
+ * A file that grows still begins with what it had.
+ * @throws XcareError FILE_UNREADABLE when it is another one, or was written over.
+ */
 async function requireSame(file: FileHandle, path: LocalPath, before: BigIntStats): Promise<void> {
   const now = await file.stat({ bigint: true })
   const next = 'store it when nothing writes to it any more'

@@ -29,7 +29,9 @@ export function removeUnfinished(): void {
 
 /**
  * Writes `content` to the file `path`, which appears only when it is complete: a get that fails leaves nothing half-written.
- * @returns bytes written. @throws whatever `content` throws; XcareError USAGE when something is there, NO_SPACE, FILE_UNREADABLE of the disk.
+ * @returns bytes written.
+ * @throws whatever `content` throws; XcareError USAGE when something is there, NO_SPACE, FILE_UNREADABLE of
+ * the disk.
  */
 export async function writeWhole(
   path: string,
@@ -50,7 +52,10 @@ export interface TargetFolder {
   readonly path: string
   /** Whether something lies at the path of these segments, or in its way. */
   has(segments: string[]): Promise<boolean>
-  /** As writeWhole, for the path of these segments; folders on the way are made. @throws XcareError FILE_UNREADABLE when a link or a file is one of them. */
+  /**
+   * As writeWhole, for the path of these segments; folders on the way are made.
+   * @throws XcareError FILE_UNREADABLE when a link or a file is one of them.
+   */
   write(segments: string[], content: AsyncIterable<Uint8Array>, choice?: WriteChoice): Promise<number>
 }
 

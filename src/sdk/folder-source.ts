@@ -19,7 +19,10 @@ export interface FoundFiles {
   leftOut: { path: string; reason: string }[]
 }
 
-/** @returns all files below `folder`. Links are not followed: they may lead out of it, or round in circles. Never fails. */
+/**
+ * @returns all files below `folder`. Links are not followed: they may lead out of it, or round in circles.
+ * Never fails.
+ */
 export async function filesBelow(folder: LocalPath): Promise<FoundFiles> {
   const found: FoundFiles = { files: [], leftOut: [] }
   const waiting: FoundFile[] = [{ path: folder, name: '' }]

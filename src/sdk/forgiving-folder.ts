@@ -3,8 +3,9 @@ import { asXcareError } from '../errors.ts'
 import type { Folder } from '../ports.ts'
 
 /**
- * A folder for what is better kept but not needed: where it cannot be written, it goes on in memory, so that a wallet on a disk that is
- * read-only still reads records. @param tell called at the first write that did not reach the disk.
+ * A folder for what is better kept but not needed: where it cannot be written, it goes on in memory, so that
+ * a wallet on a disk that is read-only still reads records.
+ * @param tell called at the first write that did not reach the disk.
  */
 export async function forgivingFolder(open: () => Promise<Folder>, tell: () => void): Promise<Folder> {
   const disk = await open().catch(() => null)

@@ -1,8 +1,8 @@
 import { utf8 } from '../bytes.ts'
 import { LOCAL_SEGMENT_BYTES_MAX } from '../limits.ts'
 
-// What shows nothing, turns the direction or moves the cursor, and what parts folders. Variation selectors only choose how the character
-// before them looks, and stay.
+// What shows nothing, turns the direction or moves the cursor, and what parts folders. Variation selectors
+// only choose how the character before them looks, and stay.
 const UNSEEN =
   /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\\\/]--[\ufe00-\ufe0f]]/gv
 const IGNORED = /\p{Default_Ignorable_Code_Point}/gu
@@ -28,9 +28,10 @@ interface Unnamed {
 }
 
 /**
- * Makes names of this machine from names that were chosen elsewhere, in which `/` parts folders: the only way from the one to the other. No segment
- * begins with a dot or a dash, ends with a dot or a space, holds a character that is not seen, or is a device of Windows; no two are
- * the same where case or the form of accents does not count. What may not be called so gets a name close to it; none is left out.
+ * Makes names of this machine from names that were chosen elsewhere, in which `/` parts folders: the only way
+ * from the one to the other. No segment begins with a dot or a dash, ends with a dot or a space, holds a
+ * character that is not seen, or is a device of Windows; no two are the same where case or the form of
+ * accents does not count. What may not be called so gets a name close to it; none is left out.
  * @param isWindows whether what means something there only is kept out as well.
  * @returns one for each of `names`, in their order. Names that need no change keep theirs.
  */
@@ -104,7 +105,10 @@ function fitting(stem: string, ending: string): string {
   return letters.join('') + ending
 }
 
-/** What is the same to a file system to which case, the form of accents and characters without a width do not count. */
+/**
+ * What is the same to a file system to which case, the form of accents and characters without a width do not
+ * count.
+ */
 function foldedOf(segment: string): string {
   return segment.replace(IGNORED, '').toUpperCase().toLowerCase().normalize('NFC')
 }

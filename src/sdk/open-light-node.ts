@@ -56,7 +56,10 @@ function saidAgainText(sent: number): string {
   return `the chain did not show ${what} that this wallet took back; it was sent again and is there now`
 }
 
-/** Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. Removals that are under way go on beside it. */
+/**
+ * Starts a light node: a peer that only dials, a light client of its own, a thread for the CPU work. Removals
+ * that are under way go on beside it.
+ */
 export async function openLightNode({
   network,
   wallet,

@@ -10,7 +10,10 @@ import { readOrNull, replaceFile } from './folder.ts'
 const FILE = /^[0-9a-f]{16}$/
 const LOCK = '.lock'
 
-/** @returns the files of puts under way in the folder `path`, which is made when something is noted first. Whoever uses one holds a lock of the system on it. */
+/**
+ * @returns the files of puts under way in the folder `path`, which is made when something is noted first.
+ * Whoever uses one holds a lock of the system on it.
+ */
 export function openPutShelf(path: string): Shelf {
   return {
     list: async () =>

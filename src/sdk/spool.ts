@@ -18,8 +18,9 @@ export interface Spool {
 }
 
 /**
- * Takes a stream to its end, so that its length is known: a little in memory, more in a file that has no name, which the system
- * drops with this process, however it ends. @throws whatever `stream` throws; XcareError NO_SPACE
+ * Takes a stream to its end, so that its length is known: a little in memory, more in a file that has no
+ * name, which the system drops with this process, however it ends.
+ * @throws whatever `stream` throws; XcareError NO_SPACE
  */
 export async function spoolOf(stream: AsyncIterable<Uint8Array>): Promise<Spool> {
   let fd: number | null = null

@@ -4,7 +4,10 @@ import { createConnection, type Socket } from 'node:net'
 import { XcareError } from '../errors.ts'
 import { asDiskError, isSystemError } from './folder.ts'
 
-/** @returns whether `path` leads to a pipe, a device or a socket: what is written there goes through, and nothing takes its place. */
+/**
+ * @returns whether `path` leads to a pipe, a device or a socket: what is written there goes through, and
+ * nothing takes its place.
+ */
 export async function isStreamTarget(path: string): Promise<boolean> {
   // What is open already is written on, a file too.
   if (/^\/(dev|proc\/self)\/fd\/\d+$/.test(path) || path === '/dev/stderr') return true
@@ -13,8 +16,11 @@ export async function isStreamTarget(path: string): Promise<boolean> {
 }
 
 /**
- * Writes `content` to the pipe, device or socket at `path` as it comes; a pipe waits until somebody opens it to read.
- * @returns bytes written. @throws whatever `content` throws; XcareError PARTIAL when whoever reads goes away before the end, NO_SPACE, FILE_UNREADABLE.
+ * Writes `content` to the pipe, device or socket at `path` as it comes; a pipe waits until somebody opens it
+ * to read.
+ * @returns bytes written.
+ * @throws whatever `content` throws; XcareError PARTIAL when whoever reads goes away before the end,
+ * NO_SPACE, FILE_UNREADABLE.
  */
 export async function writeThrough(path: string, content: AsyncIterable<Uint8Array>): Promise<number> {
   const facts = await stat(path).catch(asDisk(path))

@@ -13,14 +13,18 @@ const NAME = /^\.xcare-(?:([0-9a-f]{8})-(\d{1,10})-)?[0-9a-f]{16}\.part$/
 
 let numbering: string | null = null
 
-/** @returns a name for a file that is being written, never used twice: hidden, and telling which process it belongs to. */
+/**
+ * @returns a name for a file that is being written, never used twice: hidden, and telling which process it
+ * belongs to.
+ */
 export function unfinishedName(): string {
   return `.xcare-${ownNumbering()}-${process.pid}-${toHex(systemRandom.bytes(8))}.part`
 }
 
 /**
- * Removes from `folder` what processes left half-written that ended without a chance to do it themselves. What was written to within the last hour stays,
- * unless it is known that its process runs no more: numbers of another start or container of this machine tell nothing. Never fails.
+ * Removes from `folder` what processes left half-written that ended without a chance to do it themselves.
+ * What was written to within the last hour stays, unless it is known that its process runs no more: numbers
+ * of another start or container of this machine tell nothing. Never fails.
  * @returns how many were removed.
  */
 export async function removeLeftovers(folder: string): Promise<number> {

@@ -15,8 +15,10 @@ import type { NetworkFile } from './network/network-folder.ts'
 import type { OpenWallet } from './wallet.ts'
 
 /**
- * Writes a sealed copy of an open wallet to the new file `file`, and reads it back from there, entry by entry.
- * @returns how many entries it has. @throws XcareError USAGE when there is something already; of the disk; INTEGRITY when it did not keep it
+ * Writes a sealed copy of an open wallet to the new file `file`, and reads it back from there, entry by
+ * entry.
+ * @returns how many entries it has.
+ * @throws XcareError USAGE when there is something already; of the disk; INTEGRITY when it did not keep it
  */
 export async function backUpWallet(
   { did, root, vault, folder }: OpenWallet,
@@ -37,8 +39,11 @@ export async function backUpWallet(
 
 /**
  * Makes the wallet at `path` from the backup in `file`.
- * @param passphrase asked for when everything else fits. @param merge adds to a wallet of the same identity what it lacks, and brings a damaged keyring back. @returns how many entries came from it.
- * @throws XcareError REFUSED when there is a wallet, or another one; WRONG_PASSPHRASE; FILE_UNREADABLE; INTEGRITY when the backup is not whole
+ * @param passphrase asked for when everything else fits.
+ * @param merge adds to a wallet of the same identity what it lacks, and brings a damaged keyring back.
+ * @returns how many entries came from it.
+ * @throws XcareError REFUSED when there is a wallet, or another one; WRONG_PASSPHRASE; FILE_UNREADABLE;
+ * INTEGRITY when the backup is not whole
  */
 export async function restoreWallet(
   path: string,

@@ -76,8 +76,10 @@ export async function readWalletFile(
 }
 
 /**
- * Unlocks the wallet at `path` with its passphrase, or with forms of it that are tried in their order. Several processes may have it open: each write takes its turn.
- * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another network.
+ * Unlocks the wallet at `path` with its passphrase, or with forms of it that are tried in their order.
+ * Several processes may have it open: each write takes its turn.
+ * @throws XcareError NOT_INITIALISED, WRONG_PASSPHRASE, INTEGRITY; REFUSED when it belongs to another
+ * network.
  */
 export async function openWallet(
   path: string,
@@ -135,7 +137,10 @@ export async function keptWallet(path: string, network: NetworkFile): Promise<Op
   return openWallet(path, network, passphrase)
 }
 
-/** Gives an open wallet another passphrase. One that lies beside it is of no use then, and goes. @throws XcareError of the disk */
+/**
+ * Gives an open wallet another passphrase. One that lies beside it is of no use then, and goes.
+ * @throws XcareError of the disk
+ */
 export async function changePassphrase(wallet: OpenWallet, passphrase: string): Promise<void> {
   const { did, root, folder } = wallet
   await addWrapper(folder, { did, root }, 'passphrase', passphrase, systemRandom)

@@ -41,7 +41,9 @@ export interface PutFacts {
   /** Bytes this put will take, and those of them that are promised before they come. */
   cost: number
   aheadBytes: number
-  /** Bytes of the quota that nothing on the disk has taken, and those of them that no other put was promised. */
+  /**
+   * Bytes of the quota that nothing on the disk has taken, and those of them that no other put was promised.
+   */
   quotaBytes: number
   roomBytes: number
 }

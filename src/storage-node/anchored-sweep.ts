@@ -8,7 +8,10 @@ import { FIRST_HELD, type HeldColumn, type HeldCursor, type HeldWish } from './d
 import type { FragmentStore } from './fragment-store.ts'
 
 const PAGE = 1024
-/** Questions of each round that are kept for what was anchored once: what is new must not keep removals from being noticed. */
+/**
+ * Questions of each round that are kept for what was anchored once: what is new must not keep removals from
+ * being noticed.
+ */
 const AGAIN_MIN = 8
 
 /** What a sweep works with. */
@@ -20,8 +23,9 @@ export interface SweepPorts {
 }
 
 /**
- * Asks the chain about the finished columns of a node, a few objects at a time, and drops what is not anchored or not needed any more: what is new once its owner
- * had time to anchor it, and everything that was anchored once again and again, from the start of the node on. What cannot be asked is left as it is.
+ * Asks the chain about the finished columns of a node, a few objects at a time, and drops what is not
+ * anchored or not needed any more: what is new once its owner had time to anchor it, and everything that was
+ * anchored once again and again, from the start of the node on. What cannot be asked is left as it is.
  */
 export class AnchoredSweep {
   readonly #ports: SweepPorts
@@ -36,7 +40,8 @@ export class AnchoredSweep {
 
   /**
    * Asks about the next objects, at most ANCHOR_QUESTIONS_MAX.
-   * @returns columns dropped, and whether new ones wait. @throws XcareError as the ledger does; then all is as it was.
+   * @returns columns dropped, and whether new ones wait.
+   * @throws XcareError as the ledger does; then all is as it was.
    */
   async step(): Promise<{ dropped: number; isBehind: boolean }> {
     const fresh = await this.#page('unproven', this.#unproven, ANCHOR_QUESTIONS_MAX - AGAIN_MIN)

@@ -21,8 +21,10 @@ export interface Judged {
 }
 
 /**
- * Judges whether a column is still needed. Only a header of right now counts. What was anchored once is gone only when the chain says in words who took its place:
- * a record never vanishes, so where it seems to, the chain is not the one it was. @throws XcareError MALFORMED on a value that is no record.
+ * Judges whether a column is still needed. Only a header of right now counts. What was anchored once is gone
+ * only when the chain says in words who took its place: a record never vanishes, so where it seems to, the
+ * chain is not the one it was.
+ * @throws XcareError MALFORMED on a value that is no record.
  */
 export function judge({ held, proof, nodeId, nowMs, patienceMs }: Judged): Standing {
   if (nowMs - proof.timeMs > HEADER_AGE_MS_MAX) return 'unknown'

@@ -118,7 +118,10 @@ export class FragmentStore {
       this.#outbox.push({ id: this.#nextId++, call: 'giveBack', args: [bytes] })
   }
 
-  /** How the store is. To find out takes long where much is kept, and anybody may ask: what was found within HEALTH_MS is told again. */
+  /**
+   * How the store is. To find out takes long where much is kept, and anybody may ask: what was found within
+   * HEALTH_MS is told again.
+   */
   health(): Promise<DiskCalls['health'][1]> {
     const nowMs = performance.now()
     if (this.#health === null || nowMs - this.#health.askedMs > HEALTH_MS) {
@@ -134,8 +137,8 @@ export class FragmentStore {
   }
 
   /**
-   * Reads fragments of the put `handle` from the disk itself, in small steps, and only those of one asker at a time: whoever else waits for the disk thread has
-   * its turn between them.
+   * Reads fragments of the put `handle` from the disk itself, in small steps, and only those of one asker at
+   * a time: whoever else waits for the disk thread has its turn between them.
    * @param columns how many the put has. @throws XcareError REFUSED when the put has ended.
    */
   async verify(handle: number, columns: number, from: number, to: number): Promise<void> {

@@ -225,7 +225,10 @@ class StorageNode implements RunningStorageNode {
     })
   }
 
-  /** Whoever shows to act for an owner has the places that are reserved for owners, also for what it has already. */
+  /**
+   * Whoever shows to act for an owner has the places that are reserved for owners, also for what it has
+   * already.
+   */
   async #proveOwner(
     gate: StreamGate,
     peer: NodeId,

@@ -11,7 +11,10 @@ const YIELDS_MAX = 240
 /** Steps whose column was lost or empty cost time as well. */
 const STEP_BYTES_MIN = 64 * 1024
 
-/** Reads the node's own disk in the background until `signal`: all of it within SCRUB_PASS_MS, in small steps, and when nobody else needs the disk. */
+/**
+ * Reads the node's own disk in the background until `signal`: all of it within SCRUB_PASS_MS, in small steps,
+ * and when nobody else needs the disk.
+ */
 export async function scrubDisk(
   store: Pick<FragmentStore, 'call' | 'isIdle'>,
   clock: Pick<Clock, 'sleep'>,

@@ -13,13 +13,19 @@ export interface ServeParts {
   /** The node's key: signs storage receipts. */
   key: SigningKey
   gate: StreamGate
-  /** @returns the owner key of an object that is on the chain, 32 bytes, or null. @throws XcareError OFFLINE without a fresh header. */
+  /**
+   * @returns the owner key of an object that is on the chain, 32 bytes, or null.
+   * @throws XcareError OFFLINE without a fresh header.
+   */
   anchoredOwner(objectId: Uint8Array): Promise<Uint8Array | null>
   /** Told of each order that is rightly signed by its owner key, and from whom it came. Must not throw. */
   onOrder?(peer: NodeId, order: { objectId: Uint8Array; ownerKey: Uint8Array }): void
   /** Version of the program, for STATUS. */
   version: string
-  /** When the node last saw a fresh header of the chain, in ms, 0 for never, and whether the chain lists it as it is. */
+  /**
+   * When the node last saw a fresh header of the chain, in ms, 0 for never, and whether the chain lists it as
+   * it is.
+   */
   chain(): { chainSeenMs: number; registered: boolean }
   /** Told after each finished put, with the first of its columns. Must not throw. */
   onComplete(column: { objectId: Uint8Array; column: number; k: number; n: number }): void
@@ -32,7 +38,11 @@ export interface Conversation {
   send(message: NodeMessage): Promise<void>
   /** Sends one frame whose parts are made already. */
   write(...parts: Uint8Array[]): Promise<void>
-  /** Runs `answer` with room for `bytes` of memory until all was sent; by `keep` it says how much it really needs. @throws XcareError BUSY without room. */
+  /**
+   * Runs `answer` with room for `bytes` of memory until all was sent; by `keep` it says how much it really
+   * needs.
+   * @throws XcareError BUSY without room.
+   */
   withRoom(bytes: number, answer: (keep: (bytes: number) => void) => Promise<void>): Promise<void>
   /** Resolves when nothing that was sent is read from its memory any more. */
   flushed(): Promise<void>

@@ -51,7 +51,10 @@ export class ServedPut {
     await this.#session.send({ op: 'HAVE', objectKnown: have.objectKnown, body: have.bitmaps })
   }
 
-  /** Reads fragments from the disk itself before it tells which are here. @throws XcareError MALFORMED for more than VERIFY_BYTES_MAX, or stripes that are not there. */
+  /**
+   * Reads fragments from the disk itself before it tells which are here.
+   * @throws XcareError MALFORMED for more than VERIFY_BYTES_MAX, or stripes that are not there.
+   */
   async verify({ from, to }: MessageOf<'VERIFY'>): Promise<void> {
     const { columns, stripes } = this.#order
     if (to > stripes || to - from > verifiedStripesMax(columns.length, fragmentBytesOf(this.#order)))

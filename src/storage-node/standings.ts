@@ -14,7 +14,10 @@ export interface StandingsOptions {
   anchoredOwner(objectId: Uint8Array): Promise<Uint8Array | null>
 }
 
-/** What a storage node knows of its peers: who is on the chain's lists, and who has lately shown to act for the owner of an anchored object. */
+/**
+ * What a storage node knows of its peers: who is on the chain's lists, and who has lately shown to act for
+ * the owner of an anchored object.
+ */
 export class Standings {
   readonly #options: StandingsOptions
   /** Until when each peer counts as an owner, who was proven first stands first. */
@@ -35,7 +38,8 @@ export class Standings {
   }
 
   /**
-   * A stranger has sent an order that is rightly signed by `ownerKey`: looks whether that key owns the object on the chain, unless it was asked too often.
+   * A stranger has sent an order that is rightly signed by `ownerKey`: looks whether that key owns the object
+   * on the chain, unless it was asked too often.
    * @returns whether the peer counts as an owner from now on.
    */
   async prove(peer: NodeId, objectId: Uint8Array, ownerKey: Uint8Array): Promise<boolean> {

@@ -22,7 +22,10 @@ interface Waiting {
   got(lease: Lease | null): void
 }
 
-/** Divides a storage node's streams, and the memory that their answers are read into, among those who open them. */
+/**
+ * Divides a storage node's streams, and the memory that their answers are read into, among those who open
+ * them.
+ */
 export class StreamGate {
   readonly #streams = new Budget(NODE_STREAMS)
   readonly #bytes = new Budget(READ_BYTES)
@@ -36,7 +39,10 @@ export class StreamGate {
     this.#clock = clock ?? null
   }
 
-  /** @returns the place of one more stream, or null when it may not be served. Who idles may lose it, and its stream. */
+  /**
+   * @returns the place of one more stream, or null when it may not be served. Who idles may lose it, and its
+   * stream.
+   */
   enter(stream: FrameStream): Lease | null {
     return this.#streams.take(this.#partyOf(stream), 1, this.#nowMs(), endOf(stream))
   }
@@ -62,7 +68,8 @@ export class StreamGate {
   }
 
   /**
-   * Waits until `bytes` may be read for `stream`: those who hold least go first, and who takes nothing of what was read for it loses it.
+   * Waits until `bytes` may be read for `stream`: those who hold least go first, and who takes nothing of
+   * what was read for it loses it.
    * @returns a lease to be given back by `leave`. @throws XcareError BUSY when there is no room for too long.
    */
   async room(stream: FrameStream, bytes: number): Promise<Lease> {

@@ -51,7 +51,10 @@ const read = () =>
     ...{ objectId: objectIdFromBytes(object.objectId), custody: object.custody },
   } as never)
 
-/** A permission that is made but not sent. @param signer whose owner key signs, which only for the owner is the record's */
+/**
+ * A permission that is made but not sent.
+ * @param signer whose owner key signs, which only for the owner is the record's
+ */
 function make(signer: TestPerson): HeldGrant {
   const grantId = world.random.bytes(16)
   const nowMs = world.clock.nowMs()

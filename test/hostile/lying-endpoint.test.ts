@@ -18,7 +18,9 @@ import { openChain, testGenesis } from '../chain-anchor/engine/chain-folder.ts'
 import { MemoryFolder } from '../chain-anchor/light/fake-ports.ts'
 import { LyingEndpoint, stalls, standsStill, swallows } from './lying-endpoint.ts'
 
-/** A clock that runs ahead by what is slept; a deadline comes only when it is the first one of `impatience`. */
+/**
+ * A clock that runs ahead by what is slept; a deadline comes only when it is the first one of `impatience`.
+ */
 class HurriedClock implements Clock {
   readonly #impatience: Set<number>
   #aheadMs = 0

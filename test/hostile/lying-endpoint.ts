@@ -11,7 +11,10 @@ export interface Asked {
   params: Record<string, unknown>
 }
 
-/** What a lie makes of a question: `null` for silence, `honest` for the truth, text for these very bytes, else a result. */
+/**
+ * What a lie makes of a question: `null` for silence, `honest` for the truth, text for these very bytes, else
+ * a result.
+ */
 export type Said = 'honest' | null | { text: string } | { result: unknown }
 
 /** A chain endpoint on loopback in front of a real one, which lies where it is asked to. */
@@ -81,7 +84,10 @@ export function submittedIn({ method, params }: Asked): string[] {
   )
 }
 
-/** @returns a lie that says yes to every transaction with a message of `type`, names block `height`, and drops it. */
+/**
+ * @returns a lie that says yes to every transaction with a message of `type`, names block `height`, and drops
+ * it.
+ */
 export function swallows(type: string, height = 1): LyingEndpoint['lie'] {
   const ok = {
     code: 0,

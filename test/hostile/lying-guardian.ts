@@ -14,7 +14,10 @@ export interface Tapped {
   answer: CustodyAnswer
 }
 
-/** @returns the answer to be given instead: the same one for the truth, several for too many, `null` for silence. */
+/**
+ * @returns the answer to be given instead: the same one for the truth, several for too many, `null` for
+ * silence.
+ */
 export type Lie = (tapped: Tapped) => CustodyAnswer | readonly CustodyAnswer[] | null
 
 /** A guardian with the real keys, disk and view, whose answers are heard and changed on their way out. */

@@ -3,7 +3,10 @@ import type { Lie } from '../light-node/tapped-stream.ts'
 
 type Op = NodeMessage['op']
 
-/** The first answer of kind `op`, again and again, and never the end. Behind each lie is a real storage node: `MemoryNode.lie`. */
+/**
+ * The first answer of kind `op`, again and again, and never the end. Behind each lie is a real storage node:
+ * `MemoryNode.lie`.
+ */
 export const repeats =
   (op: Op): Lie =>
   (message) =>

@@ -50,7 +50,9 @@ const CHANGES: Change[] = [
   (_, pick) => seededBytes(pick(1 << 30), pick(300)),
 ]
 
-/** @returns `count` changed forms of `bytes`, the same ones for the same seed; some are changed several times. */
+/**
+ * @returns `count` changed forms of `bytes`, the same ones for the same seed; some are changed several times.
+ */
 export function* mutationsOf(bytes: Uint8Array, count: number, seed: number): Generator<Uint8Array> {
   const pick = chance(seed)
   for (let made = 0; made < count; made++) {

@@ -33,7 +33,10 @@ afterEach(async () => {
 const isRight = (bytes: Uint8Array) => expect(Buffer.from(bytes).equals(BYTES)).toBe(true)
 const blamed = () => net.events.filter(({ node }) => node === liar.nodeId).map(({ code }) => code)
 
-/** Resolves when the other data columns have said all they were asked for in answers of kind `op`: only the liar is waited for. */
+/**
+ * Resolves when the other data columns have said all they were asked for in answers of kind `op`: only the
+ * liar is waited for.
+ */
 async function othersSay(op: NodeMessage['op']): Promise<void> {
   const said = [0, 1, 3, 4, 5].map(async (column) => {
     const node = await net.keeper(objectId, column)

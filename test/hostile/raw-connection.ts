@@ -26,7 +26,10 @@ export interface HeardFrame {
   length: number
 }
 
-/** A proven connection on which its holder says what it likes to the muxer of the other end, and reads only when it wants to. */
+/**
+ * A proven connection on which its holder says what it likes to the muxer of the other end, and reads only
+ * when it wants to.
+ */
 export class RawConnection {
   readonly #node: Libp2p
   readonly #stream: TlsMessageStream

@@ -12,7 +12,10 @@ let nextSeed = 0x7a0000
 
 type ObjectWish = Omit<Parameters<typeof makeObject>[0], 'seed' | 'owner'>
 
-/** Somebody without keys that anybody knows: every identity costs it nothing. What it began is ended by `leave`. */
+/**
+ * Somebody without keys that anybody knows: every identity costs it nothing. What it began is ended by
+ * `leave`.
+ */
 export class Stranger {
   readonly #ends: (() => Promise<void> | void)[] = []
 
@@ -26,7 +29,10 @@ export class Stranger {
     return nodeIdFromPublicKey(this.key().publicKey)
   }
 
-  /** @returns an object nobody anchored, with fragments and manifest of a fresh owner: its orders are validly signed. */
+  /**
+   * @returns an object nobody anchored, with fragments and manifest of a fresh owner: its orders are validly
+   * signed.
+   */
   object(wish: ObjectWish = {}): MadeObject {
     const seed = nextSeed++
     return makeObject({ ...wish, seed })

@@ -17,7 +17,12 @@ const pagesOf = (folder: string) =>
 
 const specs = pagesOf('spec')
 const decisions = pagesOf('adr')
-const rooms = globSync('src/*/').sort()
+/** A folder with more files than a reader takes in at a look says what it is for. */
+const FILES_WITHOUT_PAGE_MAX = 4
+const folders = globSync(['src/', 'src/**/', 'bench/**/'], { exclude: ['**/node_modules/**'] })
+  .filter((folder) => globSync(`${folder}/*.{ts,mjs}`).length > FILES_WITHOUT_PAGE_MAX)
+  .sort()
+const rooms = [...new Set([...globSync('src/*/'), ...folders])].sort()
 
 /** Backticked words of the first column of the tables in `page`. */
 function firstColumn(page: string): string[] {

@@ -1,4 +1,5 @@
-// Adds numbered records to a vault, as another process; prints the name of each that is durable. Arguments: folder, first, how many, [anew].
+// Adds numbered records to a vault, as another process; prints the name of each that is durable. Arguments:
+// folder, first, how many, [anew].
 import { u32be } from '../../src/bytes.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { openVault } from '../../src/identity/vault.ts'

@@ -4,8 +4,8 @@ import type { FrameStream } from '../../src/ports.ts'
 import { decodeNodeFrame, encodeFrame, type NodeMessage } from '../../src/wire/fragment-protocol.ts'
 
 /**
- * What a bad node says instead of `message`: another message, several, one again and again for ever, raw bytes for a frame, nothing now,
- * nothing ever again, or the end; at once or later.
+ * What a bad node says instead of `message`: another message, several, one again and again for ever, raw
+ * bytes for a frame, nothing now, nothing ever again, or the end; at once or later.
  */
 export type Lie = (message: NodeMessage) => Told | Promise<Told>
 type Told =

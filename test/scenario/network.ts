@@ -32,7 +32,10 @@ export class TestNetwork {
     return xcare([...args, '--dir', this.root])
   }
 
-  /** Runs a command again as long as it ends with an error that may pass: a busy machine is late, and loses nothing. */
+  /**
+   * Runs a command again as long as it ends with an error that may pass: a busy machine is late, and loses
+   * nothing.
+   */
   async runPatiently(...args: string[]): Promise<Said> {
     for (;;) {
       const said = await this.run(...args)

@@ -75,7 +75,10 @@ export class XcareApp implements AbciApplication {
     return { appHash: this.#store.stage(0, genesis.changes()) }
   }
 
-  /** Judges a transaction against the newest state and those that passed before it since. A refused one may be sent again. */
+  /**
+   * Judges a transaction against the newest state and those that passed before it since. A refused one may be
+   * sent again.
+   */
   checkTx(
     bytes: Uint8Array,
     _kind: 'new' | 'recheck' = 'new',

@@ -25,7 +25,10 @@ import {
   recordValue,
 } from './values.ts'
 
-/** What a message leaves in the state: where, and how its value looks there. A later change by the same owner counts as shown. */
+/**
+ * What a message leaves in the state: where, and how its value looks there. A later change by the same owner
+ * counts as shown.
+ */
 export interface Effect {
   key: Uint8Array
   /** @param value the proven value of `key`, null when its absence is proven. @throws XcareError MALFORMED */

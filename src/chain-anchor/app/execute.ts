@@ -49,7 +49,8 @@ export function applyBlock(
 }
 
 /**
- * Judges a transaction that is to wait as if it were in this block, the cheap rules first. `state` has its effects afterwards, or is as it was.
+ * Judges a transaction that is to wait as if it were in this block, the cheap rules first. `state` has its
+ * effects afterwards, or is as it was.
  * @param admits asked when nothing but a signature could still be wrong.
  */
 export function judgeTx(

@@ -8,7 +8,9 @@ import { timeFromMs, timeFromText, timeToMs, timeToText } from '../comet/time.ts
 import { validatorAddress } from '../comet/validators.ts'
 import { allDifferent, type ChainParams } from './params.ts'
 
-/** Version of the rules: `version.app` of new headers. Blocks are judged by the rules they were made under. */
+/**
+ * Version of the rules: `version.app` of new headers. Blocks are judged by the rules they were made under.
+ */
 export const APP_VERSION = 2
 /** Block limits that enter ConsensusHash: bytes of a block, gas (none). */
 export const BLOCK_MAX_BYTES = BLOCK_DATA_BYTES_MAX

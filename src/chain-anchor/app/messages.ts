@@ -83,7 +83,8 @@ export const messageShape = z.discriminatedUnion('type', [
   }),
   // The revoke key.
   message('grant.revoke', { grantId: field.grantId }),
-  // The guardian's key. `hashes` of the receipts after the first `from`, which lead from the anchored head to `head`.
+  // The guardian's key. `hashes` of the receipts after the first `from`, which lead from the anchored head to
+  // `head`.
   message('receipt.extend', {
     guardianId: field.peerId,
     from: uint(),

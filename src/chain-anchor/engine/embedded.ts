@@ -86,7 +86,10 @@ export class EmbeddedEngine implements Engine {
     return this.#tip?.block.header.height === height ? this.#tip : this.#parts.store.block(height)
   }
 
-  /** Judges a transaction and lets it wait for a block. One that waits already is fine. @throws XcareError BUSY, NO_SPACE while the disk is full */
+  /**
+   * Judges a transaction and lets it wait for a block. One that waits already is fine.
+   * @throws XcareError BUSY, NO_SPACE while the disk is full
+   */
   submit(tx: Uint8Array, sender: string): Submission {
     if (this.#isFull) throw diskFull()
     const hash = txHash(tx)
@@ -217,7 +220,10 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  /** A full disk ends nothing: no more is taken until there is room again. @throws whatever else `work` throws. */
+  /**
+   * A full disk ends nothing: no more is taken until there is room again.
+   * @throws whatever else `work` throws.
+   */
   #unlessFull(work: () => void): void {
     try {
       work()
@@ -229,7 +235,8 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  // What the full disk cut short is brought to one height, as after a crash, and a block shows that it goes on.
+  // What the full disk cut short is brought to one height, as after a crash, and a block shows that it goes
+  // on.
   async #untilSpace(): Promise<void> {
     const { clock } = this.#parts
     while (this.#isFull && !this.#stopping.signal.aborted) {

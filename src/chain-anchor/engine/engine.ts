@@ -38,9 +38,16 @@ export interface Engine {
   height(): number
   /** The block at `height`, or null when there is none. */
   block(height: number): StoredBlock | null
-  /** Judges a transaction and lets it wait. @param sender whose turn and share it counts for. @throws XcareError BUSY when too many wait. */
+  /**
+   * Judges a transaction and lets it wait.
+   * @param sender whose turn and share it counts for.
+   * @throws XcareError BUSY when too many wait.
+   */
   submit(tx: Uint8Array, sender: string): Submission
-  /** Resolves when the transaction is in a block whose effect can be proven. @throws the signal's reason, XcareError BUSY when it lost its place. */
+  /**
+   * Resolves when the transaction is in a block whose effect can be proven.
+   * @throws the signal's reason, XcareError BUSY when it lost its place.
+   */
   included(hash: Uint8Array, signal: AbortSignal): Promise<TxPlace>
   /** Where the transaction is, or null. */
   find(hash: Uint8Array): TxPlace | null

@@ -17,9 +17,9 @@ interface Waiting {
 }
 
 /**
- * Transactions that wait for a block, each once, in lanes. Within a lane its senders take turns, each with its oldest; a full lane makes room at
- * the expense of whoever has most in it. What strangers may add to the chain is paced: what is in a block is kept for good.
- * Why: docs/adr/0123-lanes-for-transactions.md.
+ * Transactions that wait for a block, each once, in lanes. Within a lane its senders take turns, each with
+ * its oldest; a full lane makes room at the expense of whoever has most in it. What strangers may add to the
+ * chain is paced: what is in a block is kept for good. Why: docs/adr/0123-lanes-for-transactions.md.
  */
 export class Mempool {
   readonly #waiting = new Map<string, Waiting>()
@@ -51,7 +51,10 @@ export class Mempool {
     return over <= 0 || queue.aboveShareOf(sender, length) >= over
   }
 
-  /** Lets a transaction wait, after `hasRoomFor`. @returns hashes in hex of those that lost their place to it. */
+  /**
+   * Lets a transaction wait, after `hasRoomFor`.
+   * @returns hashes in hex of those that lost their place to it.
+   */
   add(hash: Uint8Array, tx: Uint8Array, lane: Lane, sender: string): string[] {
     const lost: string[] = []
     const queue = this.#lanes[lane]
@@ -78,7 +81,10 @@ export class Mempool {
     return LANES.flatMap((lane) => this.#lanes[lane].inTurns().map(({ tx }) => tx))
   }
 
-  /** Transactions for the next block: every lane has its part of it, however full the others are. Strangers' bytes are paid for here. */
+  /**
+   * Transactions for the next block: every lane has its part of it, however full the others are. Strangers'
+   * bytes are paid for here.
+   */
   choose(nowMs: number): Uint8Array[] {
     this.#pace.pass(nowMs)
     const chosen: Uint8Array[] = []
@@ -135,7 +141,10 @@ class LaneQueue {
     if (of.waiting.size === 0) this.#senders.delete(waiting.sender)
   }
 
-  /** @returns how much all others have beyond what `sender` would have with `length` bytes more: so much can be taken from them. */
+  /**
+   * @returns how much all others have beyond what `sender` would have with `length` bytes more: so much can
+   * be taken from them.
+   */
   aboveShareOf(sender: string, length: number): number {
     const share = this.#shareOf(sender, length)
     let above = 0
@@ -143,7 +152,10 @@ class LaneQueue {
     return above
   }
 
-  /** @returns the sender with most in this lane, if it has more than `sender` would have with `length` bytes more, else null. */
+  /**
+   * @returns the sender with most in this lane, if it has more than `sender` would have with `length` bytes
+   * more, else null.
+   */
   heaviest(sender: string, length: number): string | null {
     let most = this.#shareOf(sender, length)
     let found: string | null = null
@@ -192,7 +204,10 @@ class LaneQueue {
   }
 }
 
-/** How many bytes strangers may add to the chain: so many a second for ever, and what they left of it before, up to a burst. */
+/**
+ * How many bytes strangers may add to the chain: so many a second for ever, and what they left of it before,
+ * up to a burst.
+ */
 class Pace {
   #bytes = STRANGER_CHAIN_BURST_BYTES
   #atMs: number

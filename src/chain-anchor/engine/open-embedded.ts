@@ -22,7 +22,9 @@ export interface EmbeddedOptions {
   /** Time between two blocks with transactions, at least; 20 ms unless told otherwise. */
   intervalMs?: number
   heartbeatMs?: number
-  /** The newest block that somebody else remembers of this chain: one that does not have it is not continued. */
+  /**
+   * The newest block that somebody else remembers of this chain: one that does not have it is not continued.
+   */
   known?: KnownBlock | null
   log?: Progress
   /** Lets one process play the validators of several institutions, against the advice of its status. */
@@ -105,7 +107,10 @@ function openBlocks(path: string): BlockStore {
   }
 }
 
-/** Nothing is signed before it is sure that these are the newest blocks of the chain. @throws XcareError INTEGRITY */
+/**
+ * Nothing is signed before it is sure that these are the newest blocks of the chain.
+ * @throws XcareError INTEGRITY
+ */
 function checkBlocks(store: BlockStore, signState: SignState, known: KnownBlock | null): void {
   const signed = signState.last.height
   if (store.height === 0 && signed > 1)

@@ -18,8 +18,8 @@ export interface OpenedState {
 }
 
 /**
- * Opens the state at `path`. Where it is lost, damaged, more than a block behind or not the one that the newest block
- * announced, it is made again from the blocks; what was there stays beside as `.damaged`.
+ * Opens the state at `path`. Where it is lost, damaged, more than a block behind or not the one that the
+ * newest block announced, it is made again from the blocks; what was there stays beside as `.damaged`.
  * @throws XcareError LOCKED, NO_SPACE, INTEGRITY when the blocks do not give the state that they announce.
  */
 export function openState(path: string, store: BlockStore, genesis: Genesis): OpenedState {

@@ -52,7 +52,10 @@ export interface LightClientOptions {
   chainId?: string
   /** In order of preference: the first that answers is asked, the others are its witnesses. At least one. */
   endpoints: Endpoint[]
-  /** The endpoints as they are known now: asked for when none answers, since a chain may have moved to another address. */
+  /**
+   * The endpoints as they are known now: asked for when none answers, since a chain may have moved to another
+   * address.
+   */
   renew?: () => Promise<Endpoint[]>
   store: Folder
   clock: Clock
@@ -61,8 +64,9 @@ export interface LightClientOptions {
   /** Default 1/3. */
   trustLevel?: PowerFraction
   /**
-   * Newest version of an application whose rules, of this and all earlier versions, never change the validators: a header of
-   * them vouches for FIXED_SET_TRUST_MS for headers of the very same set. Without it the trusting period is all there is.
+   * Newest version of an application whose rules, of this and all earlier versions, never change the
+   * validators: a header of them vouches for FIXED_SET_TRUST_MS for headers of the very same set. Without it
+   * the trusting period is all there is.
    */
   fixedSetVersion?: number
 }
@@ -241,7 +245,10 @@ export class LightClient {
     return verified
   }
 
-  /** @throws RollbackError when the endpoint shows another block where one was verified here; not asked again within LINEAGE_HELD_MS. */
+  /**
+   * @throws RollbackError when the endpoint shows another block where one was verified here; not asked again
+   * within LINEAGE_HELD_MS.
+   */
   async #checkLineage(endpoint: Endpoint, known: LightBlock, isDoubted = false): Promise<void> {
     if (this.#newest === null) return
     if (!isDoubted && Math.abs(this.#nowMs() - this.#heldMs) < LINEAGE_HELD_MS) return
@@ -258,7 +265,10 @@ export class LightClient {
     if (isDoubted) throw new XcareError('INTEGRITY', `${endpoint.name} shows a block that does not follow`)
   }
 
-  /** @returns why an endpoint knows no newer block: it is behind, or its chain was put back and went on, so that a lower block is a later one. */
+  /**
+   * @returns why an endpoint knows no newer block: it is behind, or its chain was put back and went on, so
+   * that a lower block is a later one.
+   */
   #behind(endpoint: Endpoint, known: LightBlock, shown: LightBlock): XcareError {
     const isLater = compareTime(shown.header.time, known.header.time) >= 0
     if (isLater && isSound(known.header.chainId, shown)) return new RollbackError(known, shown, endpoint.name)
@@ -312,7 +322,10 @@ export class LightClient {
     return block
   }
 
-  /** Where the newest block is lost, the newest day of the log still tells another chain. @throws XcareError INTEGRITY, OFFLINE */
+  /**
+   * Where the newest block is lost, the newest day of the log still tells another chain.
+   * @throws XcareError INTEGRITY, OFFLINE
+   */
   async #checkLog(endpoint: Endpoint): Promise<void> {
     const known = (await this.#store.dailyHeaders()).at(-1)
     if (!known) return
@@ -389,7 +402,10 @@ export class LightClient {
     )
   }
 
-  /** @returns the rules of a step; a longer period where both ends have the very same set, which cannot have changed. */
+  /**
+   * @returns the rules of a step; a longer period where both ends have the very same set, which cannot have
+   * changed.
+   */
   #rules(trusted?: LightBlock, target?: LightBlock): TrustRules {
     const isFixed =
       trusted &&

@@ -29,13 +29,17 @@ export class ForkError extends XcareError {
 }
 
 /**
- * The INTEGRITY error of a chain that is not the one verified here before: a copy of an earlier time was put back and went
- * on from there. It is judged anew each time, since the right chain may be put back as well. Its `fork` is the evidence.
+ * The INTEGRITY error of a chain that is not the one verified here before: a copy of an earlier time was put
+ * back and went on from there. It is judged anew each time, since the right chain may be put back as well.
+ * Its `fork` is the evidence.
  */
 export class RollbackError extends XcareError {
   readonly fork: Fork
 
-  /** @param known the block verified here. @param shown a properly signed block that cannot be on the same chain. */
+  /**
+   * @param known the block verified here.
+   * @param shown a properly signed block that cannot be on the same chain.
+   */
   constructor(known: LightBlock, shown: LightBlock, endpoint: string) {
     const { height } = shown.header
     const clash =

@@ -123,7 +123,9 @@ class LightLedger implements Ledger {
     }
   }
 
-  /** @returns the value of `key` in the state that `header` commits to, null when it is proven to be absent. */
+  /**
+   * @returns the value of `key` in the state that `header` commits to, null when it is proven to be absent.
+   */
   #prove(key: Uint8Array, header: Header): Promise<Uint8Array | null> {
     return this.#anyEndpoint(async (endpoint) => {
       const answer = await endpoint.query('/key', key, header.height - 1)

@@ -14,7 +14,10 @@ interface Listed {
   ids: ReadonlySet<string>
 }
 
-/** The storage nodes and guardians that the newest epoch names, as an own light client has proven it. Old until `refresh`. */
+/**
+ * The storage nodes and guardians that the newest epoch names, as an own light client has proven it. Old
+ * until `refresh`.
+ */
 export class Members {
   readonly #ledger: Ledger
   #nodes: Listed | null = null
@@ -24,7 +27,10 @@ export class Members {
     this.#ledger = ledger
   }
 
-  /** Reads the newest epoch; lists that did not change are not fetched again. @throws XcareError OFFLINE, INTEGRITY as the ledger does. */
+  /**
+   * Reads the newest epoch; lists that did not change are not fetched again.
+   * @throws XcareError OFFLINE, INTEGRITY as the ledger does.
+   */
   async refresh(): Promise<void> {
     const { value } = await this.#ledger.read(latestEpochKey(), HEADER_AGE_MS_MAX)
     if (value === null) return

@@ -5,8 +5,11 @@ import type { Endpoint } from './endpoint.ts'
 import { checkLightBlock } from './verifier.ts'
 
 /**
- * Fetches a block that a person may decide to trust: sound by itself, which proves only that whoever made it signed it.
- * @param height null for the newest. @param hash what it must have, or null. @throws XcareError INTEGRITY, OFFLINE, NOT_FOUND
+ * Fetches a block that a person may decide to trust: sound by itself, which proves only that whoever made it
+ * signed it.
+ * @param height null for the newest.
+ * @param hash what it must have, or null.
+ * @throws XcareError INTEGRITY, OFFLINE, NOT_FOUND
  */
 export async function offeredBlock(
   endpoint: Endpoint,

@@ -20,8 +20,9 @@ export interface GossipView {
 }
 
 /**
- * Carries the chain's gossip for others: light blocks of the validators that this machine's own light client knows, each height once and while it
- * is new, and transactions with good signatures at a bounded rate from each neighbour; both of this network only.
+ * Carries the chain's gossip for others: light blocks of the validators that this machine's own light client
+ * knows, each height once and while it is new, and transactions with good signatures at a bounded rate from
+ * each neighbour; both of this network only.
  * @param onHeader told of every height that passed.
  */
 export function relayChainGossip(
@@ -58,7 +59,8 @@ export function relayChainGossip(
 }
 
 /**
- * Carries notices for others: of guardians that the chain names, while they are new, each once and so many in a time.
+ * Carries notices for others: of guardians that the chain names, while they are new, each once and so many in
+ * a time.
  */
 export function relayNotices(
   broadcast: Broadcast,
@@ -74,7 +76,8 @@ export function relayNotices(
     })
     if (notice === null) return false
     const { guardianId, nonce, timeMs } = notice.value
-    // Counted for the guardian only when it is proven to be its own; the neighbour is judged by the gossip's scores.
+    // Counted for the guardian only when it is proven to be its own; the neighbour is judged by the gossip's
+    // scores.
     const party = { standing: 'guardian' as const, holder: guardianId, address: null }
     if (!rate.take(party, clock.nowMs())) throw ignored('too many notices of one guardian')
     seen.add(guardianId, nonce, timeMs, clock.nowMs())

@@ -16,9 +16,10 @@ const CHECK_BYTES = 4
 const DAY_SECONDS = 86_400
 
 /**
- * What a light client keeps of one chain: the newest verified light block and one header a day. The trust root it began
- * from does not matter: what was verified once is not forgotten because somebody names another root. Files that are torn
- * or damaged read as absent; the block of another chain stays beside. Spec: docs/spec/light-client.md.
+ * What a light client keeps of one chain: the newest verified light block and one header a day. The trust
+ * root it began from does not matter: what was verified once is not forgotten because somebody names another
+ * root. Files that are torn or damaged read as absent; the block of another chain stays beside. Spec:
+ * docs/spec/light-client.md.
  */
 export class LightStore {
   readonly #folder: Folder
@@ -27,7 +28,10 @@ export class LightStore {
   #file = BLOCK_FILE
   #lastDay = -1
 
-  /** @param chainId null for whatever chain is kept. @param trustHash 32-byte hash of the trust root, kept as a note. */
+  /**
+   * @param chainId null for whatever chain is kept.
+   * @param trustHash 32-byte hash of the trust root, kept as a note.
+   */
   constructor(folder: Folder, chainId: string | null, trustHash: Uint8Array = new Uint8Array(HASH_BYTES)) {
     this.#folder = folder
     this.#chainId = chainId
@@ -62,7 +66,10 @@ export class LightStore {
     this.#lastDay = dayOf(block.header)
   }
 
-  /** @returns the headers of this chain in the log, one a day, oldest first. A torn or damaged tail is cut off the file. */
+  /**
+   * @returns the headers of this chain in the log, one a day, oldest first. A torn or damaged tail is cut off
+   * the file.
+   */
   async dailyHeaders(): Promise<Header[]> {
     const content = await this.#folder.read(LOG_FILE)
     if (!content) return []
@@ -72,8 +79,9 @@ export class LightStore {
   }
 
   /**
-   * Takes `block` for the newest, whatever was known before: a person said so, knowing what that costs. Days from it on are
-   * told anew. @returns what was known before.
+   * Takes `block` for the newest, whatever was known before: a person said so, knowing what that costs. Days
+   * from it on are told anew.
+   * @returns what was known before.
    */
   async trust(block: LightBlock): Promise<LightBlock | null> {
     const before = await this.load()

@@ -14,7 +14,10 @@ export interface SubmissionPorts {
   endpoints: readonly Endpoint[]
   /** Newest height known, 0 before the first header. */
   knownHeight(): number
-  /** Whether every effect is proven by a header above `height`, which is looked for anew. @throws ForkError */
+  /**
+   * Whether every effect is proven by a header above `height`, which is looked for anew.
+   * @throws ForkError
+   */
   isShown(height: number): Promise<boolean>
   /** Lets the endpoint be asked last from now on. */
   demote(endpoint: Endpoint): void
@@ -24,8 +27,8 @@ export interface SubmissionPorts {
 type Outcome = { kind: 'proven'; height: number } | { kind: 'failed'; error: XcareError }
 
 /**
- * Sends a transaction until its effect is proven. An endpoint that refuses, is silent, or names a block in which nothing is
- * to be seen, gives way to the next: a transaction happens once however often it is sent.
+ * Sends a transaction until its effect is proven. An endpoint that refuses, is silent, or names a block in
+ * which nothing is to be seen, gives way to the next: a transaction happens once however often it is sent.
  * @returns the first endpoint's word for its block, and the proof.
  */
 export async function sendProven(ports: SubmissionPorts, tx: Uint8Array): Promise<SentTx> {

@@ -12,7 +12,8 @@ export interface SubmitPorts {
 
 /**
  * Makes one transaction of `messages`, signed by all of `signers`, and sends it.
- * @returns once the effect of each message is proven by a verified header. @throws XcareError as `Ledger.submit`
+ * @returns once the effect of each message is proven by a verified header.
+ * @throws XcareError as `Ledger.submit`
  */
 export async function submitMessages(
   ports: SubmitPorts,
@@ -22,7 +23,10 @@ export async function submitMessages(
   return ports.ledger.submit(await txOf(ports, messages, signers))
 }
 
-/** As `submitMessages`, with an endpoint's word for the block before the proof. Whoever takes the word must await `proven` before anything is told done. */
+/**
+ * As `submitMessages`, with an endpoint's word for the block before the proof. Whoever takes the word must
+ * await `proven` before anything is told done.
+ */
 export async function sendMessages(
   ports: SubmitPorts,
   messages: Message[],

@@ -14,8 +14,8 @@ interface Present {
 }
 
 /**
- * The connections of an HTTP server: who comes is let in, who has said nothing for longest makes room. While a request is being answered its
- * connection has a reserved place.
+ * The connections of an HTTP server: who comes is let in, who has said nothing for longest makes room. While
+ * a request is being answered its connection has a reserved place.
  */
 export class Callers {
   readonly #budget = new Budget(RPC_CONNECTIONS)

@@ -28,7 +28,10 @@ export class RpcFault {
 /** Parameters of one call by name. */
 export type Params = Record<string, unknown>
 
-/** Who calls: `sender` is whose share of the waiting transactions it is, `signal` ends when nobody waits for the answer any more. */
+/**
+ * Who calls: `sender` is whose share of the waiting transactions it is, `signal` ends when nobody waits for
+ * the answer any more.
+ */
 export interface Caller {
   sender: string
   signal: AbortSignal
@@ -41,7 +44,10 @@ export type Method = (params: Params, caller: Caller) => JsonObject | Promise<Js
 export interface MethodEntry {
   names: readonly string[]
   run: Method
-  /** Whether it changes something: then only a POST may call it, which no link and no image of a page can make. */
+  /**
+   * Whether it changes something: then only a POST may call it, which no link and no image of a page can
+   * make.
+   */
   changes?: boolean
 }
 

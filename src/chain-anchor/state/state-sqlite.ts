@@ -93,7 +93,10 @@ export class SqliteState implements StateStore {
     return version ? new StateTree(this.#records, rootOf(version)).prove(key) : null
   }
 
-  /** Runs `work` without syncing any commit of it: only for a file that takes its place once it is whole and synced. */
+  /**
+   * Runs `work` without syncing any commit of it: only for a file that takes its place once it is whole and
+   * synced.
+   */
   letUnsynced(work: () => void): void {
     this.#database.pragma('synchronous = OFF')
     work()

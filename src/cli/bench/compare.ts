@@ -27,7 +27,10 @@ export interface ComparedFigure {
   unit: string
   a: Spread2
   b: Spread2
-  /** Median of B over median of A, and the interval it lies in with 99 % confidence; infinite where something grew from nothing. */
+  /**
+   * Median of B over median of A, and the interval it lies in with 99 % confidence; infinite where something
+   * grew from nothing.
+   */
   ratio: number
   low: number
   high: number

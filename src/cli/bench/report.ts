@@ -119,7 +119,8 @@ export async function writeReport(report: Report, folder: string): Promise<Writt
 }
 
 /**
- * Makes way for a new report: one that is there already gets its date into its name. @returns where it lies then, or null when there was none.
+ * Makes way for a new report: one that is there already gets its date into its name.
+ * @returns where it lies then, or null when there was none.
  * @throws XcareError FILE_UNREADABLE, NO_SPACE
  */
 export async function setAside(folder: string): Promise<string | null> {

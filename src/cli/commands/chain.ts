@@ -46,7 +46,10 @@ export function addChainCommands(program: Command): void {
     .action(action(chainStatus))
 }
 
-/** Adds `light status` and `light trust`: what is believed of the chain here, and a person's word for another block. */
+/**
+ * Adds `light status` and `light trust`: what is believed of the chain here, and a person's word for another
+ * block.
+ */
 export function addLightCommands(program: Command): void {
   const light = program.command('light').description('what this machine believes of the chain, and why')
   light

@@ -58,7 +58,9 @@ async function put(
   )
 }
 
-/** Ctrl-C ends the put under way, which then removes what it sent; the process waits for that, not for ever. */
+/**
+ * Ctrl-C ends the put under way, which then removes what it sent; the process waits for that, not for ever.
+ */
 function untilInterrupted(invocation: Invocation): AbortSignal {
   const over = new AbortController()
   invocation.atInterrupt = async () => {

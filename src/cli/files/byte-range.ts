@@ -6,7 +6,10 @@ export interface ByteRange {
   end: number
 }
 
-/** @param text the first and the last byte, counted from 0: `0-99`; or the first alone: `4096-`. @throws XcareError USAGE */
+/**
+ * @param text the first and the last byte, counted from 0: `0-99`; or the first alone: `4096-`.
+ * @throws XcareError USAGE
+ */
 export function parseByteRange(text: string): ByteRange {
   const found = /^(\d{1,15})-(\d{1,15})?$/.exec(text)
   const first = Number(found?.[1] ?? Number.NaN)

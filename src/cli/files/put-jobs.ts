@@ -9,7 +9,10 @@ import { isSystemError } from '../../sdk/folder.ts'
 import { filesBelow } from '../../sdk/folder-source.ts'
 import { localFileName, localNames } from '../../sdk/local-names.ts'
 
-/** What one `put` of the recipes stores; `files` are the paths it is made of, `renamed` those that are stored under another name. */
+/**
+ * What one `put` of the recipes stores; `files` are the paths it is made of, `renamed` those that are stored
+ * under another name.
+ */
 export type PutJob = {
   files: string[]
   renamed: { file: string; name: string }[]
@@ -34,7 +37,8 @@ const BUNDLE_BYTES_MAX = OBJECT_BYTES_MAX - BUNDLE_SLACK_BYTES
 const STANDARD_INPUT = '-'
 
 /**
- * Looks at everything that was named before anything is sent: a path where nothing is, or a name that cannot be, ends it all; what may not be read is left out.
+ * Looks at everything that was named before anything is sent: a path where nothing is, or a name that cannot
+ * be, ends it all; what may not be read is left out.
  * @throws XcareError FILE_UNREADABLE, USAGE
  */
 export async function putJobs(
@@ -157,7 +161,10 @@ function told(files: BundledFile[]) {
   }
 }
 
-/** Files of one bundle keep their paths below the folder they share, so that equal names in two folders stay apart. */
+/**
+ * Files of one bundle keep their paths below the folder they share, so that equal names in two folders stay
+ * apart.
+ */
 export function bundleNames(paths: string[]): string[] {
   const split = paths.map((path) => resolve(path).split('/').slice(1))
   const sharesFirst = () => split.every((segments) => segments.length > 1 && segments[0] === split[0]![0])

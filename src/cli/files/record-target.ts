@@ -26,8 +26,10 @@ const SHORT_ID_LETTERS = 12
 const isWindows = process.platform === 'win32'
 
 /**
- * Writes a record where its reader wants it: the standard output, a pipe or device, a file, or under a local name in a folder.
- * @throws XcareError USAGE when something is there; NO_SPACE, FILE_UNREADABLE; PARTIAL when whoever reads goes away; whatever `content` throws.
+ * Writes a record where its reader wants it: the standard output, a pipe or device, a file, or under a local
+ * name in a folder.
+ * @throws XcareError USAGE when something is there; NO_SPACE, FILE_UNREADABLE; PARTIAL when whoever reads
+ * goes away; whatever `content` throws.
  */
 export async function writeRecord(
   out: Output,
@@ -62,14 +64,20 @@ export function requireFolderTarget({ output }: TargetOptions, objectId: ObjectI
     throw new XcareError('USAGE', `${path} is there already`, { next: 'name another folder with -o' })
 }
 
-/** The folder of a bundle: the one that was named, else a new one called after the object, never what its sender calls it. */
+/**
+ * The folder of a bundle: the one that was named, else a new one called after the object, never what its
+ * sender calls it.
+ */
 export interface BundleFolder {
   path: string
   /** Writes the record at this place of `names`. @returns the path of its file. */
   write(at: number, content: AsyncIterable<Uint8Array>): Promise<{ file: string; bytes: number }>
 }
 
-/** Opens the folder for records of these names. @throws XcareError USAGE when one of them is there already; as requireFolderTarget */
+/**
+ * Opens the folder for records of these names.
+ * @throws XcareError USAGE when one of them is there already; as requireFolderTarget
+ */
 export async function openBundleFolder(
   out: Output,
   objectId: ObjectId,

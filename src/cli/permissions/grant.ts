@@ -119,7 +119,10 @@ function grantIdOf(word: string, vault: Vault): string {
   throw new XcareError('USAGE', `${fitting.length} permissions begin with ${word}`, { next })
 }
 
-/** @returns null for what may be a contact: that only the open wallet knows. @throws XcareError USAGE when it can be nobody */
+/**
+ * @returns null for what may be a contact: that only the open wallet knows.
+ * @throws XcareError USAGE when it can be nobody
+ */
 async function didOfWords(invocation: Invocation, to: string): Promise<Did | null> {
   if (to.startsWith('did:')) return parsedDid(to)
   const folder = networkFolder(invocation.dir)

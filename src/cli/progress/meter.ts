@@ -1,6 +1,8 @@
 import type { Progress } from '../../ports.ts'
 
-/** The rate is that of the last so many ms, so that it follows the line, and stands still enough to be read. */
+/**
+ * The rate is that of the last so many ms, so that it follows the line, and stands still enough to be read.
+ */
 const WINDOW_MS = 15_000
 /** Before so many ms a rate would be a guess. */
 const MEANT_MS = 1_000
@@ -35,7 +37,10 @@ export class Meter {
   }
 }
 
-/** @returns progress that tells rate and time left as well, of all records of a command where it names `allBytes` and `allOf`. */
+/**
+ * @returns progress that tells rate and time left as well, of all records of a command where it names
+ * `allBytes` and `allOf`.
+ */
 export function metered(progress: Progress, nowMs: () => number): Progress {
   const meters = new Map<string, Meter>()
   return (event) => {

@@ -25,8 +25,9 @@ export interface Enough {
 }
 
 /**
- * What several nodes are asked for side by side: a stripe, key shares, leaves. Waits for all of them, but once most of it is there, for no
- * more than as long again and HEDGE_MS. On a weak line all nodes are slow, and none is late.
+ * What several nodes are asked for side by side: a stripe, key shares, leaves. Waits for all of them, but
+ * once most of it is there, for no more than as long again and HEDGE_MS. On a weak line all nodes are slow,
+ * and none is late.
  */
 export class Gathering {
   /** Columns that were asked for it. */
@@ -61,7 +62,10 @@ export class Gathering {
     return this.#changed.promise
   }
 
-  /** Resolves when everything is there or nobody is under way any more. @returns who is late; what they bring may still be taken. */
+  /**
+   * Resolves when everything is there or nobody is under way any more.
+   * @returns who is late; what they bring may still be taken.
+   */
   async ended(): Promise<Turn[]> {
     const timer = new AbortController()
     const late = Promise.withResolvers<boolean>()

@@ -122,7 +122,8 @@ export class Holders {
 
   /**
    * @param away columns of nodes that did not answer; by default as the problems noted so far tell.
-   * @returns the error for a read that found `good` columns and no more. It promises nothing that it does not know.
+   * @returns the error for a read that found `good` columns and no more. It promises nothing that it does not
+   * know.
    */
   tooFew(good: number, away: number = this.#columnsAway()): XcareError {
     const { k, n } = this.#located.record

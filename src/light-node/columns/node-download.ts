@@ -52,7 +52,8 @@ interface Answer {
 /**
  * Reads columns of an object from the one node that keeps them, over one stream: requests follow each other without
  * waiting, and each asks for no more than fits the credit. Whatever arrives is checked before it is handed on.
- * An answer is bounded as a whole by what was asked for. A wrong fragment costs that fragment; a broken stream ends everything.
+ * An answer is bounded as a whole by what was asked for. A wrong fragment costs that fragment; a broken
+ * stream ends everything.
  */
 export class NodeDownload {
   readonly #stream: FrameStream

@@ -4,7 +4,9 @@ import type { FrameStream } from '../../ports.ts'
 import { decodeNodeFrame, type NodeMessage } from '../../wire/fragment-protocol.ts'
 
 /**
- * @param idleMs how long the node may say nothing. @param frameBytes how long its message may be. @returns it.
+ * @param idleMs how long the node may say nothing.
+ * @param frameBytes how long its message may be.
+ * @returns it.
  * @throws XcareError with the node's own code for ERR, OFFLINE when the stream ended, TIMEOUT, MALFORMED.
  */
 export async function readNodeMessage(

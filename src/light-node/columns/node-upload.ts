@@ -36,8 +36,8 @@ interface Run {
 
 /**
  * Sends the columns of an object that one storage node keeps, over one stream: what follows each other goes together. Fragments already
- * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. What the node answers is bounded as a whole by what it was sent. The first
- * failure ends it: every later call rejects with that error.
+ * there are skipped; at most CREDIT_BYTES_MAX are under way un-acked. What the node answers is bounded as a
+ * whole by what it was sent. The first failure ends it: every later call rejects with that error.
  */
 export class NodeUpload {
   /** Columns that go to this node, rising. */
@@ -84,7 +84,8 @@ export class NodeUpload {
   }
 
   /**
-   * As `begin`, but the node reads every fragment from its disk before it tells which are there. @param alive is called after each part that it has read.
+   * As `begin`, but the node reads every fragment from its disk before it tells which are there.
+   * @param alive is called after each part that it has read.
    * @throws XcareError MALFORMED when the node is of an older version that cannot do so.
    */
   async beginVerified(alive: () => void): Promise<void> {

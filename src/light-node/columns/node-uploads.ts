@@ -148,8 +148,9 @@ export class NodeUploads {
   }
 
   /**
-   * Takes one step with every live node: waits for all, but once `target` columns have taken it, no longer than stragglers may take. Whoever
-   * gives no sign of life for as long as most others took, and STRAGGLER_MS_MAX at least, is left behind in any case.
+   * Takes one step with every live node: waits for all, but once `target` columns have taken it, no longer
+   * than stragglers may take. Whoever gives no sign of life for as long as most others took, and
+   * STRAGGLER_MS_MAX at least, is left behind in any case.
    */
   async #untilTarget(step: Step): Promise<void> {
     const { clock } = this.#ports

@@ -22,8 +22,8 @@ type Step<T> = (download: NodeDownload, columns: readonly number[]) => Promise<F
 
 /**
  * The columns of one object being read: k of them in use, from as many nodes as keep them, one stream to each.
- * Data columns come first: with all of them there is nothing to decode. Whatever fails, or keeps the others waiting, is named and
- * replaced, as long as there are others.
+ * Data columns come first: with all of them there is nothing to decode. Whatever fails, or keeps the others
+ * waiting, is named and replaced, as long as there are others.
  */
 export class ObjectColumns {
   readonly #holders: Holders
@@ -102,7 +102,8 @@ export class ObjectColumns {
   async leaves(runs: readonly LeafRun[]): Promise<ReadRun[]> {
     const read: ReadRun[] = []
     let turns = 0
-    // Of a single node nothing can be compared: then HEDGE_MS must do, as the stripe around can be rebuilt from others.
+    // Of a single node nothing can be compared: then HEDGE_MS must do, as the stripe around can be rebuilt
+    // from others.
     const isMost = () => gathering.underWay.size * 2 <= turns + 1
     const gathering = new Gathering(this.#holders.ports.clock, this.#usual, {
       isMost,
@@ -172,7 +173,10 @@ export class ObjectColumns {
     })
   }
 
-  /** Takes one step with all nodes of `columns` side by side. Who keeps the others waiting is set aside, and goes on beside. */
+  /**
+   * Takes one step with all nodes of `columns` side by side. Who keeps the others waiting is set aside, and
+   * goes on beside.
+   */
   async #step<T>(
     columns: readonly number[],
     step: Step<T>,
@@ -229,7 +233,10 @@ export class ObjectColumns {
     }
   }
 
-  /** @returns columns to ask for single fragments of `stripe`, at most `count` of them, reachable and not asked yet. */
+  /**
+   * @returns columns to ask for single fragments of `stripe`, at most `count` of them, reachable and not
+   * asked yet.
+   */
   async #spare(stripe: number, asked: Set<number>, count: number): Promise<number[]> {
     for (;;) {
       if (this.#isClosed) return []

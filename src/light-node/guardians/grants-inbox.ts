@@ -18,8 +18,9 @@ const ROUNDS_MAX = 128
 const OLD_LETTERS_AT_ONCE = 256
 
 /**
- * Permissions that arrived now. `unreadable` letters were not for these keys or not as they should be; `madeUp` ones are no permissions:
- * the chain does not know them, or not everybody whose object they name signed.
+ * Permissions that arrived now. `unreadable` letters were not for these keys or not as they should be;
+ * `madeUp` ones are no permissions: the chain does not know them, or not everybody whose object they name
+ * signed.
  */
 export interface Inbox {
   arrived: HeldGrant[]
@@ -39,9 +40,11 @@ interface Fetch {
 }
 
 /**
- * Fetches letters from the mailboxes and keeps those that are proven to be permissions in the vault; only then guardians may forget them.
- * Whatever guardians and senders do, it ends within INBOX_MS_MAX and takes INBOX_BYTES_MAX of each guardian at most; the rest comes next time.
- * @param guardians from the newest epoch. @throws XcareError TOO_FEW_GUARDIANS when no mailbox answers, as the ledger
+ * Fetches letters from the mailboxes and keeps those that are proven to be permissions in the vault; only
+ * then guardians may forget them. Whatever guardians and senders do, it ends within INBOX_MS_MAX and takes
+ * INBOX_BYTES_MAX of each guardian at most; the rest comes next time.
+ * @param guardians from the newest epoch.
+ * @throws XcareError TOO_FEW_GUARDIANS when no mailbox answers, as the ledger
  */
 export async function fetchGrants(
   ports: ReleasePorts,
@@ -118,7 +121,10 @@ async function askBox(ports: ReleasePorts, guardian: GuardianValue, after: numbe
   return askGuardian(ports.transport, guardian, { type: 'mail.get', question }, 'mail')
 }
 
-/** Keeps a letter that is a permission. The same waits at several guardians: the first copy counts. @returns false when it is too early to tell */
+/**
+ * Keeps a letter that is a permission. The same waits at several guardians: the first copy counts.
+ * @returns false when it is too early to tell
+ */
 async function decide({ ports, vault, proof, inbox, seen }: Fetch, sealed: Uint8Array): Promise<boolean> {
   const letter = await openLetter(ports, sealed)
   if (!letter) {

@@ -10,7 +10,10 @@ import { isSameGrant } from './letter-proof.ts'
 /** A permission that has ended is kept for so long, to say why nothing can be read. */
 const ENDED_KEPT_MS = 30 * 24 * 3600 * 1000
 
-/** @returns the permissions in the vault that name the object: those that have not ended first, the newest of them first. */
+/**
+ * @returns the permissions in the vault that name the object: those that have not ended first, the newest of
+ * them first.
+ */
 export function heldGrantsFor(vault: Vault, objectId: Uint8Array, nowMs: number): HeldGrant[] {
   const fitting = vault
     .received()
@@ -22,8 +25,10 @@ export function heldGrantsFor(vault: Vault, objectId: Uint8Array, nowMs: number)
 }
 
 /**
- * Looks at all of `candidates`, however many there are, and forgets those that the owner of the object never signed.
- * @param ownerKey of the object, as the chain has it. @returns the first that works, and else the first that once did.
+ * Looks at all of `candidates`, however many there are, and forgets those that the owner of the object never
+ * signed.
+ * @param ownerKey of the object, as the chain has it.
+ * @returns the first that works, and else the first that once did.
  */
 export async function usableGrant(
   ports: { ledger: Ledger; vault: Vault },
@@ -47,8 +52,8 @@ export async function usableGrant(
 }
 
 /**
- * Forgets permissions that ended long ago, and, where too many are held, more: of one object the oldest, as only its owner can have sent
- * them; of all, those that have ended, then the oldest.
+ * Forgets permissions that ended long ago, and, where too many are held, more: of one object the oldest, as
+ * only its owner can have sent them; of all, those that have ended, then the oldest.
  */
 export async function pruneReceived(vault: Vault, nowMs: number): Promise<void> {
   const held = vault

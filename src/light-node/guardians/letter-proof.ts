@@ -7,10 +7,15 @@ import type { Ledger } from '../../ports.ts'
 
 const READS_AT_ONCE = 16
 
-/** What the chain makes of a letter. `undecided`: it may know the grant in a newer block than can be had now. */
+/**
+ * What the chain makes of a letter. `undecided`: it may know the grant in a newer block than can be had now.
+ */
 export type LetterVerdict = 'proven' | 'revoked' | 'made-up' | 'undecided'
 
-/** Decides about letters of one fetch. Whoever may put letters into a mailbox is a stranger; only the chain says which of them are permissions. */
+/**
+ * Decides about letters of one fetch. Whoever may put letters into a mailbox is a stranger; only the chain
+ * says which of them are permissions.
+ */
 export class LetterProof {
   readonly #ledger: Ledger
   /** No older block is looked at. */
@@ -22,7 +27,10 @@ export class LetterProof {
     this.#ledger = ledger
   }
 
-  /** Proven: the chain has this very grant as active, and the owner of each of its objects signed it. @throws XcareError as the ledger */
+  /**
+   * Proven: the chain has this very grant as active, and the owner of each of its objects signed it.
+   * @throws XcareError as the ledger
+   */
   async verdictOf(held: HeldGrant): Promise<LetterVerdict> {
     const found = await this.#grantOf(held.grant.grantId)
     if (found === 'undecided') return found
@@ -57,7 +65,10 @@ export class LetterProof {
   }
 }
 
-/** @returns whether what the chain has under the grant's id is this grant: the commitment hides it, so each part is compared. */
+/**
+ * @returns whether what the chain has under the grant's id is this grant: the commitment hides it, so each
+ * part is compared.
+ */
 export function isSameGrant(
   { commitment, revokeKey, notAfterMs }: GrantValue,
   { grant, grantBytes, secret }: HeldGrant,

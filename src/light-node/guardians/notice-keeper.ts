@@ -8,7 +8,10 @@ import { NOTICES_FOREIGN_MAX, NOTICES_MAX } from '../../limits.ts'
 import type { Clock, Ledger } from '../../ports.ts'
 import { readGrant } from './grant.ts'
 
-/** Keeps receipts as notices. A guardian's receipt is its own word: what it can be wrong about is looked up, and how many there can be is bounded. */
+/**
+ * Keeps receipts as notices. A guardian's receipt is its own word: what it can be wrong about is looked up,
+ * and how many there can be is bounded.
+ */
 export class NoticeKeeper {
   readonly #ports: { ledger: Ledger; clock: Clock; root: Uint8Array }
   readonly #vault: Vault
@@ -27,7 +30,10 @@ export class NoticeKeeper {
     this.#known = new Map(vault.notices().map((notice) => [idOf(notice), notice]))
   }
 
-  /** Adds what one guardian says to the notice of the same reading. What it says about others, or about objects of others, is nothing. */
+  /**
+   * Adds what one guardian says to the notice of the same reading. What it says about others, or about
+   * objects of others, is nothing.
+   */
   async keep(guardianId: string, { value }: SignedReceipt): Promise<void> {
     const { releaseId, grantId, objectId, purpose, index } = value
     const custody = this.#custodies.get(toHex(objectId))
@@ -54,7 +60,10 @@ export class NoticeKeeper {
     await this.#vault.addNotice(notice)
   }
 
-  /** Forgets what is too much: of grants that are not ours, then of readings that came to nothing, then of old ones. */
+  /**
+   * Forgets what is too much: of grants that are not ours, then of readings that came to nothing, then of old
+   * ones.
+   */
   async prune(): Promise<void> {
     const worth = (notice: VaultNotice) => (notice.ours === false ? 0 : wasRead(notice) ? 2 : 1)
     const all = this.#vault.notices().sort((a, b) => worth(b) - worth(a) || b.timeMs - a.timeMs)
@@ -65,7 +74,10 @@ export class NoticeKeeper {
     }
   }
 
-  /** A grant is ours when the vault has it, or its key on the chain follows from our root: a vault may have lost it. */
+  /**
+   * A grant is ours when the vault has it, or its key on the chain follows from our root: a vault may have
+   * lost it.
+   */
   #isOurs(grantId: Uint8Array): Promise<boolean> {
     const id = toHex(grantId)
     const asked = this.#ours.get(id)
@@ -83,7 +95,10 @@ export class NoticeKeeper {
   }
 }
 
-/** @returns whether so many guardians agreed that the object could be read; null when it is not known how many that takes. */
+/**
+ * @returns whether so many guardians agreed that the object could be read; null when it is not known how many
+ * that takes.
+ */
 export function wasRead({ by, needed }: Pick<VaultNotice, 'by' | 'needed'>): boolean | null {
   return needed === undefined ? null : by.length >= needed
 }

@@ -6,7 +6,10 @@ import { wasRead } from './notice-keeper.ts'
 
 /** A notice for people, and its facts for machines. */
 export interface NoticeText {
-  /** Plain sentences: who read or asked for what, why and when, how many guardians agreed, what the owner can do. */
+  /**
+   * Plain sentences: who read or asked for what, why and when, how many guardians agreed, what the owner can
+   * do.
+   */
   sentence: string
   timeMs: number
   objectId: Uint8Array

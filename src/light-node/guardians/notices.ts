@@ -31,7 +31,10 @@ import { NoticeKeeper } from './notice-keeper.ts'
 import { type NoticeText, noticeTexts } from './notice-text.ts'
 
 const READS_AT_ONCE = 16
-/** Receipts that a guardian may have written and not anchored yet, at most: as many as it may release in that time. */
+/**
+ * Receipts that a guardian may have written and not anchored yet, at most: as many as it may release in that
+ * time.
+ */
 const UNANCHORED_MAX = 2 * RELEASES_GUARDIAN_MINUTE_MAX * (RECEIPT_ANCHOR_MAX_MS / 60_000)
 
 /** What reading notices needs of the world. */
@@ -55,8 +58,9 @@ export interface Notices {
 
 /**
  * Asks all guardians of the own objects for receipts since the last time. Each must be signed, fit the guardian's chain of receipts,
- * and that chain must lead to the head anchored on the chain. What arrived is kept in the vault, up to a number. It ends within NOTICES_MS_MAX,
- * however much guardians say they have: the next call goes on from there.
+ * and that chain must lead to the head anchored on the chain. What arrived is kept in the vault, up to a
+ * number. It ends within NOTICES_MS_MAX, however much guardians say they have: the next call goes on from
+ * there.
  */
 export async function fetchNotices(ports: NoticePorts, vault: Vault): Promise<Notices> {
   await vault.refresh()

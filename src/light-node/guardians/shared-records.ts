@@ -14,7 +14,10 @@ export interface SharedObject {
   untilMs: number
 }
 
-/** @returns what permissions in the vault name, the newest permission first. Whether one was taken back meanwhile only the chain knows. */
+/**
+ * @returns what permissions in the vault name, the newest permission first. Whether one was taken back
+ * meanwhile only the chain knows.
+ */
 export function heldObjects(vault: Vault): SharedObject[] {
   return vault
     .received()

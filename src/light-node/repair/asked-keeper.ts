@@ -27,8 +27,8 @@ export class AskedKeeper {
   }
 
   /**
-   * Asks on a stream that `dial` opens: the node reads every fragment from its disk before it says that it is there. One of an older version, which cannot, says what it
-   * believes to have.
+   * Asks on a stream that `dial` opens: the node reads every fragment from its disk before it says that it is
+   * there. One of an older version, which cannot, says what it believes to have.
    * @param order for all columns that the keeper must have.
    * @throws XcareError TIMEOUT when nothing came for KEEPER_ANSWER_MS_MAX; OFFLINE and what the node answers.
    */

@@ -19,8 +19,9 @@ export interface DropPorts extends DestroyPorts {
 }
 
 /**
- * Removes what a put that will not be finished left: its record from the chain, its fragments from the nodes. Storage nodes drop by
- * themselves what the chain does not show, so that the chain is what matters; telling them only gives their room back sooner.
+ * Removes what a put that will not be finished left: its record from the chain, its fragments from the nodes.
+ * Storage nodes drop by themselves what the chain does not show, so that the chain is what matters; telling
+ * them only gives their room back sooner.
  * @returns what is still to be done, or null when nothing is left.
  */
 export async function dropObject(ports: DropPorts, object: JournalObject): Promise<JournalObject | null> {

@@ -58,7 +58,10 @@ export type JournalContent = z.infer<typeof journal>
 
 const journalFormat = format<JournalContent>('put journal', JOURNAL_BYTES_MAX, journal)
 
-/** @param key 32 bytes that follow from the wallet's root. @returns the journal sealed: names and keys are in it. Spec: docs/spec/put-journal.md. */
+/**
+ * @param key 32 bytes that follow from the wallet's root.
+ * @returns the journal sealed: names and keys are in it. Spec: docs/spec/put-journal.md.
+ */
 export function sealJournal(key: Uint8Array, random: Random, content: JournalContent): Uint8Array {
   return sealSmall(key, random.bytes(NONCE_BYTES), journalFormat.encode(content), AAD)
 }

@@ -50,8 +50,10 @@ export class PutJournal {
   }
 
   /**
-   * Opens the journal of a put that was begun before, or begins one. What was under way then is removed: it is sealed anew. A source that has
-   * changed since is put from its start, and what was stored of it is removed. @returns null where no journals are kept.
+   * Opens the journal of a put that was begun before, or begins one. What was under way then is removed: it
+   * is sealed anew. A source that has changed since is put from its start, and what was stored of it is
+   * removed.
+   * @returns null where no journals are kept.
    */
   static async open(ports: JournalPorts, { source, name, shape }: PutIdentity): Promise<PutJournal | null> {
     if (!ports.journals) return null
@@ -121,7 +123,10 @@ export class PutJournal {
     this.#file.leave()
   }
 
-  /** The put failed: what is stored stays for the next time, what was under way is removed. @returns bytes stored, and objects still to be removed. */
+  /**
+   * The put failed: what is stored stays for the next time, what was under way is removed.
+   * @returns bytes stored, and objects still to be removed.
+   */
   async fail(): Promise<{ stored: number; left: number }> {
     try {
       await this.#dropAll(({ stored }) => stored === null)
@@ -156,7 +161,10 @@ export class PutJournal {
   }
 }
 
-/** Notes an object that could not be removed, so that the next command of the wallet sees to it. @returns whether that was possible. */
+/**
+ * Notes an object that could not be removed, so that the next command of the wallet sees to it.
+ * @returns whether that was possible.
+ */
 export async function noteLeftover(
   ports: JournalPorts,
   object: JournalObject,
@@ -176,8 +184,8 @@ export async function noteLeftover(
 }
 
 /**
- * Removes what earlier puts of this wallet left, and tells of those that can be gone on with. Journals that another process uses are
- * not touched; one that nobody came back to for PUT_JOURNAL_KEPT_MS is given up.
+ * Removes what earlier puts of this wallet left, and tells of those that can be gone on with. Journals that
+ * another process uses are not touched; one that nobody came back to for PUT_JOURNAL_KEPT_MS is given up.
  */
 export async function sweepUnfinished(ports: JournalPorts): Promise<void> {
   if (!ports.journals) return

@@ -21,10 +21,11 @@ export interface SayAgainPorts extends RemovePorts {
 }
 
 /**
- * Sends again what this wallet took back and the chain does not show: permissions revoked, objects removed. A chain that was
- * put back to an earlier state forgets them, and an endpoint may have swallowed them. Looked at once in SAY_AGAIN_MS, and
- * whenever the chain is shorter than at the last look.
- * @returns how many were sent. @throws XcareError OFFLINE, TIMEOUT; what was not sent is tried at the next call
+ * Sends again what this wallet took back and the chain does not show: permissions revoked, objects removed. A
+ * chain that was put back to an earlier state forgets them, and an endpoint may have swallowed them. Looked
+ * at once in SAY_AGAIN_MS, and whenever the chain is shorter than at the last look.
+ * @returns how many were sent.
+ * @throws XcareError OFFLINE, TIMEOUT; what was not sent is tried at the next call
  */
 export async function sayAgain(ports: SayAgainPorts, signal: AbortSignal): Promise<number> {
   const { vault, ledger, clock } = ports

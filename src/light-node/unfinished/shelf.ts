@@ -1,4 +1,7 @@
-/** Where puts under way are noted. Each file is used by one process at a time; the system lets it go when that process ends. */
+/**
+ * Where puts under way are noted. Each file is used by one process at a time; the system lets it go when that
+ * process ends.
+ */
 export interface Shelf {
   /** Names of all files, in use or not. */
   list(): Promise<string[]>

@@ -19,7 +19,10 @@ export function removedOf(vault: Vault): Uint8Array[] {
   return idsOf(vault, REMOVED)
 }
 
-/** @returns the ids of permissions that were to be taken back at a time when the chain could not be seen to take that. */
+/**
+ * @returns the ids of permissions that were to be taken back at a time when the chain could not be seen to
+ * take that.
+ */
 export function revokingOf(vault: Vault): Uint8Array[] {
   return idsOf(vault, REVOKING)
 }

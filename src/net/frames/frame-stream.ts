@@ -28,7 +28,9 @@ interface Waiter {
  * One read at a time, any number of writes; bytes given to `write` must not be changed before the remote has told that it has them,
  * or `flushed`.
  * Spec: docs/spec/transport.md sections 3 and 4.
- * @param stream a freshly negotiated stream; nobody else may listen on it. @param remote the proven remote end. @param address what it counts for.
+ * @param stream a freshly negotiated stream; nobody else may listen on it.
+ * @param remote the proven remote end.
+ * @param address what it counts for.
  */
 export function frameStream(stream: Stream, remote: NodeId, address: string | null = null): ReusableStream {
   return new Libp2pFrameStream(stream, remote, address)

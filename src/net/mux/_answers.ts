@@ -13,8 +13,9 @@ export interface AnswerLink {
 }
 
 /**
- * What a remote makes the muxer say: pongs, refusals, acceptances. While it does not take them, one pong waits and the rest is counted: above a mark
- * nothing more is read from it, above another it is cut off, so that no remote makes answers pile up.
+ * What a remote makes the muxer say: pongs, refusals, acceptances. While it does not take them, one pong
+ * waits and the rest is counted: above a mark nothing more is read from it, above another it is cut off, so
+ * that no remote makes answers pile up.
  */
 export class Answers {
   readonly #link: AnswerLink

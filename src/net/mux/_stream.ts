@@ -133,7 +133,10 @@ export class MuxedStream extends AbstractStream {
     this.#openWindowIfLow()
   }
 
-  /** Its reader keeps `bytes` of what came until there is more. Where there is no room for them the stream ends. */
+  /**
+   * Its reader keeps `bytes` of what came until there is more. Where there is no room for them the stream
+   * ends.
+   */
   holds(bytes: number): void {
     if (this.place === null) return
     const held = bytes <= UNCOUNTED_BYTES ? 0 : Math.ceil(bytes / COUNTED_BYTES) * COUNTED_BYTES
@@ -171,8 +174,8 @@ export class MuxedStream extends AbstractStream {
   }
 
   /**
-   * An update for each frame would cost a message for each; half a window keeps the remote going. The library's readers answer as they are asked:
-   * while their answers wait, nothing more may be asked.
+   * An update for each frame would cost a message for each; half a window keeps the remote going. The
+   * library's readers answer as they are asked: while their answers wait, nothing more may be asked.
    */
   #openWindowIfLow(): void {
     const isOwed = this.#reader === null && this.writeBuffer.byteLength > 0

@@ -2,8 +2,8 @@
 const PREFIX_MAX = 5
 
 /**
- * How much of a message that is not whole yet a reader of the library keeps. All its protocols send messages with their length before them, seven bits a
- * byte; whole messages are answered or forgotten at once.
+ * How much of a message that is not whole yet a reader of the library keeps. All its protocols send messages
+ * with their length before them, seven bits a byte; whole messages are answered or forgotten at once.
  */
 export class UnreadMessage {
   /** Bytes of the message under way that have come. */

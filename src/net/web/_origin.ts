@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http'
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /**
- * Whether a WebSocket may begin. On loopback any page that its user opens could call, under the page's own name or with that name pointed at us: there
- * only pages of this machine may, those of `names`, and programs, which have no origin. Elsewhere everybody may call anyway, and `names`, where
- * there are any, say which pages. The origin proves nothing of a program; it keeps browsers from being used by others.
+ * Whether a WebSocket may begin. On loopback any page that its user opens could call, under the page's own
+ * name or with that name pointed at us: there only pages of this machine may, those of `names`, and programs,
+ * which have no origin. Elsewhere everybody may call anyway, and `names`, where there are any, say which
+ * pages. The origin proves nothing of a program; it keeps browsers from being used by others.
  * @param names host names without port.
  */
 export function mayUpgrade({ headers, socket }: IncomingMessage, names: readonly string[]): boolean {

@@ -8,7 +8,9 @@ import { answers } from '../roles/elsewhere.ts'
 /** Nodes asked at the same time whether they answer. */
 const ASKED_AT_ONCE = 8
 
-/** A storage node of somebody else, as the chain lists it. Name and region are its institution's own words. */
+/**
+ * A storage node of somebody else, as the chain lists it. Name and region are its institution's own words.
+ */
 export interface ContributedNode {
   nodeId: string
   institution: string

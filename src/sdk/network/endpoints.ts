@@ -4,7 +4,10 @@ import { ELSEWHERE_MS_MAX } from '../../limits.ts'
 import { systemClock } from '../clock.ts'
 import type { NetworkFile } from './network-folder.ts'
 
-/** What a chain endpoint said when it was asked for its newest block; nothing of it is proven. `height` is null when it does not answer for this network. */
+/**
+ * What a chain endpoint said when it was asked for its newest block; nothing of it is proven. `height` is
+ * null when it does not answer for this network.
+ */
 export interface EndpointAnswer {
   url: string
   height: number | null

@@ -53,7 +53,10 @@ export async function layOutAnchor(folder: NetworkFolder): Promise<void> {
   }
 }
 
-/** Writes the set-up of one part into `folder`. What is there already stays as it is. @returns the institution that answers for it. */
+/**
+ * Writes the set-up of one part into `folder`. What is there already stays as it is.
+ * @returns the institution that answers for it.
+ */
 export async function layOutPart(
   folder: NetworkFolder,
   { kind, index }: PartPlan,

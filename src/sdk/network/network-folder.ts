@@ -36,7 +36,10 @@ export function networkFolder(dir: string): NetworkFolder {
   }
 }
 
-/** @returns where a light client of whoever looks at this network keeps its headers: nothing is made beside a chain that is elsewhere. */
+/**
+ * @returns where a light client of whoever looks at this network keeps its headers: nothing is made beside a
+ * chain that is elsewhere.
+ */
 export function lightFolderOf({ root, anchor }: NetworkFolder): string {
   return join(existsSync(anchor) ? anchor : root, 'light')
 }

@@ -19,8 +19,10 @@ export interface StartedChain {
 }
 
 /**
- * @param kept what the folder knew before, or null. @returns what it knows now: the trust root stays the first one, whatever the
- * chain says today, and so do endpoints that were added by hand. @throws XcareError REFUSED when it is another chain
+ * @param kept what the folder knew before, or null.
+ * @returns what it knows now: the trust root stays the first one, whatever the chain says today, and so do
+ * endpoints that were added by hand.
+ * @throws XcareError REFUSED when it is another chain
  */
 export function networkOf(kept: NetworkFile | null, started: StartedChain): NetworkFile {
   const { chainId, rpcUrl, trust, nodeId, addresses } = started
@@ -44,7 +46,8 @@ export function networkOf(kept: NetworkFile | null, started: StartedChain): Netw
 
 /**
  * Opens the ledger of `network` as a light client of its own sees it; `folder` keeps its headers.
- * @param reread the network as it is written down now: looked at when no endpoint answers, since the chain may have moved.
+ * @param reread the network as it is written down now: looked at when no endpoint answers, since the chain
+ * may have moved.
  */
 export async function openNetworkLedger(
   network: NetworkFile,

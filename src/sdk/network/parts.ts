@@ -12,7 +12,9 @@ export interface Parts {
   roles: Role[]
   /** Parts that belong to it and whose folder is gone. */
   gone: Role[]
-  /** Folders with the identity of a part that is there: started as well, the two would displace each other. */
+  /**
+   * Folders with the identity of a part that is there: started as well, the two would displace each other.
+   */
   copies: Role[]
   /** What else lies among the parts, by path; nobody touches it. */
   strangers: string[]

@@ -32,7 +32,10 @@ export async function rememberedBy(memory: ChainMemory, chainId: string): Promis
   return new LightStore(await openFolder(memory.folder), chainId).load()
 }
 
-/** @returns the newest block of `chainId` that any part of the network's folder remembers, or null when none does. */
+/**
+ * @returns the newest block of `chainId` that any part of the network's folder remembers, or null when none
+ * does.
+ */
 export async function newestRemembered(folder: NetworkFolder, chainId: string): Promise<KnownBlock | null> {
   let newest: KnownBlock | null = null
   for (const memory of await chainMemories(folder)) {
@@ -45,8 +48,9 @@ export async function newestRemembered(folder: NetworkFolder, chainId: string): 
 }
 
 /**
- * Lets every memory of `memories` begin anew from `block`, because a person said so: nothing proves that it follows from what
- * they knew. @returns how many knew a newer block before
+ * Lets every memory of `memories` begin anew from `block`, because a person said so: nothing proves that it
+ * follows from what they knew.
+ * @returns how many knew a newer block before
  */
 export async function trustBlock(memories: readonly ChainMemory[], block: LightBlock): Promise<number> {
   let newer = 0

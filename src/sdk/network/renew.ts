@@ -23,9 +23,9 @@ const MARKER = 'renewed'
 export const isRenewed = (folder: string): boolean => existsSync(join(folder, MARKER))
 
 /**
- * Storage nodes whose volumes are gone altogether start empty under their identity: what they kept is made again from the
- * others by `repair`. What is left of their disk is set aside and not deleted. An empty folder in the place of the volumes
- * may be a disk that is not mounted: such a node is left to its owner.
+ * Storage nodes whose volumes are gone altogether start empty under their identity: what they kept is made
+ * again from the others by `repair`. What is left of their disk is set aside and not deleted. An empty folder
+ * in the place of the volumes may be a disk that is not mounted: such a node is left to its owner.
  * @returns what is to be told of each.
  */
 export async function setLostVolumesAside(roles: Role[]): Promise<PartNote[]> {
@@ -74,10 +74,11 @@ export interface Renewed {
 }
 
 /**
- * Begins a storage node anew, its owner having decided so: empty under its identity, or, where its keys or its set-up are
- * lost and it is a part of a local network, as another node in its place. Nothing is deleted.
+ * Begins a storage node anew, its owner having decided so: empty under its identity, or, where its keys or
+ * its set-up are lost and it is a part of a local network, as another node in its place. Nothing is deleted.
  * @param asOther as another node also when the keys are there.
- * @throws XcareError LOCKED while it runs, NOT_INITIALISED where there is neither a node nor a network that had one.
+ * @throws XcareError LOCKED while it runs, NOT_INITIALISED where there is neither a node nor a network that
+ * had one.
  */
 export async function resetNode(dir: string, asOther = false): Promise<Renewed> {
   const folder = resolve(dir)
@@ -116,7 +117,10 @@ export async function resetNode(dir: string, asOther = false): Promise<Renewed> 
   return { dir: folder, aside: hadFolder ? aside : null, isOther: true }
 }
 
-/** Takes the nodes that renewed ones replace off the chain: nobody has their keys, and placement would go on naming them. */
+/**
+ * Takes the nodes that renewed ones replace off the chain: nobody has their keys, and placement would go on
+ * naming them.
+ */
 export async function retirePredecessors(ledger: Ledger, roles: Role[]): Promise<void> {
   for (const { folder } of roles.filter((role) => isRenewed(role.folder))) {
     const { institution } = await readRoleFile(folder, 'node')

@@ -10,8 +10,9 @@ const STEP_MS = 100
 const lockOf = (root: string) => join(root, 'start.lock')
 
 /**
- * Takes the turn to start the network in `root`: two starts at once would each end or doubt what the other begins. The end
- * of this process is the end of its turn. @param onWait called once when another has the turn.
+ * Takes the turn to start the network in `root`: two starts at once would each end or doubt what the other
+ * begins. The end of this process is the end of its turn.
+ * @param onWait called once when another has the turn.
  * @returns how to give it back.
  */
 export async function takeStartTurn(root: string, onWait: () => void): Promise<() => void> {
@@ -31,7 +32,10 @@ export async function takeStartTurn(root: string, onWait: () => void): Promise<(
   }
 }
 
-/** @returns the process that is starting the network in `root` now: null when none is, or none that this system names. */
+/**
+ * @returns the process that is starting the network in `root` now: null when none is, or none that this
+ * system names.
+ */
 export function startingProcess(root: string): ProcessId | null {
   if (!isHeld(lockOf(root))) return null
   const pid = holderOf(lockOf(root))

@@ -42,15 +42,19 @@ export interface BroughtUp {
 /** How to bring a network up. */
 export interface BringUpOptions {
   size: LocalSize
-  /** Whether a network that is there gets the parts it lacks of that size; otherwise only a new one is made of that size. */
+  /**
+   * Whether a network that is there gets the parts it lacks of that size; otherwise only a new one is made of
+   * that size.
+   */
   grows?: boolean
   progress: Progress
   launch: Launch
 }
 
 /**
- * Brings a local network up, each part a process of its own: makes it where there is none, else starts what is there and
- * does not run. A part that cannot start keeps nobody else from it. Resolves when all parts that started are on the chain.
+ * Brings a local network up, each part a process of its own: makes it where there is none, else starts what
+ * is there and does not run. A part that cannot start keeps nobody else from it. Resolves when all parts that
+ * started are on the chain.
  * @throws XcareError when there is no chain: REFUSED in a folder that only knows a network of elsewhere.
  */
 export async function bringUp(folder: NetworkFolder, options: BringUpOptions): Promise<BroughtUp> {
@@ -100,10 +104,16 @@ export async function startNetwork(
   return network
 }
 
-/** A file that stays in the folder while its network is being made: a first start that was interrupted is begun again. */
+/**
+ * A file that stays in the folder while its network is being made: a first start that was interrupted is
+ * begun again.
+ */
 const firstStart = (root: string) => join(root, 'first-start')
 
-/** @returns whether a network is to be made in the folder. @throws XcareError REFUSED where that would displace one. */
+/**
+ * @returns whether a network is to be made in the folder.
+ * @throws XcareError REFUSED where that would displace one.
+ */
 async function requirePlace({ root, anchor }: NetworkFolder): Promise<boolean> {
   const hasChain = existsSync(join(anchor, 'role.json')) || existsSync(join(anchor, 'data'))
   const known = await readNetworkFileOrNull(root).catch((error: unknown) => {

@@ -13,9 +13,9 @@ export interface Listed {
 }
 
 /**
- * Two processes with one identity displace each other: whoever registers last is found, and nobody once that one ends. So a
- * part that is about to start first asks where the chain says it is. Only the holder of its key can answer there.
- * A chain that is away lists nobody.
+ * Two processes with one identity displace each other: whoever registers last is found, and nobody once that
+ * one ends. So a part that is about to start first asks where the chain says it is. Only the holder of its
+ * key can answer there. A chain that is away lists nobody.
  * @throws XcareError LOCKED when this identity lives elsewhere.
  */
 export async function refuseIfElsewhere(ledger: Ledger, { kind, key, addressOf }: Listed): Promise<void> {

@@ -17,7 +17,10 @@ import { openNetworkLedger } from '../network/network-ledger.ts'
 import { keepNetworkOfPart } from './network-of.ts'
 import { keepSigningKey, writeRoleFile } from './role-folder.ts'
 
-/** Letters of an institution's id that are words of its name, and digits of the name's hash after them, at most. */
+/**
+ * Letters of an institution's id that are words of its name, and digits of the name's hash after them, at
+ * most.
+ */
 const WORDS_MAX = 44
 const HASH_DIGITS = 10
 
@@ -44,10 +47,11 @@ export interface NewNode {
 }
 
 /**
- * Sets a storage node up: looks at the disk, makes its keys, has the contributor admitted, writes `role.json` last, so that what
- * was interrupted can be done again. The owner of a local network has the governor's key and so admits the contributor at once;
- * elsewhere a governor must.
- * @throws XcareError REFUSED when there is a node already or the name is another's, NO_SPACE, NOT_INITIALISED, USAGE
+ * Sets a storage node up: looks at the disk, makes its keys, has the contributor admitted, writes `role.json`
+ * last, so that what was interrupted can be done again. The owner of a local network has the governor's key
+ * and so admits the contributor at once; elsewhere a governor must.
+ * @throws XcareError REFUSED when there is a node already or the name is another's, NO_SPACE,
+ * NOT_INITIALISED, USAGE
  */
 export async function initNode({ dir, networkDir, name, quotaBytes, region }: NodeWish): Promise<NewNode> {
   const folder = networkFolder(networkDir)
@@ -75,7 +79,10 @@ export async function initNode({ dir, networkDir, name, quotaBytes, region }: No
   return { dir: resolve(dir), institution, operatorKey: toHex(publicKey), admitted }
 }
 
-/** @returns whether the network knows the contributor by its own key. @throws XcareError REFUSED when the name is another's. */
+/**
+ * @returns whether the network knows the contributor by its own key.
+ * @throws XcareError REFUSED when the name is another's.
+ */
 async function admit(
   folder: NetworkFolder,
   network: NetworkFile,
@@ -119,9 +126,9 @@ async function requireSpace(dir: string, quotaBytes: number): Promise<void> {
 }
 
 /**
- * @returns the id of an institution of that name: its lower-case words joined by hyphens. Where they do not say all of the name,
- * part of its hash follows, so that two names in any script are two institutions. @throws XcareError USAGE when the name has
- * neither letters nor digits.
+ * @returns the id of an institution of that name: its lower-case words joined by hyphens. Where they do not
+ * say all of the name, part of its hash follows, so that two names in any script are two institutions.
+ * @throws XcareError USAGE when the name has neither letters nor digits.
  */
 export function institutionIdOf(name: string): string {
   const plain = name.normalize('NFC').trim()

@@ -25,8 +25,8 @@ export interface ProcessId {
 }
 
 /**
- * What lives in the folder of a part. `held` by a process that does not say who it is: its run file is damaged, or it is
- * of another container; `process` is what the system itself knows.
+ * What lives in the folder of a part. `held` by a process that does not say who it is: its run file is
+ * damaged, or it is of another container; `process` is what the system itself knows.
  */
 export type Life =
   | { state: 'stopped' }
@@ -38,8 +38,9 @@ export type Life =
 export const lifeLockOf = (folder: string): string => join(folder, 'run.lock')
 
 /**
- * @returns what lives in `folder`. Only who holds the lock there counts: a copy of the folder has another lock, and the end of
- * a process is the end of its hold, so that nothing that was written down before can pass for a living process.
+ * @returns what lives in `folder`. Only who holds the lock there counts: a copy of the folder has another
+ * lock, and the end of a process is the end of its hold, so that nothing that was written down before can
+ * pass for a living process.
  */
 export async function lifeOf(folder: string): Promise<Life> {
   const lock = lifeLockOf(folder)
@@ -58,7 +59,10 @@ export async function runningRole(folder: string): Promise<RunFile | null> {
   return life.state === 'runs' ? life.run : null
 }
 
-/** Writes down that this process lives in `folder`, whose lock it holds. @param ready what others may know, null until it serves. */
+/**
+ * Writes down that this process lives in `folder`, whose lock it holds.
+ * @param ready what others may know, null until it serves.
+ */
 export async function writeRun(folder: string, ready: RunFile['ready'] | null): Promise<void> {
   const run = { pid: process.pid, born: bornOf(process.pid), boot: bootId(), startedMs: Date.now(), ready }
   await replaceFile(join(folder, 'run.json'), JSON.stringify(run))
@@ -84,19 +88,26 @@ export function isAlive({ pid, born }: ProcessId): boolean {
   return bornOf(pid) === born
 }
 
-/** @returns the start time of a process in kernel ticks, so that a reused process number is told apart; `unknown` where there is no /proc. */
+/**
+ * @returns the start time of a process in kernel ticks, so that a reused process number is told apart;
+ * `unknown` where there is no /proc.
+ */
 export function bornOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie still has its number but serves nobody; while a thread of it is left, its files and locks are not free yet.
+    // A zombie still has its number but serves nobody; while a thread of it is left, its files and locks are
+    // not free yet.
     return fields[0] === 'Z' && Number(fields[17]) <= 1 ? 'ended' : fields[19]!
   } catch {
     return 'unknown'
   }
 }
 
-/** @returns the process that the kernel says holds a lock on `file`, as this container sees it; null where it does not say. */
+/**
+ * @returns the process that the kernel says holds a lock on `file`, as this container sees it; null where it
+ * does not say.
+ */
 export function holderOf(file: string): number | null {
   try {
     const { dev, ino } = statSync(file)

@@ -11,9 +11,9 @@ import {
 const INSIDE = ['nodes', 'guardians']
 
 /**
- * @returns the network that the part in `dir` belongs to. A part inside a network's folder belongs to that one, wherever the
- * folder was moved or copied to. Another part follows the folder named at its set-up as long as the same network is there, and
- * keeps a copy of what it must know for when it is not.
+ * @returns the network that the part in `dir` belongs to. A part inside a network's folder belongs to that
+ * one, wherever the folder was moved or copied to. Another part follows the folder named at its set-up as
+ * long as the same network is there, and keeps a copy of what it must know for when it is not.
  * @param networkDir as its set-up has it, relative to `dir`.
  * @throws XcareError NOT_INITIALISED when no network is found.
  */
@@ -35,7 +35,10 @@ export async function networkOfPart(dir: string, networkDir: string): Promise<Ne
   return named
 }
 
-/** Keeps in the folder of a part what it must know of its network. @throws XcareError REFUSED when it belongs to another one. */
+/**
+ * Keeps in the folder of a part what it must know of its network.
+ * @throws XcareError REFUSED when it belongs to another one.
+ */
 export async function keepNetworkOfPart(dir: string, network: NetworkFile): Promise<void> {
   const own = await readNetworkFileOrNull(dir)
   if (own && own.network !== network.network)

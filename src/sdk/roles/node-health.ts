@@ -18,7 +18,10 @@ export interface DiskHealth {
   unreadSinceMs: number
 }
 
-/** @returns what the node at `address` says; null when it is of a version that does not. @throws XcareError OFFLINE, TIMEOUT */
+/**
+ * @returns what the node at `address` says; null when it is of a version that does not.
+ * @throws XcareError OFFLINE, TIMEOUT
+ */
 export async function askHealth(peer: Peer, address: PeerAddress): Promise<NodeHealth | null> {
   const stream = await peer.open(address, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS))
   await stream.write(...encodeFrame({ op: 'GET_HEALTH' }))

@@ -3,7 +3,10 @@ import { PART_LOG_BYTES_MAX, PART_REPORT_MS } from '../../limits.ts'
 import type { Progress, XcareEvent } from '../../ports.ts'
 import { systemClock } from '../clock.ts'
 
-/** Names the file that takes a part's lines when whoever started it gave it one: that file may be cut, any other is its owner's. */
+/**
+ * Names the file that takes a part's lines when whoever started it gave it one: that file may be cut, any
+ * other is its owner's.
+ */
 export const PART_LOG_VARIABLE = 'XCARE_PART_LOG'
 
 /** Where a part's lines go. */
@@ -47,7 +50,10 @@ function reportTo(event: Progress, report: (() => Promise<string>) | null): { st
   return { stop: () => stopping.abort() }
 }
 
-/** Keeps what was written as the one older file, and begins anew: whoever has the file open appends to its end, wherever that is. */
+/**
+ * Keeps what was written as the one older file, and begins anew: whoever has the file open appends to its
+ * end, wherever that is.
+ */
 function turn(file: string): number {
   try {
     copyFileSync(file, `${file}.1`)

@@ -26,7 +26,8 @@ export interface Role {
 export const ENDING_ORDER: readonly Role['kind'][] = ['node', 'guardian', 'anchor']
 
 /**
- * The parts that one command started, so that it can end these and no others, also those that are only just starting.
+ * The parts that one command started, so that it can end these and no others, also those that are only just
+ * starting.
  */
 export class Launch {
   readonly #own = new Map<string, { role: Role; process: ProcessId }>()
@@ -38,11 +39,11 @@ export class Launch {
   }
 
   /**
-   * Starts `role` as a process of its own that outlives this one; its output goes to `process.log` in its folder.
-   * A part that lives already is left alone and waited for. Resolves when it serves.
+   * Starts `role` as a process of its own that outlives this one; its output goes to `process.log` in its
+   * folder. A part that lives already is left alone and waited for. Resolves when it serves.
    * @returns what it says of itself, null when a living part does not say.
-   * @throws XcareError with the code the process itself reported, TIMEOUT when it says nothing for a minute, INTERRUPTED
-   * once this launch is ending.
+   * @throws XcareError with the code the process itself reported, TIMEOUT when it says nothing for a minute,
+   * INTERRUPTED once this launch is ending.
    */
   async start(role: Role, args: string[] = []): Promise<RunFile['ready'] | null> {
     const living = await readyOfLiving(role)
@@ -152,7 +153,10 @@ function endedEarly(role: Role, code: number | null): XcareError {
   )
 }
 
-/** Asks the process that lives in the folder of `role` to end, then makes it. @returns whether one was ended. */
+/**
+ * Asks the process that lives in the folder of `role` to end, then makes it.
+ * @returns whether one was ended.
+ */
 export async function stopProcess(role: Role): Promise<boolean> {
   const process = await processOf(role)
   if (!process) return false

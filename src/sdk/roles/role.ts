@@ -32,9 +32,9 @@ const failureShape = z.strictObject({
 export type Failure = z.infer<typeof failureShape>
 
 /**
- * Runs one part of the network as this process until it is told to end: holds its folder, starts it, says so in `run.json`
- * and to the parent, ends it on SIGTERM and SIGINT. Told to end while it is still starting, it ends at once: what it keeps
- * is made for the power to fail at any moment. Resolves when it has ended.
+ * Runs one part of the network as this process until it is told to end: holds its folder, starts it, says so
+ * in `run.json` and to the parent, ends it on SIGTERM and SIGINT. Told to end while it is still starting, it
+ * ends at once: what it keeps is made for the power to fail at any moment. Resolves when it has ended.
  * @throws XcareError LOCKED while another process lives in the folder.
  */
 export async function runRole(
@@ -107,7 +107,9 @@ async function keepFailure(folder: string, failure: Failure): Promise<void> {
   await replaceFile(failurePath(folder), JSON.stringify(failure)).catch(() => {})
 }
 
-/** @returns why the part in `folder` did not start the last time, or null when it did or that is not known. */
+/**
+ * @returns why the part in `folder` did not start the last time, or null when it did or that is not known.
+ */
 export async function lastFailure(folder: string): Promise<Failure | null> {
   try {
     const content = await readOrNull(failurePath(folder))

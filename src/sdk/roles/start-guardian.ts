@@ -15,7 +15,10 @@ import type { StartedRole } from './role.ts'
 import { keepPorts, keepSigningKey, readRoleFile } from './role-folder.ts'
 import { onFreePorts, portsOf } from './role-peer.ts'
 
-/** Starts the guardian of the folder `dir`, with a light client of its own. @param takesOver also when it lives elsewhere. */
+/**
+ * Starts the guardian of the folder `dir`, with a light client of its own.
+ * @param takesOver also when it lives elsewhere.
+ */
 export async function startGuardianRole(dir: string, log: Progress, takesOver = false): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'guardian')
   const reread = () => networkOfPart(dir, role.networkDir)

@@ -17,7 +17,10 @@ import { onFreePorts, portsOf } from './role-peer.ts'
 
 const MIB = 2 ** 20
 
-/** Starts the storage node of the folder `dir`, with a light client of its own. @param takesOver also when it lives elsewhere. */
+/**
+ * Starts the storage node of the folder `dir`, with a light client of its own.
+ * @param takesOver also when it lives elsewhere.
+ */
 export async function startNodeRole(dir: string, log: Progress, takesOver = false): Promise<StartedRole> {
   const role = await readRoleFile(dir, 'node')
   const reread = () => networkOfPart(dir, role.networkDir)

@@ -20,7 +20,10 @@ const DIRECT_BYTES_MIN = 64 * 1024
 /** All of them together, at most: what is asked for, record headers, and what lies between. */
 const DIRECT_BYTES_MAX = CREDIT_BYTES_MAX * 1.25
 
-/** Stripes of one step of a verification, at most: even the smallest fragments, each in a block of its own, fit what is read at once. */
+/**
+ * Stripes of one step of a verification, at most: even the smallest fragments, each in a block of its own,
+ * fit what is read at once.
+ */
 const VERIFY_STEP_STRIPES = 256
 /** Bytes of fragments that one step reads, about. */
 const VERIFY_STEP_BYTES = 1024 * 1024
@@ -197,8 +200,9 @@ export class ColumnReader {
   }
 
   /**
-   * Reads fragments of stripes `from` to `to` (exclusive) of one column from the disk itself, at most VERIFY_STEP_STRIPES; what is not as it was
-   * put, record header included, counts as damaged from then on. @returns bytes read.
+   * Reads fragments of stripes `from` to `to` (exclusive) of one column from the disk itself, at most
+   * VERIFY_STEP_STRIPES; what is not as it was put, record header included, counts as damaged from then on.
+   * @returns bytes read.
    */
   verify(column: ColumnRow, from: number, to: number): number {
     assert(to - from <= VERIFY_STEP_STRIPES, 'one step reads little')
@@ -220,7 +224,10 @@ export class ColumnReader {
     return bytes
   }
 
-  /** @returns the manifest of one version, read from the disk; null without one. One that is damaged is forgotten, so that it can be put again. */
+  /**
+   * @returns the manifest of one version, read from the disk; null without one. One that is damaged is
+   * forgotten, so that it can be put again.
+   */
   manifestOf({ objectId, version }: VersionKey): Uint8Array | null {
     const row = this.#index.manifest(objectId, version)
     return row === null ? null : this.#soundManifest(row)

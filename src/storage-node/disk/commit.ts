@@ -81,7 +81,8 @@ export class Committer {
   }
 
   /**
-   * Makes `ops` durable together. @returns a result or an error for each; when the disk fails, the same error for all. A mistake of the
+   * Makes `ops` durable together.
+   * @returns a result or an error for each; when the disk fails, the same error for all. A mistake of the
    * program itself costs only the op that it is met with.
    */
   commit(ops: readonly Settled[]): (CommitResult | XcareError)[] {

@@ -3,8 +3,8 @@ import Database from 'better-sqlite3'
 import { XcareError } from '../../errors.ts'
 
 /**
- * What a failed write says: the disk is full; this process is short of something that comes back (files, memory); the disk is at fault;
- * or the program is, and the disk has nothing to do with it.
+ * What a failed write says: the disk is full; this process is short of something that comes back (files,
+ * memory); the disk is at fault; or the program is, and the disk has nothing to do with it.
  */
 export type WriteFault = 'full' | 'short' | 'disk' | 'own'
 
@@ -13,7 +13,10 @@ const SHORT = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'SQLITE_
 /** Faults of the file below a database. Any other code of SQLite names a mistake of whoever called it. */
 const SQLITE_DISK = /^SQLITE_(IOERR|CANTOPEN|READONLY|PERM|AUTH|PROTOCOL)/
 
-/** @returns what kind of fault `error` is. Only what the system itself reports by a code counts against the disk. */
+/**
+ * @returns what kind of fault `error` is. Only what the system itself reports by a code counts against the
+ * disk.
+ */
 export function writeFaultOf(error: unknown): WriteFault {
   if (error instanceof XcareError) return error.code === 'NO_SPACE' ? 'full' : 'own'
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''

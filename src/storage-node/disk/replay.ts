@@ -30,7 +30,10 @@ export class Replay {
   readonly #minSequence: number
   /** Column records and their volumes: judged at the end, because a copied fragment may lie behind them. */
   readonly #columns: { header: RecordHeader; volume: number }[] = []
-  /** Damaged records: judged at the end as well, because the first of a column that is sound may lie behind them. */
+  /**
+   * Damaged records: judged at the end as well, because the first of a column that is sound may lie behind
+   * them.
+   */
   readonly #damaged: (Doubtful & { volume: number })[] = []
   #volume = 0
   /** Highest sequence met. */
@@ -86,7 +89,10 @@ export class Replay {
     for (const one of doubtful) this.#damaged.push({ ...one, volume: this.#volume })
   }
 
-  /** A damaged fragment of a known column is kept in the index as bad, so that it is reported and can be replaced; unless it was replaced already. */
+  /**
+   * A damaged fragment of a known column is kept in the index as bad, so that it is reported and can be
+   * replaced; unless it was replaced already.
+   */
   #applyDamaged({ header, at, volume }: Doubtful & { volume: number }): void {
     if (header.type !== RECORD.fragment) return
     if (header.version <= this.#index.tombstone(header.objectId, header.ownerKey)) return

@@ -1,4 +1,6 @@
-/** Counters of a store. `usedBytes` is the one number for used space: volumes and index as they lie on disk. */
+/**
+ * Counters of a store. `usedBytes` is the one number for used space: volumes and index as they lie on disk.
+ */
 export interface StoreStatus {
   fragments: number
   liveBytes: number
@@ -11,7 +13,10 @@ export interface StoreStatus {
 
 /** How a store is, for the person who runs it. */
 export interface StoreHealth extends StoreStatus {
-  /** When the finished column that waits for longest was last read from the disk, or finished, in ms; null without one. */
+  /**
+   * When the finished column that waits for longest was last read from the disk, or finished, in ms; null
+   * without one.
+   */
   unreadSinceMs: number | null
   /** Finished columns that no header has shown to be anchored yet. */
   unanchored: number

@@ -60,7 +60,7 @@ export interface StoreOptions {
 const EXPIRE_COLUMNS_MAX = 256
 /** Fragments whose rows one step drops, about: other calls wait meanwhile. */
 const EXPIRE_FRAGMENTS_MAX = 8192
-/** Part of the quota that puts may be promised together, ahead of their bytes; and what has to be left of it, else there is no time to lose. */
+/** Part of the quota promised to all puts ahead of their bytes; below the second part left, time is short. */
 const PROMISED_PART = 1 / 16
 const PRESSED_PART = 1 / 8
 
@@ -209,7 +209,8 @@ export class VolumeStore {
   }
 
   /**
-   * Reads fragments of the columns being put, of stripes `from` to `to` (exclusive), from the disk itself; what is not as it was put is missing from then on.
+   * Reads fragments of the columns being put, of stripes `from` to `to` (exclusive), from the disk itself;
+   * what is not as it was put is missing from then on.
    * @returns bytes read, and where to go on: null when that was all.
    */
   verify(handle: number, column: number, from: number, to: number): { bytes: number; next: number } {
@@ -228,7 +229,10 @@ export class VolumeStore {
     return this.#guarded(() => this.#scrubber.step(this.#index, this.reader, this.#now()))
   }
 
-  /** @returns finished columns behind `after`, of at most `objects` objects, and whether that was the end. Those never proven to be anchored only once that took too long. */
+  /**
+   * @returns finished columns behind `after`, of at most `objects` objects, and whether that was the end.
+   * Those never proven to be anchored only once that took too long.
+   */
   held(
     kind: HeldWish['kind'],
     after: HeldCursor,
@@ -241,7 +245,7 @@ export class VolumeStore {
     )
   }
 
-  /** Notes which finished columns a header has shown to be anchored, and drops those that it has shown not to be. @returns columns dropped. */
+  /** Keeps finished columns that a header shows to be anchored, drops others. @returns columns dropped. */
   judge(anchored: readonly ColumnName[], gone: readonly ColumnName[]): number {
     return this.#guarded(() => {
       const rowsOf = (names: readonly ColumnName[]) =>
@@ -257,7 +261,7 @@ export class VolumeStore {
     })
   }
 
-  /** Forgets puts that nobody finished, and frees volumes that hold nothing any more. @returns columns forgotten; call again until it is none. */
+  /** Forgets unfinished puts, frees empty volumes. @returns columns forgotten; call until it is none. */
   expire(): number {
     return this.#guarded(() => {
       const open = new Set(Array.from(this.#puts.all(), ({ id }) => id))
@@ -397,8 +401,9 @@ export class VolumeStore {
   }
 
   /**
-   * Bytes of the quota that are left for another put. A put under way is promised a little ahead of what it has brought, as long as it goes on
-   * bringing; all of them together a small part, so that orders alone keep nobody out.
+   * Bytes of the quota that are left for another put. A put under way is promised a little ahead of what it
+   * has brought, as long as it goes on bringing; all of them together a small part, so that orders alone keep
+   * nobody out.
    */
   #roomBytes(): number {
     const promised = this.#puts.promisedBytes(this.#now())

@@ -141,7 +141,10 @@ class DiskThread {
     }, SETTLE_MS)
   }
 
-  /** What cannot be sent is answered as a mistake of this program: a thread that breaks takes the whole node down. */
+  /**
+   * What cannot be sent is answered as a mistake of this program: a thread that breaks takes the whole node
+   * down.
+   */
   #answer(answers: DiskAnswer[]): void {
     try {
       this.#port.postMessage(answers, answers.flatMap(transferOf))

@@ -3,7 +3,10 @@ import { COMMIT_BYTES_MAX, MANIFEST_BYTES_MAX, PUT_COLUMNS_MAX } from '../../lim
 import { BATCH_BYTES_MAX, type MessageOf } from '../../wire/fragment-protocol.ts'
 import { recordBytes } from './volume/record.ts'
 
-/** One thing to make durable. A put: `count` fragments of its columns, from the one of `stripe` in the column at place `first` on, by stripe and then by column. */
+/**
+ * One thing to make durable. A put: `count` fragments of its columns, from the one of `stripe` in the column
+ * at place `first` on, by stripe and then by column.
+ */
 export type CommitOp =
   | { kind: 'put'; handle: number; stripe: number; first: number; count: number; body: Uint8Array }
   | { kind: 'finish'; handle: number; manifest: Uint8Array }
@@ -11,7 +14,8 @@ export type CommitOp =
 
 /**
  * The one answer to what an op writes: whoever gathers ops for a commit and whoever lays them out ask here.
- * @param columns of its put; undefined when that has ended, and nothing is written. @returns bytes that `op` may add to a volume, at most.
+ * @param columns of its put; undefined when that has ended, and nothing is written.
+ * @returns bytes that `op` may add to a volume, at most.
  */
 export function writtenBytes(op: CommitOp, columns: readonly unknown[] | undefined): number {
   if (op.kind === 'delete') return recordBytes(0)

@@ -44,8 +44,9 @@ export function retireGuardian(context: MessageContext, message: MessageOf<'guar
 }
 
 /**
- * Extends the anchored receipts of a guardian: the hashes must lead from the head that the chain has to the new one. So every head was on the way
- * to the next, and who followed one chain of receipts can be shown no other. Why: docs/adr/0124-receipts-extend-what-is-anchored.md.
+ * Extends the anchored receipts of a guardian: the hashes must lead from the head that the chain has to the
+ * new one. So every head was on the way to the next, and who followed one chain of receipts can be shown no
+ * other. Why: docs/adr/0124-receipts-extend-what-is-anchored.md.
  */
 export function extendReceipts(context: MessageContext, message: MessageOf<'receipt.extend'>): Verdict {
   const { guardianId, from, hashes, head } = message
@@ -69,7 +70,9 @@ export function extendReceipts(context: MessageContext, message: MessageOf<'rece
 /** First version of the rules under which receipts are only extended. */
 const EXTENDED_SINCE = 2
 
-/** Anchors a head of receipts with nothing but a rising number, in blocks of the first rules; refused since. */
+/**
+ * Anchors a head of receipts with nothing but a rising number, in blocks of the first rules; refused since.
+ */
 export function anchorReceipts(context: MessageContext, message: MessageOf<'receipt.batch'>): Verdict {
   if (context.rules >= EXTENDED_SINCE)
     return refuse('invalid', 'Receipts are anchored by their hashes: this guardian runs an earlier version.')

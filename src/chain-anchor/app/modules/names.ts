@@ -5,7 +5,10 @@ import { refuse, type Verdict } from '../refusal.ts'
 /** First version of the rules under which a new name must follow from the key that uses it. */
 const BOUND_SINCE = 2
 
-/** Refuses a new name that belongs to another key, whoever came first. @param id of an object or grant that the state does not know yet. */
+/**
+ * Refuses a new name that belongs to another key, whoever came first.
+ * @param id of an object or grant that the state does not know yet.
+ */
 export function checkNewName(
   { rules }: BlockContext,
   kind: BoundKind,

@@ -129,7 +129,10 @@ export interface Stack {
   parts: { name: string; value: number; title: string }[]
 }
 
-/** What the parts of stacked bars are, in the order of their colours: one colour means one thing on the whole page. */
+/**
+ * What the parts of stacked bars are, in the order of their colours: one colour means one thing on the whole
+ * page.
+ */
 const MEANINGS = [
   ...[
     'seal',
@@ -156,7 +159,10 @@ function colourOf(meaning: string, others: string[]): number {
   return MEANINGS.length + (others.indexOf(meaning) % (COLOURS - MEANINGS.length))
 }
 
-/** Bars of parts that add up, all on one scale. @param kind what its parts are, where their names mean something else in other plots. */
+/**
+ * Bars of parts that add up, all on one scale.
+ * @param kind what its parts are, where their names mean something else in other plots.
+ */
 export function stackPlot(label: string, stacks: Stack[], kind: 'phase' | null = null): Markup {
   const sum = ({ parts }: Stack) => parts.reduce((total, { value }) => total + value, 0)
   const most = Math.max(...stacks.map(sum), Number.MIN_VALUE)

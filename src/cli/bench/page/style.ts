@@ -1,7 +1,10 @@
 import { Markup } from './markup.ts'
 import { COLOURS } from './plots.ts'
 
-/** Colours of parts: neighbours are far apart in hue and in lightness, which both schemes choose for themselves. */
+/**
+ * Colours of parts: neighbours are far apart in hue and in lightness, which both schemes choose for
+ * themselves.
+ */
 const PARTS = Array.from(
   { length: COLOURS },
   (_, at) => `.p${at}{fill:oklch(var(--l${at % 2}) .13 ${Math.round(at * 137.5) % 360})}`,

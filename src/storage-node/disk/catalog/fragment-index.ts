@@ -25,7 +25,10 @@ import {
 } from './statements.ts'
 import { UpkeepRows } from './upkeep-rows.ts'
 
-/** What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed, and how many of them are damaged. */
+/**
+ * What one volume holds: bytes known to be good, bytes of records still needed, fragments still needed, and
+ * how many of them are damaged.
+ */
 export interface VolumeUse {
   size: number
   live: number

@@ -1,7 +1,10 @@
 import { type ColumnRow, columnFrom, type RawColumn } from './rows.ts'
 import type { Statements } from './statements.ts'
 
-/** What upkeep knows of finished columns: whether a header has shown that they are anchored, and when they were last read and found good. */
+/**
+ * What upkeep knows of finished columns: whether a header has shown that they are anchored, and when they
+ * were last read and found good.
+ */
 export class UpkeepRows {
   readonly #sql: Statements
   readonly #toWrite: () => void
@@ -13,8 +16,8 @@ export class UpkeepRows {
   }
 
   /**
-   * Finished columns, not proven to be anchored, that were finished before `beforeMs`: the oldest first, behind the one that
-   * was finished at `after.touchedMs` and has the id `after.id`.
+   * Finished columns, not proven to be anchored, that were finished before `beforeMs`: the oldest first,
+   * behind the one that was finished at `after.touchedMs` and has the id `after.id`.
    */
   unproven(after: Pick<ColumnRow, 'id' | 'touchedMs'>, beforeMs: number, limit: number): ColumnRow[] {
     return (this.#sql.unproven.all(after.touchedMs, after.id, beforeMs, limit) as RawColumn[]).map(columnFrom)
@@ -42,7 +45,10 @@ export class UpkeepRows {
     return row === undefined ? null : columnFrom(row)
   }
 
-  /** @returns the first finished column with an id above `after` that was last read before `beforeMs`, or null. */
+  /**
+   * @returns the first finished column with an id above `after` that was last read before `beforeMs`, or
+   * null.
+   */
   unread(after: number, beforeMs: number): ColumnRow | null {
     const row = this.#sql.unread.get(after, beforeMs) as RawColumn | undefined
     return row === undefined ? null : columnFrom(row)

@@ -15,7 +15,9 @@ interface OpenPut {
   arrivedMs: number
 }
 
-/** The puts under way on a node, by the handle of each, and their columns, which several of them may share. */
+/**
+ * The puts under way on a node, by the handle of each, and their columns, which several of them may share.
+ */
 export class OpenPuts {
   readonly #columns = new Map<string, OpenColumn>()
   readonly #puts = new Map<number, OpenPut>()

@@ -12,7 +12,10 @@ import type { Volumes } from '../volume/volumes.ts'
 
 /** A volume of which less than this part still counts is emptied. */
 const LIVE_MIN = 0.5
-/** The volume that takes new records is closed, to be emptied as well, once so much of it does not count any more: more than the padding of what is copied. */
+/**
+ * The volume that takes new records is closed, to be emptied as well, once so much of it does not count any
+ * more: more than the padding of what is copied.
+ */
 const DEAD_BYTES_MAX = 1024 * 1024
 const DEAD_PART_MAX = 16
 const PADDING_BYTES_MAX = 4 * VOLUME_BLOCK_BYTES

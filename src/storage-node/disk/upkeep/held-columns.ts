@@ -10,7 +10,10 @@ export interface HeldColumn extends ColumnName {
   finishedMs: number
   /** Whether a header has shown before that it is anchored. */
   isProven: boolean
-  /** SHA-256 of the manifest held of this version, as the chain has it; null when that is damaged and gone, or matched what was anchored before. */
+  /**
+   * SHA-256 of the manifest held of this version, as the chain has it; null when that is damaged and gone, or
+   * matched what was anchored before.
+   */
   manifestHash: Uint8Array | null
 }
 
@@ -23,7 +26,10 @@ export interface HeldCursor {
 /** Before the first of every list. */
 export const FIRST_HELD: HeldCursor = { id: 0, touchedMs: 0 }
 
-/** Which finished columns: those never proven that were finished before `beforeMs`, the oldest first, or those proven once, by id. */
+/**
+ * Which finished columns: those never proven that were finished before `beforeMs`, the oldest first, or those
+ * proven once, by id.
+ */
 export type HeldWish = { kind: 'unproven'; beforeMs: number } | { kind: 'proven' }
 
 /**

@@ -2,7 +2,10 @@ import { SCRUB_REST_MS } from '../../../limits.ts'
 import type { FragmentIndex } from '../catalog/fragment-index.ts'
 import { type ColumnReader, verifyStepOf } from '../column-reader.ts'
 
-/** Reads the finished columns of a store one after the other, a little at a time, and finds what the disk has lost since it was written. */
+/**
+ * Reads the finished columns of a store one after the other, a little at a time, and finds what the disk has
+ * lost since it was written.
+ */
 export class Scrubber {
   /** Column that is being read, and its next stripe. What a restart forgets of one column is read again. */
   #column = 0

@@ -40,7 +40,11 @@ export class Batch {
     spare.push(this.#bytes)
   }
 
-  /** Adds a record. @returns its offset from the start of the commit. @throws XcareError INTERNAL when the commit has no room for it. */
+  /**
+   * Adds a record.
+   * @returns its offset from the start of the commit.
+   * @throws XcareError INTERNAL when the commit has no room for it.
+   */
   add(header: Omit<RecordHeader, 'length'>, body: Uint8Array): number {
     const at = this.#length
     const end = at + recordBytes(body.length)
