@@ -22,7 +22,7 @@ const FILES_WITHOUT_PAGE_MAX = 4
 const folders = globSync(['src/', 'src/**/', 'bench/**/'], { exclude: ['**/node_modules/**'] })
   .filter((folder) => globSync(`${folder}/*.{ts,mjs}`).length > FILES_WITHOUT_PAGE_MAX)
   .sort()
-const rooms = [...new Set([...globSync('src/*/'), ...folders])].sort()
+const rooms = globSync('src/*/').sort()
 
 /** Backticked words of the first column of the tables in `page`. */
 function firstColumn(page: string): string[] {
@@ -79,10 +79,25 @@ describe('decisions', () => {
 })
 
 describe('rooms', () => {
-  test.each(rooms)('%s tells what comes in, what goes out and what it never does', (room) => {
-    const page = read(join(room, 'README.md'))
-    expect(linesOf(join(room, 'README.md'))).toBeLessThanOrEqual(ROOM_README_LINES_MAX)
-    for (const word of ['**In:**', '**Out:**', '**Never:**']) expect(page).toContain(word)
+  test.each([...new Set([...rooms, ...folders])])(
+    '%s tells what comes in, what goes out and what it never does',
+    (room) => {
+      const page = read(join(room, 'README.md'))
+      expect(linesOf(join(room, 'README.md'))).toBeLessThanOrEqual(ROOM_README_LINES_MAX)
+      for (const word of ['**In:**', '**Out:**', '**Never:**']) expect(page).toContain(word)
+    },
+  )
+
+  test.each(folders.filter((folder) => !rooms.includes(folder)))('%s is told with names of files that are there', (folder) => {
+    const named = Array.from(
+      read(join(folder, 'README.md')).matchAll(/`(_?[a-z][a-z0-9-]*\/?)`/g),
+      ([, name]) => name!,
+    )
+    const isThere = (name: string) =>
+      ['', '.ts', '.mjs'].some(
+        (ending) => existsSync(join(folder, name + ending)) || existsSync(join('src', name)),
+      )
+    expect(named.filter((name) => !isThere(name))).toEqual([])
   })
 
   test.each(rooms)('what the README of %s names is there', (room) => {
