@@ -88,17 +88,20 @@ describe('rooms', () => {
     },
   )
 
-  test.each(folders.filter((folder) => !rooms.includes(folder)))('%s is told with names of files that are there', (folder) => {
-    const named = Array.from(
-      read(join(folder, 'README.md')).matchAll(/`(_?[a-z][a-z0-9-]*\/?)`/g),
-      ([, name]) => name!,
-    )
-    const isThere = (name: string) =>
-      ['', '.ts', '.mjs'].some(
-        (ending) => existsSync(join(folder, name + ending)) || existsSync(join('src', name)),
+  test.each(folders.filter((folder) => !rooms.includes(folder)))(
+    '%s is told with names of files that are there',
+    (folder) => {
+      const named = Array.from(
+        read(join(folder, 'README.md')).matchAll(/`(_?[a-z][a-z0-9-]*\/?)`/g),
+        ([, name]) => name!,
       )
-    expect(named.filter((name) => !isThere(name))).toEqual([])
-  })
+      const isThere = (name: string) =>
+        ['', '.ts', '.mjs'].some(
+          (ending) => existsSync(join(folder, name + ending)) || existsSync(join('src', name)),
+        )
+      expect(named.filter((name) => !isThere(name))).toEqual([])
+    },
+  )
 
   test.each(rooms)('what the README of %s names is there', (room) => {
     const names = firstColumn(read(join(room, 'README.md')))
