@@ -210,7 +210,7 @@ async function appear(fresh: string, target: string, path: string): Promise<void
 
 function isThere(path: string): XcareError {
   return new XcareError('USAGE', `${path} is there already`, {
-    next: 'name another place with -o, or overwrite it with --force',
+    next: 'name another file, or move that one away; --force lets a get overwrite it',
   })
 }
 
