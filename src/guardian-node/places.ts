@@ -1,4 +1,4 @@
-import { Budget, type Lease } from '../budget.ts'
+import { Budget, type BudgetRules, type Lease } from '../budget.ts'
 import {
   GUARDIAN_REQUEST_MS,
   GUARDIAN_REQUESTS_MAX,
@@ -8,7 +8,15 @@ import {
 import type { Clock, FrameStream } from '../ports.ts'
 import { Refusal } from './parts.ts'
 
-const NOBODY = { node: 0, guardian: 0, owner: 0 }
+/** Half of `total` places for owners; strangers of one address have three quarters of the other half. */
+const halfForOwners = (total: number): BudgetRules => ({
+  total,
+  reserved: { node: 0, guardian: 0, owner: total / 2 },
+  perStranger: GUARDIAN_STREAMS_MAX,
+  perProven: GUARDIAN_STREAMS_MAX,
+  perAddress: (3 * total) / 8,
+  graceMs: 0,
+})
 
 /** One request under way. */
 export interface Place {
@@ -34,22 +42,8 @@ export interface Place {
  */
 export class Places {
   readonly #clock: Clock
-  readonly #working = new Budget({
-    total: GUARDIAN_REQUESTS_MAX,
-    reserved: { ...NOBODY, owner: GUARDIAN_REQUESTS_MAX / 2 },
-    perStranger: GUARDIAN_STREAMS_MAX,
-    perProven: GUARDIAN_STREAMS_MAX,
-    perAddress: (3 * GUARDIAN_REQUESTS_MAX) / 8,
-    graceMs: 0,
-  })
-  readonly #outside = new Budget({
-    total: GUARDIAN_WAITS_MAX,
-    reserved: { ...NOBODY, owner: GUARDIAN_WAITS_MAX / 2 },
-    perStranger: GUARDIAN_STREAMS_MAX,
-    perProven: GUARDIAN_STREAMS_MAX,
-    perAddress: (3 * GUARDIAN_WAITS_MAX) / 8,
-    graceMs: 0,
-  })
+  readonly #working = new Budget(halfForOwners(GUARDIAN_REQUESTS_MAX))
+  readonly #outside = new Budget(halfForOwners(GUARDIAN_WAITS_MAX))
 
   constructor(clock: Clock) {
     this.#clock = clock

@@ -7,14 +7,14 @@ import type { Vault } from '../identity/vault.ts'
 import type { VaultRemoval } from '../identity/vault-entry.ts'
 import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../ids.ts'
 import { FRAME_IDLE_MS, REMOVAL_KEPT_MS, REMOVAL_RETRY_MS } from '../limits.ts'
-import type { FrameStream, PeerAddress, Progress } from '../ports.ts'
-import { DELETE_DOMAIN, deleteOrderBytes, encodeFrame, FRAGMENT_PROTOCOL } from '../wire/fragment-protocol.ts'
-import { readNodeMessage, unexpected } from './columns/node-message.ts'
+import type { PeerAddress, Progress } from '../ports.ts'
+import { dropColumns } from './columns/drop-columns.ts'
 import { type DestroyPorts, destroyCustody } from './guardians/destroy.ts'
 import { type LocatedObject, locateObject } from './locate.ts'
 import { noteRemoved } from './unfinished/taken-back.ts'
 
-const DIAL_MS_MAX = 5_000
+/** A removal waits for a node as for any exchange with it. */
+const PATIENCE = { dialMs: 5_000, answerMs: FRAME_IDLE_MS }
 /** Removals that one use of the wallet goes on with, at most. */
 const RESUMED_AT_ONCE = 4
 
@@ -168,19 +168,10 @@ async function dropAt(
   { record }: LocatedObject,
   ownerKey: SigningKey,
 ): Promise<boolean> {
-  const { objectId, version } = record
-  const fields = { objectId, version, ownerKey: ownerKey.publicKey }
-  const signature = ownerKey.sign(DELETE_DOMAIN, deleteOrderBytes({ network: ports.network, ...fields }))
-  let stream: FrameStream | null = null
   try {
-    stream = await ports.transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(DIAL_MS_MAX))
-    await stream.write(...encodeFrame({ op: 'DELETE', ...fields, signature }))
-    const reply = await readNodeMessage(stream, FRAME_IDLE_MS)
-    if (reply.op !== 'END') throw unexpected(reply)
-    void stream.close().catch(() => {})
+    await dropColumns(ports, peer, record, ownerKey, PATIENCE)
     return true
   } catch (error) {
-    stream?.abort(asXcareError(error))
     ports.progress({ type: 'node-kept', node: peer.nodeId, code: asXcareError(error).code })
     return false
   }

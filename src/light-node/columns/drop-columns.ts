@@ -9,8 +9,14 @@ import {
 } from '../../wire/fragment-protocol.ts'
 import { readNodeMessage, unexpected } from './node-message.ts'
 
-/** Whoever asks to drop something is on his way out: each step takes no longer. */
-const STEP_MS_MAX = 3_000
+/** How long reaching a node and its answer may take, in ms. */
+export interface DropPatience {
+  dialMs: number
+  answerMs: number
+}
+
+/** Whoever gives something up is on his way out. */
+const IN_PASSING: DropPatience = { dialMs: 3_000, answerMs: 3_000 }
 
 /**
  * Tells one storage node to drop all it has of an object.
@@ -21,14 +27,15 @@ export async function dropColumns(
   peer: PeerAddress,
   { objectId, version }: { objectId: Uint8Array; version: number },
   ownerKey: SigningKey,
+  { dialMs, answerMs }: DropPatience = IN_PASSING,
 ): Promise<void> {
   const fields = { objectId, version, ownerKey: ownerKey.publicKey }
   const signature = ownerKey.sign(DELETE_DOMAIN, deleteOrderBytes({ network, ...fields }))
   let stream: FrameStream | null = null
   try {
-    stream = await transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(STEP_MS_MAX))
+    stream = await transport.open(peer, FRAGMENT_PROTOCOL, AbortSignal.timeout(dialMs))
     await stream.write(...encodeFrame({ op: 'DELETE', ...fields, signature }))
-    const reply = await readNodeMessage(stream, STEP_MS_MAX)
+    const reply = await readNodeMessage(stream, answerMs)
     if (reply.op !== 'END') throw unexpected(reply)
     stream.release()
   } catch (error) {
