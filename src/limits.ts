@@ -123,8 +123,8 @@ export const OWNER_PROOF_RATE: RateRules = {
 }
 /** Bytes that a storage node has read and not sent yet; who waits longer for room is refused. */
 export const READ_BYTES: BudgetRules = {
-  ...{ total: 40 * MIB, reserved: { node: 4 * MIB, guardian: 0, owner: 8 * MIB } },
-  ...{ perStranger: 8 * MIB, perProven: 8 * MIB, perAddress: 20 * MIB, graceMs: 500 },
+  ...{ total: 24 * MIB, reserved: { node: 2 * MIB, guardian: 0, owner: 6 * MIB } },
+  ...{ perStranger: 12 * MIB, perProven: 12 * MIB, perAddress: 16 * MIB, graceMs: 500 },
 }
 export const READ_WAIT_MS = 5_000
 /** Bytes handed to a storage node's disk thread and not yet durable, at most; above it streams wait. */

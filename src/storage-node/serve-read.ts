@@ -17,11 +17,14 @@ export async function serveFragmentsOf(session: Conversation, message: MessageOf
   await session.withRoom(mostOf(columns.length * (to - from) * FRAGMENT_BYTES_MAX), async (keep) => {
     const run = await store.call('fragments', versionOf(message), columns, from, to)
     keep(run.bytes.length)
-    for (const { stripe, first, body } of batches(run, columns))
-      await session.write(...encodeFragments('FRAG', { stripe, first }, body))
-    await session.send({ op: 'END' })
-    // What was not sent to its end does not come back: somebody may still read it.
-    void session.flushed().then(() => store.giveBack(run))
+    try {
+      for (const { stripe, first, body } of batches(run, columns))
+        await session.write(...encodeFragments('FRAG', { stripe, first }, body))
+      await session.send({ op: 'END' })
+    } finally {
+      // Also of a stream that broke off, once nobody reads it: the collector would come for it much later than the next reader.
+      void session.flushed().then(() => store.giveBack(run))
+    }
   })
 }
 

@@ -2,6 +2,8 @@
 const SPARE_BYTES_MAX = 4 * 1024 * 1024
 /** A piece of memory that is larger than what goes in by more than this is not used for it. */
 const SPARE_SLACK_BYTES = 64
+/** Memory below this is as well left to the collector. */
+const FREED_BYTES = 4 * 1024
 
 /** Received bytes in arrival order, taken out again as contiguous pieces. They are copied when they come, and once more only where no room was reserved. */
 export class ByteQueue {
@@ -17,6 +19,11 @@ export class ByteQueue {
   /** Bytes held. */
   get length(): number {
     return this.#length
+  }
+
+  /** Bytes of memory taken for what is held and for what was reserved. */
+  get memory(): number {
+    return this.#length + this.#missing
   }
 
   /** Adds a copy of `chunk`. */
@@ -94,6 +101,15 @@ export class ByteQueue {
     this.#spares.push(memory)
     this.#spareBytes += memory.byteLength
     while (this.#spareBytes > SPARE_BYTES_MAX) this.#spareBytes -= this.#spares.shift()!.byteLength
+  }
+
+  /** Forgets everything and gives its memory back at once: many streams cut at the same time must not wait for the collector. */
+  free(): void {
+    for (const { buffer } of this.#chunks.slice(this.#first))
+      if (buffer.byteLength >= FREED_BYTES && 'transfer' in buffer) buffer.transfer(0)
+    this.#spares.length = 0
+    this.#spareBytes = 0
+    this.clear()
   }
 
   /** Forgets everything. */

@@ -49,6 +49,8 @@ class Libp2pFrameStream implements ReusableStream {
   #failure: XcareError | null = null
   /** How the stream ended. An error is made of it only for who asks: most streams end when nobody does. */
   #closed: { error: Error | undefined } | null = null
+  /** The stream ended inside a frame, of which nothing is kept. */
+  #isTorn = false
   #lingering: NodeJS.Timeout | null = null
   #arrived = 0
   #drains = 0
@@ -133,7 +135,7 @@ class Libp2pFrameStream implements ReusableStream {
 
   abort(reason: Error): void {
     this.#failure ??= reason instanceof XcareError ? reason : cut(reason)
-    this.#inbox.clear()
+    this.#inbox.free()
     this.#stream.abort(reason)
     this.#wakeAll()
   }
@@ -160,7 +162,10 @@ class Libp2pFrameStream implements ReusableStream {
     }
     this.#wanted = PREFIX_BYTES + length
     if (this.#inbox.length < this.#wanted) {
-      if (this.#inbox.length >= RESERVE_BYTES) this.#inbox.reserve(this.#wanted)
+      if (this.#inbox.length >= RESERVE_BYTES) {
+        this.#inbox.reserve(this.#wanted)
+        this.#tellHeld()
+      }
       return this.#end()
     }
     this.#inbox.drop(PREFIX_BYTES)
@@ -172,7 +177,7 @@ class Libp2pFrameStream implements ReusableStream {
 
   #end(): null | undefined {
     if (this.#ended && this.#stream.readBufferLength === 0) {
-      if (this.#inbox.length === 0) return null
+      if (this.#inbox.length === 0 && !this.#isTorn) return null
       throw cut(new Error('the remote ended its side inside a frame'))
     }
     const failure = this.#failed()
@@ -225,7 +230,7 @@ class Libp2pFrameStream implements ReusableStream {
   }
 
   #tellHeld(): void {
-    if (this.#stream instanceof MuxedStream) this.#stream.holds(this.#inbox.length)
+    if (this.#stream instanceof MuxedStream) this.#stream.holds(this.#inbox.memory)
   }
 
   #pauseIfFull(): void {
@@ -258,6 +263,10 @@ class Libp2pFrameStream implements ReusableStream {
 
   #onClose({ error }: StreamCloseEvent): void {
     this.#closed = { error }
+    if (this.#inbox.length > 0 && !this.#isWhole()) {
+      this.#isTorn = true
+      this.#inbox.free()
+    }
     if (this.#lingering) clearTimeout(this.#lingering)
     this.#patience.end()
     this.#wakeAll()

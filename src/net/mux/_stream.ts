@@ -13,7 +13,7 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 const READ_BUFFER_BYTES = 2 * WINDOW_BYTES
 
 /** What a stream may hold unread without being counted, and by how much the rest is counted. */
-const UNCOUNTED_BYTES = 16 * 1024
+const UNCOUNTED_BYTES = 8 * 1024
 const COUNTED_BYTES = 64 * 1024
 
 /** The connection as its streams see it. */

@@ -1,12 +1,13 @@
 import { assert } from '../../../assert.ts'
+import { CREDIT_BYTES_MAX, READ_BYTES } from '../../../limits.ts'
 import { againPageAligned, sharedPageAligned } from './page-aligned.ts'
 
-/** Pieces that wait to be used again, at most: those of a few readers. */
-const SPARES_MAX = 8
+/** Pieces that wait to be used again, at most: those of all readers that there is room for. */
+const SPARES_MAX = Math.floor(READ_BYTES.total / CREDIT_BYTES_MAX)
 
 /**
  * Page-aligned memory that fragments are read into past the page cache and sent from. The network thread sees it without a copy and gives it
- * back when it is sent; what a broken stream keeps from coming back is the collector's.
+ * back when nobody reads it any more, sent or not: what is left to the collector stays for long, as it is outside of its sight.
  */
 export class ReadMemory {
   /** Bytes of a piece. */
