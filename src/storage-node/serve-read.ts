@@ -22,7 +22,8 @@ export async function serveFragmentsOf(session: Conversation, message: MessageOf
         await session.write(...encodeFragments('FRAG', { stripe, first }, body))
       await session.send({ op: 'END' })
     } finally {
-      // Also of a stream that broke off, once nobody reads it: the collector would come for it much later than the next reader.
+      // Also of a stream that broke off, once nobody reads it: the collector would come for it much later
+      // than the next reader.
       void session.flushed().then(() => store.giveBack(run))
     }
   })

@@ -103,7 +103,10 @@ export class ByteQueue {
     while (this.#spareBytes > SPARE_BYTES_MAX) this.#spareBytes -= this.#spares.shift()!.byteLength
   }
 
-  /** Forgets everything and gives its memory back at once: many streams cut at the same time must not wait for the collector. */
+  /**
+   * Forgets everything and gives its memory back at once: many streams cut at the same time must not wait for
+   * the collector.
+   */
   free(): void {
     for (const { buffer } of this.#chunks.slice(this.#first))
       if (buffer.byteLength >= FREED_BYTES && 'transfer' in buffer) buffer.transfer(0)

@@ -7,7 +7,8 @@ const SPARES_MAX = Math.floor(READ_BYTES.total / CREDIT_BYTES_MAX)
 
 /**
  * Page-aligned memory that fragments are read into past the page cache and sent from. The network thread sees it without a copy and gives it
- * back when nobody reads it any more, sent or not: what is left to the collector stays for long, as it is outside of its sight.
+ * back when nobody reads it any more, sent or not: what is left to the collector stays for long, as it is
+ * outside of its sight.
  */
 export class ReadMemory {
   /** Bytes of a piece. */
