@@ -1,4 +1,4 @@
-import { constants, existsSync, rmSync, type Stats } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, rmSync, type Stats } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { XcareError } from '../errors.ts'
@@ -162,9 +162,9 @@ class Place {
     if (there?.isDirectory()) throw new XcareError('FILE_UNREADABLE', `${path} is a folder`)
     if (there && !replaces) throw isThere(path)
     const fresh = this.#at(unfinishedName())
-    const file = await open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600).catch(asDisk(path))
-    unfinished.add(fresh)
+    begin(fresh, path)
     try {
+      const file = await open(fresh, O_WRONLY | O_NOFOLLOW).catch(asDisk(path))
       const bytes = await fill(file, content, path)
       await (replaces ? rename(fresh, target).catch(asDisk(path)) : appear(fresh, target, path))
       return bytes
@@ -174,6 +174,16 @@ class Place {
       unfinished.delete(fresh)
     }
   }
+}
+
+/** Makes the file and notes it in one turn: an interrupt that came in between would leave it behind. */
+function begin(fresh: string, path: string): void {
+  try {
+    closeSync(openSync(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600))
+  } catch (cause) {
+    throw asDiskError(cause, path)
+  }
+  unfinished.add(fresh)
 }
 
 async function fill(file: FileHandle, content: AsyncIterable<Uint8Array>, path: string): Promise<number> {

@@ -254,6 +254,25 @@ describe('a record as a file', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
+  test('what is under way is gone also when the process ends in the turn in which it appears', async () => {
+    for (let again = 0; again < 100; again++) {
+      const folder = join(scratch, `appears-${again}`)
+      mkdirSync(folder)
+      const stopped = Promise.withResolvers<void>()
+      async function* stalled() {
+        yield half
+        await stopped.promise
+        yield rest
+      }
+      const writing = codeOf(() => writeWhole(join(folder, 'scan'), stalled()))
+      while (readdirSync(folder).length === 0) await new Promise(setImmediate)
+      removeUnfinished()
+      expect(readdirSync(folder)).toEqual([])
+      stopped.resolve()
+      await writing
+    }
+  })
+
   test('what a killed process left is removed, what a living one writes stays', async () => {
     const folder = join(scratch, 'leftovers')
     mkdirSync(folder)
