@@ -254,8 +254,11 @@ class StorageNode implements RunningStorageNode {
   }
 
   async #meet(): Promise<void> {
-    await this.#parts.members.refresh()
+    const members = this.#parts.members.refresh()
+    // Who cannot read one list still meets those of the other; the failure is told afterwards.
+    members.catch(() => {})
     await meetNeighbours(this.#peer, this.#options.ledger, this.#options.random)
+    await members
     this.#chainSeenMs = this.#options.clock.nowMs()
   }
 

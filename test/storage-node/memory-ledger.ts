@@ -54,7 +54,10 @@ export class MemoryLedger implements Ledger {
     const nodesHash = sha256(blob)
     this.#blobs.set(toHex(nodesHash), blob)
     const none = new Uint8Array(32)
-    const hashes = { seed: none, nodesHash, tableHash: none, guardiansHash: none }
+    const nobody = encodeCbor([])
+    const guardiansHash = sha256(nobody)
+    this.#blobs.set(toHex(guardiansHash), nobody)
+    const hashes = { seed: none, nodesHash, tableHash: none, guardiansHash }
     const epoch = { epoch: this.submitted, height: 1, ...hashes, nodeCount: this.nodes.size }
     this.#values.set(toHex(latestEpochKey()), epochValue.encode(epoch))
   }
