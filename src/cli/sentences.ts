@@ -218,3 +218,8 @@ function statusSentence({ nodes, guardians, anchor }: StatusResult): string {
     ? `All is well: ${parts}.`
     : `${parts}.\n  next: \`npx xcare up\` starts what is missing`
 }
+
+/** @returns a number with what is counted, of which one has no s. */
+export function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}

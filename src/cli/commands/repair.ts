@@ -8,7 +8,7 @@ import type { LightNode } from '../../sdk/open-light-node.ts'
 import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 import { objectIdOf, requireObjectWord } from '../object-id.ts'
-import { plainText, shortId } from '../sentences.ts'
+import { count, plainText, shortId } from '../sentences.ts'
 
 /** Adds `repair`: makes lost fragments again. */
 export function addRepairCommand(program: Command): void {
@@ -104,8 +104,4 @@ function summaryOf(objects: number, repaired: RepairedObject[]): { text?: string
   const made = sum((object) => object.repaired.reduce((total, { fragments }) => total + fragments, 0))
   const there = `${sum(({ columns }) => columns)} of ${sum(({ columnsOf }) => columnsOf)} columns of ${count(repaired.length, 'object')} are there`
   return { text: `${there}: ${made > 0 ? `${count(made, 'fragment')} made again` : 'nothing made again'}` }
-}
-
-function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`
 }

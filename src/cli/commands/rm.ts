@@ -9,7 +9,7 @@ import { confirm } from '../confirm.ts'
 import { action, type Invocation, partial } from '../invocation.ts'
 import { withLightNode } from '../light-node.ts'
 import { objectIdOf, requireObjectWord } from '../object-id.ts'
-import { shortId } from '../sentences.ts'
+import { count, shortId } from '../sentences.ts'
 
 /** Adds `rm`: removes a record for good. */
 export function addRmCommand(program: Command): void {
@@ -59,7 +59,7 @@ function told(object: string, removed: RemovedObject[]): Record<string, unknown>
   const nodes = Math.max(...removed.map((one) => one.nodesOf - one.nodes))
   const away = [
     ...(guardians.size > 0 ? [`guardians ${[...guardians].map(shortId).join(', ')}`] : []),
-    ...(nodes > 0 ? [`${nodes} storage nodes`] : []),
+    ...(nodes > 0 ? [count(nodes, 'storage node')] : []),
   ].join(' and ')
   const state = shredded ? 'nobody can read it any more' : 'the guardians give nobody its key any more'
   return partial(
